@@ -1,0 +1,193 @@
+/**
+ * Every error a user can meet. One base class: a stable `code`, a `hint` that says what to do, and a
+ * `disposition` that says whether trying again can help. Expected outcomes (a duplicate, a conflict) are
+ * return values and have no class here.
+ */
+
+/** `retry`: the same call may succeed later. `terminal`: it never will. `defect`: a bug in Statewarden. */
+export type Disposition = 'retry' | 'terminal' | 'defect';
+
+export interface ErrorDetails {
+  readonly hint: string;
+  readonly cause?: unknown;
+}
+
+/** Base of all errors thrown by Statewarden. `code` is stable across releases; `message` is for people. */
+export abstract class StatewardenError extends Error {
+  abstract readonly code: string;
+  abstract readonly disposition: Disposition;
+  /** What to do about it, in one sentence. */
+  readonly hint: string;
+
+  constructor(message: string, { hint, cause }: ErrorDetails) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.hint = hint;
+    this.name = new.target.name;
+  }
+}
+
+const terminal = 'terminal' as const;
+const retry = 'retry' as const;
+
+/** An option, argument or event that cannot be used; nothing was changed. */
+export class BadInputError extends StatewardenError {
+  readonly code = 'BAD_INPUT';
+  readonly disposition = terminal;
+}
+
+/** The kind is not registered with this runtime. */
+export class UnknownKindError extends StatewardenError {
+  readonly code = 'UNKNOWN_KIND';
+  readonly disposition = terminal;
+}
+
+/** The id exists already, with another kind. */
+export class KindConflictError extends StatewardenError {
+  readonly code = 'KIND_CONFLICT';
+  readonly disposition = terminal;
+}
+
+/** No agent has this id. */
+export class UnknownAgentError extends StatewardenError {
+  readonly code = 'UNKNOWN_AGENT';
+  readonly disposition = terminal;
+}
+
+/** The event is not an object with a string `type`, or its type is reserved. */
+export class BadEventError extends StatewardenError {
+  readonly code = 'BAD_EVENT';
+  readonly disposition = terminal;
+}
+
+/** The encoded event is larger than `limits.eventBytes`. */
+export class EventTooLargeError extends StatewardenError {
+  readonly code = 'EVENT_TOO_LARGE';
+  readonly disposition = terminal;
+}
+
+/** A value cannot be encoded without loss; `path` says where in it. */
+export class NotSerializableError extends StatewardenError {
+  readonly code = 'NOT_SERIALIZABLE';
+  readonly disposition = terminal;
+  readonly path: string;
+
+  constructor(message: string, details: ErrorDetails & { readonly path: string }) {
+    super(message, details);
+    this.path = details.path;
+  }
+}
+
+/** A machine that cannot be made durable, refused when it is registered. */
+export class UnsupportedMachineError extends StatewardenError {
+  readonly code = 'UNSUPPORTED_MACHINE';
+  readonly disposition = terminal;
+}
+
+/** A checkpoint does not fit the machine that is registered now; the agent is parked, nothing is lost. */
+export class SnapshotVersionError extends StatewardenError {
+  readonly code = 'SNAPSHOT_VERSION';
+  readonly disposition = terminal;
+  /** One line for each difference, for example `state "b" is gone`. */
+  readonly differences: readonly string[];
+
+  constructor(message: string, details: ErrorDetails & { readonly differences: readonly string[] }) {
+    super(message, details);
+    this.differences = details.differences;
+  }
+}
+
+/** The agent ended in an error; `cause` is what its machine threw. */
+export class AgentFailedError extends StatewardenError {
+  readonly code = 'AGENT_FAILED';
+  readonly disposition = terminal;
+}
+
+/** The agent was stopped before it produced a result. */
+export class AgentStoppedError extends StatewardenError {
+  readonly code = 'AGENT_STOPPED';
+  readonly disposition = terminal;
+}
+
+/** No agent could take the event; it is kept among the dead letters. */
+export class DeadLetterError extends StatewardenError {
+  readonly code = 'DEAD_LETTER';
+  readonly disposition = terminal;
+}
+
+/** The agent's mailbox holds as many events as it may. */
+export class MailboxFullError extends StatewardenError {
+  readonly code = 'MAILBOX_FULL';
+  readonly disposition = retry;
+}
+
+/** Another live node runs this agent. */
+export class AgentOwnedError extends StatewardenError {
+  readonly code = 'AGENT_OWNED';
+  readonly disposition = retry;
+}
+
+/** This node no longer holds the agent: another one took it over. Nothing it did since was recorded. */
+export class LeaseLostError extends StatewardenError {
+  readonly code = 'LEASE_LOST';
+  readonly disposition = terminal;
+}
+
+/** The store cannot be reached or is busy; nothing is known to have been written. */
+export class StoreUnavailableError extends StatewardenError {
+  readonly code = 'STORE_UNAVAILABLE';
+  readonly disposition = retry;
+}
+
+/** The store refused to write for good (failed fsync, disk full, read-only file): the writer is poisoned. */
+export class StorePoisonedError extends StatewardenError {
+  readonly code = 'STORE_POISONED';
+  readonly disposition = terminal;
+}
+
+/** The store cannot be opened: not a database, a folder, no permission. */
+export class StoreOpenError extends StatewardenError {
+  readonly code = 'STORE_OPEN';
+  readonly disposition = terminal;
+}
+
+/** The store was written by a newer Statewarden. */
+export class StoreSchemaError extends StatewardenError {
+  readonly code = 'STORE_SCHEMA';
+  readonly disposition = terminal;
+}
+
+/** A record's checksum or shape is wrong. */
+export class CorruptRecordError extends StatewardenError {
+  readonly code = 'CORRUPT_RECORD';
+  readonly disposition = terminal;
+}
+
+/** The store lacks something that an option asks for. */
+export class CapabilityMissingError extends StatewardenError {
+  readonly code = 'CAPABILITY_MISSING';
+  readonly disposition = terminal;
+}
+
+/** An activity or a question took longer than it may. */
+export class TimeoutError extends StatewardenError {
+  readonly code = 'TIMEOUT';
+  readonly disposition = retry;
+}
+
+/** An activity's state was left, or its agent ended, before it finished. */
+export class CancelledError extends StatewardenError {
+  readonly code = 'CANCELLED';
+  readonly disposition = terminal;
+}
+
+/** The runtime is closed or closing. */
+export class RuntimeClosedError extends StatewardenError {
+  readonly code = 'RUNTIME_CLOSED';
+  readonly disposition = terminal;
+}
+
+/** Something that cannot be: please report it. */
+export class InvariantViolationError extends StatewardenError {
+  readonly code = 'INVARIANT_VIOLATION';
+  readonly disposition = 'defect' as const;
+}

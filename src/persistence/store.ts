@@ -1,0 +1,345 @@
+/**
+ * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of
+ * an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
+ * transaction. Posting to a mailbox is the one unfenced write: anyone may send, insert-if-absent on message id.
+ *
+ * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when
+ * its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
+ * rejects with `StoreUnavailableError` and the caller reads back with `heads`. Calls are answered in the order made.
+ *
+ * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).
+ */
+
+/** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
+export type AgentKey = number;
+
+/** `parked`: the machine registered now cannot take its checkpoint. `stopped`, `done`, `error` are final. */
+export type AgentStatus = 'active' | 'done' | 'error' | 'stopped' | 'parked';
+
+export interface StoreCapabilities {
+  /** Survives the death of the process. */
+  readonly durable: boolean;
+  /** Several processes may open it at once. */
+  readonly shared: boolean;
+}
+
+/** Who opens the store. A node with a lease owns agents; an observer (`undefined` lease) only reads and posts. */
+export interface NodeLease {
+  readonly name: string;
+  /** A node that has not been heard of for so long may be taken over. */
+  readonly ttlMs: number;
+}
+
+export interface AgentRecord {
+  readonly key: AgentKey;
+  readonly id: string;
+  readonly kind: string;
+  readonly version: number;
+  readonly status: AgentStatus;
+  /** Of the last committed turn; 0 before the first. */
+  readonly sequenceNumber: number;
+  readonly fence: number;
+  /** Number of the node that holds it; a node that is gone holds nothing. */
+  readonly owner: number | undefined;
+  /** Sequence number of the active checkpoint; 0 when there is none. */
+  readonly checkpointSequenceNumber: number;
+  /** Must be resident to make progress: activities in flight, running ephemeral children, unsettled effects. */
+  readonly busy: boolean;
+  /** Encoded output (`done`) or error (`error`, `parked`: why). */
+  readonly outcome: string | undefined;
+  /** State value for people and lists, for example `{"working":"reading"}`; encoded. */
+  readonly state: string | undefined;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Consecutive turns of one agent that were committed together: `entries` is a JSON array, oldest first. */
+export interface JournalSegment {
+  readonly firstSequenceNumber: number;
+  readonly lastSequenceNumber: number;
+  readonly entries: string;
+  /** crc32 of `entries`. */
+  readonly checksum: number;
+}
+
+export interface CheckpointRecord {
+  readonly sequenceNumber: number;
+  readonly version: number;
+  /** Structural hash of the machine that wrote it. */
+  readonly schema: string;
+  readonly data: string;
+  /** crc32 of `data`. */
+  readonly checksum: number;
+}
+
+export interface TimerRecord {
+  /** Unique within its agent: path of the scheduling actor and send id. */
+  readonly id: string;
+  readonly dueAt: number;
+  /** As asked for; a `restart` policy needs it. */
+  readonly delayMs: number;
+  readonly policy: 'deadline' | 'remaining' | 'restart';
+  /** Path of the actor that takes the event; '' is the root. */
+  readonly target: string;
+  readonly event: string;
+}
+
+/** An activity's line in the ledger. `unknown` is derived: intended or started, and its node is gone. */
+export interface OperationRecord {
+  readonly id: string;
+  readonly activity: string;
+  /** Path of the activity's actor in the agent. */
+  readonly path: string;
+  readonly status: 'intended' | 'succeeded' | 'failed' | 'cancelled';
+  /** Attempts begun. */
+  readonly attempts: number;
+  readonly idempotencyKey: string;
+  readonly input: string | undefined;
+  /** Encoded result (`succeeded`) or error (`failed`, or the last attempt's while `intended`). */
+  readonly outcome: string | undefined;
+  /** When the next attempt is due; undefined when none waits. */
+  readonly nextRetryAt: number | undefined;
+  /** Sequence number of the turn that intended it. */
+  readonly intendedIn: number;
+  /** Sequence number of the turn that took its outcome; 0 while open. */
+  readonly settledIn: number;
+  readonly intendedAt: number;
+  readonly settledAt: number | undefined;
+}
+
+/** A named action that was committed and not yet settled. */
+export interface EffectRecord {
+  /** Sequence number and place in the turn: `12.0`. */
+  readonly id: string;
+  readonly path: string;
+  readonly type: string;
+  readonly params: string | undefined;
+  readonly event: string;
+  /** Encoded context when it is not the committed checkpoint's. */
+  readonly context: string | undefined;
+}
+
+/** An event on its way into a mailbox. */
+export interface MessageRecord {
+  /** Receiver's id. */
+  readonly to: string;
+  /** Unique for the receiver when given; the same one twice is one event. */
+  readonly messageId: string | undefined;
+  readonly event: string;
+  /** Sender agent's id, for people. */
+  readonly from: string | undefined;
+  /** Where an answer goes: an opaque address made by the engine. */
+  readonly replyTo: string | undefined;
+  readonly acceptedAt: number;
+}
+
+export interface MailboxRecord extends MessageRecord {
+  /** Rises with every accepted message of the store. */
+  readonly position: number;
+  readonly agent: AgentKey;
+}
+
+export interface DeadLetter {
+  readonly position: number;
+  readonly to: string;
+  readonly event: string;
+  readonly from: string | undefined;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** An agent to be made by another one's commit: inserted if the id is free; it takes its first turn when it is loaded. */
+export interface SpawnRecord {
+  readonly key: AgentKey;
+  readonly id: string;
+  readonly kind: string;
+  readonly version: number;
+  readonly input: string | undefined;
+}
+
+/** All that one agent writes at once. Absent parts write nothing. */
+export interface AgentCommit {
+  readonly key: AgentKey;
+  readonly id: string;
+  readonly fence: number;
+  /** Sequence number before; the commit is refused when the store has another. */
+  readonly expected: number;
+  /** Sequence number after. Equal to `expected` when only effects or retries are settled. */
+  readonly sequenceNumber: number;
+  readonly at: number;
+  /** First commit of a new agent: `key` is new, `expected` is 0, `fence` is 1, the owner is this node. */
+  readonly create?: { readonly kind: string; readonly version: number; readonly input: string | undefined };
+  /** Set when they changed. `outcome` and `state` belong to `status`. */
+  readonly status?: AgentStatus;
+  readonly outcome?: string;
+  readonly state?: string;
+  readonly busy?: boolean;
+  readonly segment?: JournalSegment;
+  readonly checkpoint?: CheckpointRecord;
+  /** Upserts by id, after `timersCleared`. */
+  readonly timers?: readonly TimerRecord[];
+  readonly timersCleared?: readonly string[] | 'all';
+  /** Positions of mailbox rows taken; each must still be there, else the commit is refused. */
+  readonly taken?: readonly number[];
+  /** Message ids of events that are in `segment`, remembered for deduplication. */
+  readonly marks?: readonly { readonly messageId: string; readonly sequenceNumber: number }[];
+  /** Upserts by id. */
+  readonly operations?: readonly OperationRecord[];
+  readonly effects?: readonly EffectRecord[];
+  readonly effectsSettled?: readonly string[];
+  /** To other agents. One to an id that does not exist, or has ended, becomes a dead letter. */
+  readonly messages?: readonly MessageRecord[];
+  readonly spawns?: readonly SpawnRecord[];
+  /** Events that this agent could not take. */
+  readonly deadLetters?: readonly Omit<DeadLetter, 'position'>[];
+}
+
+/** What became of a posted message. */
+export type PostOutcome =
+  | { readonly outcome: 'accepted'; readonly position: number; readonly agent: AgentKey }
+  /** Its message id was accepted before: waiting (`sequenceNumber` 0) or taken. */
+  | { readonly outcome: 'duplicate'; readonly sequenceNumber: number }
+  | { readonly outcome: 'dead-letter'; readonly reason: 'no-such-agent' | 'agent-ended' }
+  | { readonly outcome: 'full' };
+
+export type CommitOutcome =
+  | {
+      readonly outcome: 'applied';
+      /** One for each of `messages`, in order. */
+      readonly messages: readonly PostOutcome[];
+      /** For each of `spawns`: the record that now has the id, its own or an older one. */
+      readonly spawned: readonly AgentRecord[];
+    }
+  /** `create` found the id in use; nothing was written. */
+  | { readonly outcome: 'exists'; readonly record: AgentRecord }
+  /** The fence or the sequence number is not the expected one; nothing was written. */
+  | { readonly outcome: 'refused'; readonly fence: number; readonly sequenceNumber: number };
+
+/** Everything needed to bring an agent back, read in one consistent view. */
+export interface LoadedAgent {
+  readonly record: AgentRecord;
+  /** Encoded input given at spawn. */
+  readonly input: string | undefined;
+  readonly checkpoint: CheckpointRecord | undefined;
+  /** Journal after the checkpoint, oldest first. */
+  readonly tail: readonly JournalSegment[];
+  readonly timers: readonly TimerRecord[];
+  /** Open operations, and those settled after the checkpoint. */
+  readonly operations: readonly OperationRecord[];
+  readonly effects: readonly EffectRecord[];
+  readonly mailbox: readonly MailboxRecord[];
+  /** The newest marks, at most 1,024. `marksComplete` when there are no older ones. */
+  readonly marks: readonly { readonly messageId: string; readonly sequenceNumber: number }[];
+  readonly marksComplete: boolean;
+}
+
+export type LoadOutcome =
+  | ({ readonly outcome: 'loaded' } & LoadedAgent)
+  | { readonly outcome: 'absent' }
+  /** A live node holds it. */
+  | { readonly outcome: 'owned'; readonly record: AgentRecord; readonly node: NodeRecord };
+
+export interface NodeRecord {
+  readonly node: number;
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly openedAt: number;
+  /** When it was last heard of. */
+  readonly seenAt: number;
+  readonly expiresAt: number;
+}
+
+export interface DueTimer {
+  readonly agent: AgentKey;
+  readonly id: string;
+  readonly dueAt: number;
+}
+
+export interface AgentFilter {
+  readonly kind?: string;
+  readonly status?: AgentStatus;
+  /** Ids that start so. */
+  readonly prefix?: string;
+  /** Ids after this one, in order of id. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface StoreCounts {
+  readonly agents: Readonly<Record<AgentStatus, number>>;
+  readonly journalSegments: number;
+  readonly checkpoints: number;
+  readonly mailbox: number;
+  readonly timers: number;
+  readonly openOperations: number;
+  readonly unsettledEffects: number;
+  readonly deadLetters: number;
+  readonly bytes: number;
+}
+
+export interface OpenedStore {
+  /** This node's number: rises with every open; 0 for an observer. */
+  readonly node: number;
+
+  /** Applies the commits in order, each atomic, all durable when it resolves. */
+  commit(commits: readonly AgentCommit[]): Promise<readonly CommitOutcome[]>;
+  /** Fence and sequence number as stored, for reading back after a lost reply; undefined for an unknown key. */
+  heads(keys: readonly AgentKey[]): Promise<readonly ({ readonly fence: number; readonly sequenceNumber: number } | undefined)[]>;
+
+  /**
+   * Reads agents, by id or key, and takes those that no live node holds: raises their fence and makes this node
+   * the owner. An agent that this node holds already keeps its fence. Finished agents are read and not taken.
+   */
+  load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]>;
+  /** Reads records without taking anything. */
+  lookup(agents: readonly (string | AgentKey)[]): Promise<readonly (AgentRecord | undefined)[]>;
+  /**
+   * Active agents with something to do that no *other* live node holds: busy, or with mail, or just spawned (sequence
+   * number 0). In order of key, after `after`.
+   */
+  runnable(page: { readonly after: AgentKey; readonly limit: number }): Promise<readonly AgentKey[]>;
+  /** The earliest timers due before `before` of agents that no other live node holds. */
+  dueTimers(page: { readonly before: number; readonly limit: number }): Promise<readonly DueTimer[]>;
+
+  /** The unfenced write. `cap` is the largest number of waiting messages a mailbox may hold. */
+  post(messages: readonly MessageRecord[], cap: number): Promise<readonly PostOutcome[]>;
+  /** Where a message id stands, when the loaded marks are not complete. */
+  mark(agent: AgentKey, messageId: string): Promise<number | undefined>;
+  /** The result of a settled operation by its id, whichever agent it belongs to. */
+  operation(id: string): Promise<OperationRecord | undefined>;
+
+  /** Calls back with messages that somebody else posted to agents no other live node holds. At most one listener. */
+  onForeignMail(listener: (agents: readonly AgentKey[]) => void): void;
+  /** Waiting messages of one agent after a position. */
+  mailbox(agent: AgentKey, afterPosition: number): Promise<readonly MailboxRecord[]>;
+
+  /** Extends this node's lease. Resolves to false when it had expired and another node has taken agents from it. */
+  heartbeat(): Promise<boolean>;
+  nodes(): Promise<readonly NodeRecord[]>;
+
+  list(filter: AgentFilter): Promise<readonly AgentRecord[]>;
+  /** As `load`, taking nothing, for people and tools. */
+  inspect(agent: string | AgentKey): Promise<LoadedAgent | undefined>;
+  journal(agent: AgentKey, page: { readonly after: number; readonly limit: number }): Promise<readonly JournalSegment[]>;
+  operations(agent: AgentKey): Promise<readonly OperationRecord[]>;
+  deadLetters(page: { readonly after: number; readonly limit: number }): Promise<readonly DeadLetter[]>;
+  counts(): Promise<StoreCounts>;
+  /** Reads everything and checks it: shapes, checksums, gap-free sequence numbers. One line for each fault. */
+  check(progress?: (done: number, total: number) => void): Promise<readonly string[]>;
+
+  /** Ends the lease, so that others may take the agents at once, and closes. */
+  close(): Promise<void>;
+}
+
+/** A place to keep agents, not yet opened. Made by `memory()`, `sqlite(path)`, … */
+export interface Store {
+  /** For people: `sqlite:./agents.db`. */
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+  /**
+   * @throws StoreOpenError when it cannot be opened, StoreSchemaError when it is newer than this code,
+   * CorruptRecordError when its integrity check fails.
+   */
+  open(options: { readonly lease?: NodeLease; readonly now: () => number }): Promise<OpenedStore>;
+}
