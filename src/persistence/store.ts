@@ -91,9 +91,10 @@ export interface OperationRecord {
   /** Path of the activity's actor in the agent. */
   readonly path: string;
   readonly status: 'intended' | 'succeeded' | 'failed' | 'cancelled';
-  /** Attempts begun. */
+  /** Attempts known to have failed. */
   readonly attempts: number;
-  readonly idempotencyKey: string;
+  /** The user's own key, shared by every operation of this activity with that key; undefined when it has none. */
+  readonly userKey: string | undefined;
   readonly input: string | undefined;
   /** Encoded result (`succeeded`) or error (`failed`, or the last attempt's while `intended`). */
   readonly outcome: string | undefined;
@@ -169,7 +170,10 @@ export interface AgentCommit {
   readonly at: number;
   /** First commit of a new agent: `key` is new, `expected` is 0, `fence` is 1, the owner is this node. */
   readonly create?: { readonly kind: string; readonly version: number; readonly input: string | undefined };
-  /** Set when they changed. `outcome` and `state` belong to `status`. */
+  /**
+   * Set when they changed. `outcome` and `state` belong to `status`. With a final status, whatever is left in the agent's
+   * mailbox (beyond `taken`) becomes dead letters, `agent-ended`, in the same commit.
+   */
   readonly status?: AgentStatus;
   readonly outcome?: string;
   readonly state?: string;
@@ -187,7 +191,7 @@ export interface AgentCommit {
   readonly operations?: readonly OperationRecord[];
   readonly effects?: readonly EffectRecord[];
   readonly effectsSettled?: readonly string[];
-  /** To other agents. One to an id that does not exist, or has ended, becomes a dead letter. */
+  /** To other agents, posted after `spawns` are made. One to an id that does not exist, or has ended, becomes a dead letter. */
   readonly messages?: readonly MessageRecord[];
   readonly spawns?: readonly SpawnRecord[];
   /** Events that this agent could not take. */
@@ -231,6 +235,21 @@ export interface LoadedAgent {
   /** The newest marks, at most 1,024. `marksComplete` when there are no older ones. */
   readonly marks: readonly { readonly messageId: string; readonly sequenceNumber: number }[];
   readonly marksComplete: boolean;
+  /**
+   * When this load took the agent from a node that is gone: the time that node was last heard of (or closed).
+   * Undefined when this node held the agent already or nobody ever did.
+   */
+  readonly downSince: number | undefined;
+}
+
+/** A registered machine as data, kept so that old checkpoints can be compared and drawn without its code. */
+export interface MachineRecord {
+  readonly kind: string;
+  readonly version: number;
+  /** Structural hash, as in `CheckpointRecord.schema`. */
+  readonly schema: string;
+  /** JSON text. */
+  readonly definition: string;
 }
 
 export type LoadOutcome =
@@ -289,14 +308,15 @@ export interface OpenedStore {
 
   /**
    * Reads agents, by id or key, and takes those that no live node holds: raises their fence and makes this node
-   * the owner. An agent that this node holds already keeps its fence. Finished agents are read and not taken.
+   * the owner. An agent that this node holds already keeps its fence. Finished agents are read and not taken, unless
+   * they are busy (they have named actions to settle).
    */
   load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]>;
   /** Reads records without taking anything. */
   lookup(agents: readonly (string | AgentKey)[]): Promise<readonly (AgentRecord | undefined)[]>;
   /**
-   * Active agents with something to do that no *other* live node holds: busy, or with mail, or just spawned (sequence
-   * number 0). In order of key, after `after`.
+   * Agents with something to do that no *other* live node holds: busy (whatever their status), or active with mail, or
+   * just spawned (sequence number 0). In order of key, after `after`.
    */
   runnable(page: { readonly after: AgentKey; readonly limit: number }): Promise<readonly AgentKey[]>;
   /** The earliest timers due before `before` of agents that no other live node holds. */
@@ -306,8 +326,12 @@ export interface OpenedStore {
   post(messages: readonly MessageRecord[], cap: number): Promise<readonly PostOutcome[]>;
   /** Where a message id stands, when the loaded marks are not complete. */
   mark(agent: AgentKey, messageId: string): Promise<number | undefined>;
-  /** The result of a settled operation by its id, whichever agent it belongs to. */
-  operation(id: string): Promise<OperationRecord | undefined>;
+  /** The newest succeeded operation of an activity with this user key, whichever agent it belongs to. */
+  succeeded(activity: string, userKey: string): Promise<OperationRecord | undefined>;
+
+  /** Remembers machines, insert-if-absent by kind, version and schema. */
+  saveMachines(machines: readonly MachineRecord[]): Promise<void>;
+  machines(kind?: string): Promise<readonly MachineRecord[]>;
 
   /** Calls back with messages that somebody else posted to agents no other live node holds. At most one listener. */
   onForeignMail(listener: (agents: readonly AgentKey[]) => void): void;

@@ -1,0 +1,746 @@
+/**
+ * A resident agent: a live root actor, its turns, and what of them is not durable yet.
+ *
+ * A turn runs in memory at once; its entry and effects go to the draft. `seal` makes the draft a commit, and only when the store
+ * has it do `settled` waiters hear of it and effects leave. Invariant: nothing outside learns of a turn that is not
+ * committed, and a refused or failed commit drops the agent with all that was not.
+ */
+
+import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
+import { checksum } from '../core/checksum.js';
+import { decode, encode, encodeThrown, errorOf } from '../core/codec.js';
+import {
+  AgentFailedError,
+  DeadLetterError,
+  LeaseLostError,
+  MailboxFullError,
+  NotSerializableError,
+  StatewardenError,
+} from '../core/errors.js';
+import { failpoint } from '../core/failpoint.js';
+import type { SealedCommit } from '../persistence/committer.js';
+import type { AgentCommit, AgentStatus, CheckpointRecord, CommitOutcome, EffectRecord, MailboxRecord, TimerRecord } from '../persistence/store.js';
+import { markQuestion } from './actions.js';
+import { thresholdReached } from './checkpoint-policy.js';
+import { answerType, Collector } from './collector.js';
+import { Draft, type Receipt } from './draft.js';
+import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, type JournalEntry } from './entry.js';
+import type { AgentHost } from './host.js';
+import type { Operation, OperationOutcome } from './operation.js';
+import type { Registration } from './registration.js';
+import { actorAt, createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
+
+/** Who wants to see committed snapshots, emitted events and the end. */
+export interface AgentObserver {
+  next?(snapshot: AnyMachineSnapshot): void;
+  emitted?(event: EventObject): void;
+  ended?(agent: Agent): void;
+  dropped?(error: StatewardenError): void;
+}
+
+export interface AgentIdentity {
+  readonly key: number;
+  readonly id: string;
+  readonly fence: number;
+  readonly sequenceNumber: number;
+}
+
+/** The tag that makes entering or leaving a state a semantic boundary. */
+const checkpointTag = 'checkpoint';
+
+export class Agent {
+  readonly key: number;
+  readonly id: string;
+  readonly host: AgentHost;
+  readonly registration: Registration;
+  readonly collector: Collector;
+  root!: AnyActorRef;
+  /** Of the last turn taken, durable or not. */
+  sequenceNumber: number;
+  committedSequenceNumber: number;
+  checkpointSequenceNumber = 0;
+  status: AgentStatus = 'active';
+  /** Taken part in something since the passivation sweep looked last. */
+  used = true;
+  gone = false;
+  readonly #fence: number;
+  #timers: Map<string, TimerRecord> | undefined;
+  #operations: Map<string, Operation> | undefined;
+  #ephemerals: Set<string> | undefined;
+  #observers: Set<AgentObserver> | undefined;
+  #marks: Map<string, number> | undefined;
+  /** Every message id ever taken is in `#marks`; otherwise the store knows the older ones. */
+  marksComplete = true;
+  #inbox: { run: () => void; abandon: (error: StatewardenError) => void }[] | undefined;
+  #mail: Map<number, MailboxRecord> | undefined;
+  #durable: { sequenceNumber: number; resolve: () => void; reject: (error: Error) => void }[] | undefined;
+  #draft: Draft | undefined;
+  #inFlight = 0;
+  #draining = false;
+  #effectsOpen = 0;
+  #tailEvents = 0;
+  #tailBytes = 0;
+  #checkpointBytes = 0;
+  #checkpointAt: number;
+  #committedSnapshot: AnyMachineSnapshot | undefined;
+  #state: string | undefined;
+  #busy: boolean;
+
+  constructor(host: AgentHost, registration: Registration, identity: AgentIdentity, busy: boolean) {
+    this.host = host;
+    this.registration = registration;
+    this.key = identity.key;
+    this.id = identity.id;
+    this.#fence = identity.fence;
+    this.sequenceNumber = identity.sequenceNumber;
+    this.committedSequenceNumber = identity.sequenceNumber;
+    this.#checkpointAt = host.clock.now();
+    this.#busy = busy;
+    this.collector = new Collector(this);
+  }
+
+  get kind(): string {
+    return this.registration.kind;
+  }
+
+  get timers(): Map<string, TimerRecord> {
+    return (this.#timers ??= new Map());
+  }
+
+  get operations(): Map<string, Operation> {
+    return (this.#operations ??= new Map());
+  }
+
+  get ephemerals(): Set<string> {
+    return (this.#ephemerals ??= new Set());
+  }
+
+  timerIds(): Iterable<string> {
+    return this.#timers?.keys() ?? [];
+  }
+
+  forgetTimer(id: string): boolean {
+    return this.#timers?.delete(id) ?? false;
+  }
+
+  /** What the agent has to write, made and enlisted when there is none yet. */
+  draft(): Draft {
+    if (this.#draft === undefined) {
+      this.#draft = new Draft(this.sequenceNumberBeforeTurn());
+      if (!this.gone) this.host.committer.enlist(this);
+    }
+    return this.#draft;
+  }
+
+  /** A collector may open the draft in the middle of a turn, when the number is already the new turn's. */
+  sequenceNumberBeforeTurn(): number {
+    return this.collector.inTurn ? this.sequenceNumber - 1 : this.sequenceNumber;
+  }
+
+  // ── Life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The first turn. `create` when this commit also makes the agent's record. */
+  begin(input: unknown, create: boolean): void {
+    const text = input === undefined ? undefined : encode(input, 'input');
+    const draft = this.draft();
+    if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text };
+    draft.checkpoint = true;
+    this.#turn('xstate.init', initEntry(this.sequenceNumber + 1, this.host.clock.now(), text), () => this.#start({ input }));
+  }
+
+  /** Brings the live actors back from a snapshot; their promises and callbacks are handed to the collector. */
+  revive(snapshot: unknown): void {
+    this.collector.inTurn = true;
+    this.sequenceNumber += 1; // whatever the start asks for belongs to no turn: see draft()
+    try {
+      this.#start({ snapshot });
+    } finally {
+      this.sequenceNumber -= 1;
+      this.collector.inTurn = false;
+    }
+  }
+
+  #start(options: { input?: unknown; snapshot?: unknown }): void {
+    this.root = createRoot(this.registration.logic, { id: this.id, ...options }, this.collector);
+    this.root.start();
+  }
+
+  /** Runs a recorded turn again. `outcomes` finds the ledger's line for an operation. */
+  replay(entry: JournalEntry, outcomes: (operation: string) => OperationOutcome | undefined): void {
+    this.sequenceNumber = entry.seq;
+    this.collector.inTurn = true;
+    try {
+      if (entry.init === true) this.#start({ input: entry.input });
+      else if (entry.op !== undefined) {
+        const outcome = outcomes(entry.op);
+        const path = [...this.operations.values()].find(({ record }) => record.id === entry.op)?.record.path;
+        const actor = path === undefined ? undefined : actorAt(this.root, path);
+        if (path !== undefined) this.operations.delete(path);
+        if (actor !== undefined && outcome !== undefined) settlePromise(actor, outcome);
+      } else if (entry.event !== undefined) {
+        if (entry.reply !== undefined) markQuestion(entry.event, entry.reply);
+        const actor = actorAt(this.root, entry.to ?? '');
+        if (actor !== undefined) deliver(actor, entry.event);
+      }
+    } finally {
+      this.collector.inTurn = false;
+    }
+    this.#tailEvents += 1;
+  }
+
+  /** After restoring: what is on disk is what is in memory, but for what a replay that came out differently asks for. */
+  restored(checkpoint: CheckpointRecord | undefined, tailBytes: number, effectsOpen: number): void {
+    this.committedSequenceNumber = this.sequenceNumber;
+    const draft = this.#draft;
+    if (draft !== undefined) {
+      draft.expected = this.sequenceNumber;
+      if (!draft.isEmpty) draft.checkpoint = true;
+      else {
+        this.#draft = undefined;
+        for (const release of draft.releases) release();
+      }
+    }
+    this.checkpointSequenceNumber = checkpoint?.sequenceNumber ?? 0;
+    this.#checkpointBytes = checkpoint?.data.length ?? 0;
+    this.#tailBytes = tailBytes;
+    this.#effectsOpen = effectsOpen;
+    this.#committedSnapshot = this.snapshot();
+  }
+
+  /** Its checkpoint fits again: it is active from its next commit on. */
+  unpark(): void {
+    const draft = this.draft();
+    draft.status = 'active';
+    draft.outcome = 'null';
+    draft.checkpoint = true;
+  }
+
+  remember(marks: readonly { messageId: string; sequenceNumber: number }[], complete: boolean): void {
+    if (marks.length > 0) this.#marks = new Map(marks.map(({ messageId, sequenceNumber }) => [messageId, sequenceNumber]));
+    this.marksComplete = complete;
+  }
+
+  snapshot(): AnyMachineSnapshot {
+    return this.root.getSnapshot() as AnyMachineSnapshot;
+  }
+
+  /** Whether memory alone can say if this message id was taken. */
+  knows(messageId: string): boolean {
+    return this.marksComplete || this.#marks?.has(messageId) === true;
+  }
+
+  /** What the store says of a message id that memory does not know. */
+  recall(messageId: string, sequenceNumber: number | undefined): void {
+    if (sequenceNumber !== undefined) (this.#marks ??= new Map()).set(messageId, sequenceNumber);
+  }
+
+  // ── Taking events ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
+  send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        if (messageId !== undefined) {
+          const before = this.#marks?.get(messageId);
+          if (before !== undefined) {
+            this.whenDurable(before).then(() => resolve({ sequenceNumber: before, duplicate: true }), reject);
+            return;
+          }
+        }
+        const origin = messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question };
+        this.host.committer.turning();
+        this.#take(event, text, origin);
+        const draft = this.draft();
+        draft.waiters.push({ sequenceNumber: this.sequenceNumber, resolve, reject });
+      };
+      if (this.#mayRun()) run();
+      else this.#queue(run, reject);
+    });
+  }
+
+  /** Takes a message from the mailbox, once. */
+  receive(message: MailboxRecord): void {
+    if (this.gone || this.#mail?.has(message.position) === true) return;
+    // Mail that came in while the end was on its way: the commit of the end makes it a dead letter.
+    if (this.status !== 'active') return;
+    (this.#mail ??= new Map()).set(message.position, message);
+    this.used = true;
+    const run = (): void => this.#takeMail(message);
+    if (this.#mayRun()) run();
+    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+  }
+
+  #takeMail(message: MailboxRecord): void {
+    this.host.committer.turning();
+    const event = decode(message.event) as EventObject;
+    const draft = this.draft();
+    (draft.taken ??= []).push(message.position);
+    if (event.type === answerType) {
+      this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
+      return;
+    }
+    if (message.messageId !== undefined && this.#marks?.has(message.messageId) === true) return;
+    this.#take(event, message.event, { id: message.messageId, from: message.from, reply: message.replyTo });
+  }
+
+  #answered({ operation: id, value, error }: { operation: string; value?: unknown; error?: unknown }): void {
+    for (const operation of this.operations.values()) {
+      if (operation.record.id !== id) continue;
+      this.host.operations.cancel(operation);
+      this.#settleNow(operation, error === undefined ? { ok: true, value } : { ok: false, error });
+      return;
+    }
+  }
+
+  /** Fires a durable timer, unless it was cancelled or set anew since. */
+  fire(id: string): void {
+    if (this.#mayRun()) this.#fireNow(id);
+    else if (!this.gone) (this.#inbox ??= []).push({ run: () => this.#fireNow(id), abandon: () => undefined });
+  }
+
+  #fireNow(id: string): void {
+    const timer = this.#timers?.get(id);
+    if (timer === undefined) return;
+    const { clock } = this.host;
+    if (timer.dueAt > clock.now()) {
+      this.host.armTimer(this.key, id, timer.dueAt);
+      return;
+    }
+    this.host.committer.turning();
+    this.timers.delete(id);
+    failpoint('timer:fire');
+    this.draft().clearTimer(id);
+    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'timer', name: id });
+    this.#take(decode(timer.event) as EventObject, timer.event, { to: timer.target, timer: id });
+  }
+
+  /** An event from a callback, an observable, or an action that kept `self`: a turn of its own. */
+  relay(target: string, event: EventObject): void {
+    if (this.gone) {
+      this.host.redirect(this.id, target, event);
+      return;
+    }
+    const text = encode(event, 'event');
+    const run = (): void => this.#take(event, text, { to: target });
+    if (this.#mayRun()) run();
+    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+  }
+
+  /** Records an operation's outcome and lets the machine go on. */
+  settleOperation(operation: Operation, outcome: OperationOutcome): void {
+    const run = (): void => {
+      if (this.operations.get(operation.record.path) === operation) this.#settleNow(operation, outcome);
+    };
+    if (this.gone) return;
+    if (this.#mayRun()) run();
+    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+  }
+
+  #settleNow(operation: Operation, outcome: OperationOutcome): void {
+    let result = outcome;
+    let text: string;
+    try {
+      text = result.ok ? encode(result.value, `the result of activity "${operation.record.activity}"`) : encodeThrown(result.error);
+    } catch (error) {
+      result = { ok: false, error };
+      text = encodeThrown(error);
+    }
+    this.host.committer.turning();
+    const now = this.host.clock.now();
+    const sequenceNumber = this.sequenceNumber + 1;
+    operation.record = {
+      ...operation.record,
+      status: result.ok ? 'succeeded' : 'failed',
+      outcome: text,
+      nextRetryAt: undefined,
+      settledIn: sequenceNumber,
+      settledAt: now,
+    };
+    this.operations.delete(operation.record.path);
+    const draft = this.draft();
+    draft.setOperation(operation.record);
+    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), () => settlePromise(operation.actor, result));
+  }
+
+  /** Writes down how an open operation stands: a failed attempt and when the next is due. */
+  updateOperation(operation: Operation, change: { attempts: number; outcome: string; nextRetryAt: number | undefined }): void {
+    if (this.gone || this.operations.get(operation.record.path) !== operation) return;
+    operation.record = { ...operation.record, ...change };
+    this.draft().setOperation(operation.record);
+  }
+
+  /** Ends the agent. Resolves when that is durable. */
+  stop(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
+        this.#turn('xstate.stop', text, () => void (this.root as unknown as { stop(): void }).stop());
+        this.draft().waiters.push({ sequenceNumber: this.sequenceNumber, resolve: () => resolve(), reject });
+      };
+      if (this.#mayRun()) run();
+      else this.#queue(run, reject);
+    });
+  }
+
+  #mayRun(): boolean {
+    return (
+      !this.collector.inTurn &&
+      this.status === 'active' &&
+      !this.gone &&
+      (this.#inbox === undefined || this.#inbox.length === 0) &&
+      this.sequenceNumber - this.committedSequenceNumber < this.host.uncommittedTurns
+    );
+  }
+
+  #queue(run: () => void, reject: (error: Error) => void): void {
+    const inbox = (this.#inbox ??= []);
+    if (inbox.length >= this.host.mailboxCap) {
+      reject(
+        new MailboxFullError(`agent "${this.id}" has ${String(inbox.length)} events waiting`, {
+          hint: 'Send more slowly (await each send), or raise limits.mailbox.',
+        }),
+      );
+      return;
+    }
+    inbox.push({ run, abandon: reject });
+  }
+
+  #drain(): void {
+    const inbox = this.#inbox;
+    if (inbox === undefined || this.#draining) return;
+    this.#draining = true;
+    while (inbox.length > 0 && !this.gone && this.status === 'active' && !this.collector.inTurn) {
+      if (this.sequenceNumber - this.committedSequenceNumber >= this.host.uncommittedTurns) break;
+      inbox.shift()?.run();
+    }
+    this.#draining = false;
+  }
+
+  #take(event: EventObject, text: string, origin: EventOrigin | undefined): void {
+    const target = origin?.to === undefined || origin.to === '' ? this.root : actorAt(this.root, origin.to);
+    if (target === undefined) return;
+    const { collector } = this;
+    const sequenceNumber = this.sequenceNumber + 1;
+    if (origin?.id !== undefined) {
+      (this.#marks ??= new Map()).set(origin.id, sequenceNumber);
+      (this.draft().marks ??= []).push({ messageId: origin.id, sequenceNumber });
+    }
+    if (origin?.reply !== undefined) markQuestion(event, origin.reply);
+    collector.question = origin?.reply;
+    collector.event = event;
+    collector.eventText = text;
+    this.#turn(event.type, eventEntry(sequenceNumber, this.host.clock.now(), text, origin), () => deliver(target, event));
+    collector.question = collector.event = collector.eventText = undefined;
+  }
+
+  #turn(name: string, entry: string, run: () => void): void {
+    const { host, collector } = this;
+    const started = host.observed ? host.clock.elapsed() : 0;
+    const draft = this.draft();
+    const mark = draft.mark();
+    const before = this.root === undefined ? undefined : this.snapshot();
+    this.used = true;
+    this.sequenceNumber += 1;
+    collector.inTurn = true;
+    try {
+      run();
+    } finally {
+      collector.inTurn = false;
+    }
+    draft.addEntry(entry);
+    this.#tailEvents += 1;
+    this.#tailBytes += entry.length;
+    const after = this.snapshot();
+    if (after.status !== 'active') this.#end(after, mark);
+    else if (!draft.checkpoint && this.#checkpointDue(before, after)) draft.checkpoint = true;
+    if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
+    if (host.observed) {
+      const durationMs = host.clock.elapsed() - started;
+      host.tell({ type: 'turn', agentId: this.id, kind: this.kind, sequenceNumber: this.sequenceNumber, event: name, durationMs });
+    }
+    if (this.#inbox !== undefined && this.#inbox.length > 0) this.#drain();
+  }
+
+  #checkpointDue(before: AnyMachineSnapshot | undefined, after: AnyMachineSnapshot): boolean {
+    if (before !== undefined && (before.tags.has(checkpointTag) || after.tags.has(checkpointTag)) && !sameStates(before, after)) {
+      return true;
+    }
+    return thresholdReached(this.registration.checkpoints, {
+      events: this.#tailEvents,
+      bytes: this.#tailBytes,
+      sinceMs: this.host.clock.now() - this.#checkpointAt,
+      checkpointBytes: this.#checkpointBytes,
+    });
+  }
+
+  #end(snapshot: AnyMachineSnapshot, mark: ReturnType<Draft['mark']>): void {
+    const draft = this.draft();
+    this.status = snapshot.status as AgentStatus;
+    if (snapshot.status === 'error') {
+      draft.undo(mark);
+      draft.outcome = encodeThrown(snapshot.error);
+    } else if (snapshot.status === 'done') {
+      try {
+        draft.outcome = encode(snapshot.output, 'output');
+      } catch (error) {
+        this.status = 'error';
+        draft.outcome = encodeThrown(error);
+      }
+    }
+    draft.status = this.status;
+    draft.checkpoint = true;
+    draft.timersVoided = true;
+    this.#timers = undefined;
+    for (const operation of this.#operations?.values() ?? []) this.collector.promiseStopped(operation.record.path);
+    this.#ephemerals = undefined;
+    this.#abandonInbox();
+  }
+
+  /** Senders that still wait are told; what is left in the mailbox becomes dead letters with the commit of the end. */
+  #abandonInbox(): void {
+    const inbox = this.#inbox ?? [];
+    this.#inbox = undefined;
+    const error = new DeadLetterError(`agent "${this.id}" ended (${this.status}) before it could take the event`, {
+      hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
+    });
+    for (const waiting of inbox) waiting.abandon(error);
+  }
+
+  // ── Effects, once durable ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** Runs an action for its effect; one that throws fails the agent, as in XState. */
+  perform(name: string, run: () => unknown): void {
+    failpoint('effect:perform');
+    try {
+      const result = run();
+      if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name });
+      if (result instanceof Promise) result.catch((error: unknown) => this.#actionFailed(name, error));
+    } catch (error) {
+      this.#actionFailed(name, error);
+    }
+  }
+
+  #actionFailed(name: string, thrown: unknown): void {
+    const error = errorOf(thrown);
+    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
+    if (this.gone || this.status !== 'active') return;
+    const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
+    const run = (): void =>
+      this.#turn(`action ${name} failed`, eventEntry(this.sequenceNumber + 1, this.host.clock.now(), event, undefined), () => failRoot(this.root, name, thrown));
+    if (this.#mayRun()) run();
+    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+  }
+
+  /** A named action was run: strike it from the record with the next commit. */
+  settleEffect(id: string): void {
+    this.#effectsOpen -= 1;
+    if (this.gone) return;
+    (this.draft().effectsSettled ??= []).push(id);
+  }
+
+  emit(event: EventObject): void {
+    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'emit', name: event.type });
+    for (const observer of [...(this.#observers ?? [])]) observer.emitted?.(event);
+  }
+
+  // ── Committing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  seal(): SealedCommit | undefined {
+    const draft = this.#draft;
+    this.#draft = undefined;
+    if (draft === undefined || this.gone) return undefined;
+    const snapshot = this.snapshot();
+    let commit: AgentCommit;
+    try {
+      commit = this.#toCommit(draft, snapshot);
+    } catch (error) {
+      this.drop(refusedBy(this.id, error), draft);
+      return undefined;
+    }
+    this.#inFlight += 1;
+    const bytes = (commit.segment?.entries.length ?? 0) + (commit.checkpoint?.data.length ?? 0);
+    return {
+      commit,
+      turns: draft.turns,
+      bytes,
+      settled: (outcome) => this.#settled(draft, commit, snapshot, outcome),
+      failed: (error) => {
+        this.#inFlight -= 1;
+        this.drop(error, draft);
+      },
+    };
+  }
+
+  #toCommit(draft: Draft, snapshot: AnyMachineSnapshot): AgentCommit {
+    const { sequenceNumber } = this;
+    let due = draft.checkpoint || (draft.turns > 0 && draft.hasEffects) || draft.snapshots !== undefined;
+    due &&= sequenceNumber > this.checkpointSequenceNumber || draft.turns > 0 || draft.checkpoint;
+    const checkpoint = due ? this.#checkpoint(sequenceNumber) : undefined;
+    const effects = draft.effects?.map(({ record, context }): EffectRecord => {
+      const current = (actorAt(this.root, record.path)?.getSnapshot() as { context?: unknown } | undefined)?.context;
+      return { ...record, context: current === context ? undefined : encode(context, 'context') };
+    });
+    this.#effectsOpen += effects?.length ?? 0;
+    const state = JSON.stringify(snapshot.value);
+    // An agent that has ended stays busy until its last named actions are settled.
+    const busy = this.#effectsOpen > 0 || (this.#ephemerals?.size ?? 0) > 0 || this.#runsOperations();
+    return draft.toCommit({
+      key: this.key,
+      id: this.id,
+      fence: this.#fence,
+      at: this.host.clock.now(),
+      sequenceNumber,
+      checkpoint,
+      effects,
+      state: state === this.#state ? undefined : (this.#state = state),
+      busy: busy === this.#busy ? undefined : (this.#busy = busy),
+    });
+  }
+
+  #runsOperations(): boolean {
+    for (const operation of this.#operations?.values() ?? []) {
+      if (!this.host.operations.traits(operation.logic, operation.record.path).question) return true;
+    }
+    return false;
+  }
+
+  #checkpoint(sequenceNumber: number): CheckpointRecord {
+    const data = encode({ snapshot: persist(this.root), actors: this.collector.actorCount }, 'checkpoint');
+    this.#tailEvents = 0;
+    this.#tailBytes = 0;
+    this.#checkpointBytes = data.length;
+    this.#checkpointAt = this.host.clock.now();
+    this.checkpointSequenceNumber = sequenceNumber;
+    if (this.host.observed) this.host.tell({ type: 'checkpoint', agentId: this.id, sequenceNumber, bytes: data.length });
+    return { sequenceNumber, version: this.registration.version, schema: this.registration.schema, data, checksum: checksum(data) };
+  }
+
+  #settled(draft: Draft, commit: AgentCommit, snapshot: AnyMachineSnapshot, outcome: CommitOutcome): void {
+    this.#inFlight -= 1;
+    if (outcome.outcome === 'exists') {
+      this.gone = true;
+      this.host.exists(this, outcome.record);
+      return;
+    }
+    if (outcome.outcome === 'refused') {
+      this.drop(
+        new LeaseLostError(`agent "${this.id}" is held by another node now (fence ${String(outcome.fence)})`, {
+          hint: 'Nothing of this was recorded. Send again: the event goes to the node that holds the agent.',
+        }),
+        draft,
+      );
+      return;
+    }
+    this.committedSequenceNumber = commit.sequenceNumber;
+    this.#committedSnapshot = snapshot;
+    for (const waiter of draft.waiters) waiter.resolve({ sequenceNumber: waiter.sequenceNumber, duplicate: false });
+    this.#resolveDurable();
+    if (draft.taken !== undefined) for (const position of draft.taken) this.#mail?.delete(position);
+    if (draft.snapshots !== undefined) for (const seen of draft.snapshots) this.#show(seen as AnyMachineSnapshot);
+    draft.messages?.forEach((message, index) => this.host.routed(message, outcome.messages[index]));
+    draft.spawns?.forEach((spawn, index) => this.host.spawned(outcome.spawned[index], spawn.id));
+    for (const release of draft.releases) release();
+    if (this.status === 'active') this.#drain();
+    else if (this.#draft === undefined && this.#inFlight === 0) this.#finish();
+  }
+
+  #show(snapshot: AnyMachineSnapshot): void {
+    for (const observer of [...(this.#observers ?? [])]) observer.next?.(snapshot);
+  }
+
+  #finish(): void {
+    this.gone = true;
+    this.host.ended(this);
+    for (const observer of [...(this.#observers ?? [])]) observer.ended?.(this);
+    this.#observers = undefined;
+  }
+
+  /** Leaves memory without what was not committed. Everybody who waits for that is told why. */
+  drop(error: StatewardenError, sealed?: Draft): void {
+    for (const waiter of sealed?.waiters ?? []) waiter.reject(error);
+    if (this.gone) return;
+    this.gone = true;
+    for (const operation of this.#operations?.values() ?? []) this.host.operations.cancel(operation);
+    for (const waiter of this.#draft?.waiters ?? []) waiter.reject(error);
+    this.#draft = undefined;
+    for (const waiting of this.#inbox ?? []) waiting.abandon(error);
+    this.#inbox = undefined;
+    for (const waiter of this.#durable ?? []) waiter.reject(error);
+    this.#durable = undefined;
+    this.host.dropped(this, error);
+    for (const observer of [...(this.#observers ?? [])]) observer.dropped?.(error);
+    this.#observers = undefined;
+  }
+
+  /** Resolves when a turn is durable. */
+  whenDurable(sequenceNumber: number): Promise<void> {
+    if (sequenceNumber <= this.committedSequenceNumber) return Promise.resolve();
+    return new Promise((resolve, reject) => (this.#durable ??= []).push({ sequenceNumber, resolve, reject }));
+  }
+
+  #resolveDurable(): void {
+    if (this.#durable === undefined) return;
+    const waiting = this.#durable;
+    this.#durable = undefined;
+    for (const waiter of waiting) {
+      if (waiter.sequenceNumber <= this.committedSequenceNumber) waiter.resolve();
+      else (this.#durable ??= []).push(waiter);
+    }
+  }
+
+  // ── Being looked at ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The committed snapshot, once a checkpoint covers it: what somebody has seen must come back after a crash, and a turn
+   * that is only journaled may come out differently when it is run again.
+   */
+  async seen(): Promise<AnyMachineSnapshot> {
+    while (!this.gone && (this.#committedSnapshot === undefined || this.checkpointSequenceNumber < this.committedSequenceNumber)) {
+      const draft = this.draft();
+      draft.checkpoint = true;
+      await new Promise<void>((resolve, reject) => {
+        draft.waiters.push({ sequenceNumber: this.sequenceNumber, resolve: () => resolve(), reject });
+      });
+    }
+    return this.#committedSnapshot ?? this.snapshot();
+  }
+
+  observe(observer: AgentObserver): () => void {
+    (this.#observers ??= new Set()).add(observer);
+    return () => this.#observers?.delete(observer);
+  }
+
+  /** Whether it may leave memory: nothing pending, nobody watching, nothing running. */
+  get idle(): boolean {
+    return (
+      this.#draft === undefined &&
+      this.#inFlight === 0 &&
+      this.#effectsOpen <= 0 &&
+      !this.#runsOperations() &&
+      (this.#ephemerals?.size ?? 0) === 0 &&
+      (this.#observers?.size ?? 0) === 0 &&
+      (this.#inbox?.length ?? 0) === 0
+    );
+  }
+
+  /** The error it ended with. */
+  failure(): AgentFailedError {
+    const cause: unknown = this.snapshot().error;
+    return agentFailed(this.id, cause);
+  }
+}
+
+export function agentFailed(id: string, cause: unknown): AgentFailedError {
+  return new AgentFailedError(`agent "${id}" failed: ${errorOf(cause).message}`, {
+    cause,
+    hint: 'The cause is what its machine threw. `statewarden show` has its last state.',
+  });
+}
+
+function refusedBy(id: string, thrown: unknown): StatewardenError {
+  if (thrown instanceof NotSerializableError) {
+    const path = thrown.path.replace(/^checkpoint\.snapshot\./, '');
+    return new NotSerializableError(`agent "${id}": ${thrown.message.replace(thrown.path, path)}`, { path, hint: thrown.hint, cause: thrown });
+  }
+  return thrown instanceof StatewardenError ? thrown : agentFailed(id, thrown);
+}

@@ -1,0 +1,269 @@
+/**
+ * What an agent's actor tree asks for during a turn, written into the agent's draft: timers, actions, messages, operations.
+ * Nothing is done here; `releases` of the draft do it, in order, once the draft is durable.
+ */
+
+import type { AnyActorLogic, AnyActorRef, EventObject } from 'xstate';
+import { encode } from '../core/codec.js';
+import { checksum } from '../core/checksum.js';
+import { BadEventError } from '../core/errors.js';
+import type { TimerRecord } from '../persistence/store.js';
+import { isEphemeral, replyType, spawnType, tellType, type ReplyParams, type SpawnParams, type TellParams } from './actions.js';
+import type { Agent } from './agent.js';
+import type { Draft } from './draft.js';
+import type { Operation } from './operation.js';
+import { timerPolicy } from './registration.js';
+import type { CollectedAction, TurnSink } from './seam.js';
+
+const farthest = 8_640_000_000_000_000;
+
+/** Event type under which answers and the ends of questions arrive; never seen by machines. */
+export const answerType = 'statewarden.answer';
+
+export class Collector implements TurnSink {
+  readonly #agent: Agent;
+  actorCount = 0;
+  inTurn = false;
+  /** Address of whoever asked with the current event. */
+  question: string | undefined;
+  /** The current event and its text, so that it is encoded once. */
+  event: EventObject | undefined;
+  eventText: string | undefined;
+  /** Open operations read from the store, by path, while the agent is restored. */
+  restoring: Map<string, Operation['record']> | undefined;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  get #draft(): Draft {
+    return this.#agent.draft();
+  }
+
+  nextActorNumber(): number {
+    this.actorCount += 1;
+    return this.actorCount;
+  }
+
+  timerSet(source: string, id: string, target: string, event: EventObject, delayMs: number): void {
+    const agent = this.#agent;
+    const timer: TimerRecord = {
+      id: `${source}#${id}`,
+      dueAt: Math.min(agent.host.clock.now() + Math.max(0, delayMs), farthest),
+      delayMs,
+      policy: timerPolicy(agent.registration, id),
+      target,
+      event: encode(event, `the event of timer "${id}"`),
+    };
+    agent.timers.set(timer.id, timer);
+    this.#draft.setTimer(timer);
+    this.#draft.releases.push(() => {
+      agent.host.armTimer(agent.key, timer.id, timer.dueAt);
+    });
+  }
+
+  timerCancelled(source: string, id: string): void {
+    const full = `${source}#${id}`;
+    if (this.#agent.forgetTimer(full)) this.#draft.clearTimer(full);
+  }
+
+  timersVoided(source: string): void {
+    const prefix = `${source}#`;
+    for (const id of this.#agent.timerIds()) {
+      if (id.startsWith(prefix) && this.#agent.forgetTimer(id)) this.#draft.clearTimer(id);
+    }
+  }
+
+  action(path: string, action: CollectedAction): void {
+    switch (action.type) {
+      case tellType:
+        this.#tell(action.params as TellParams);
+        return;
+      case replyType:
+        this.#reply(action.params as ReplyParams);
+        return;
+      case spawnType:
+        this.#spawn(action.params as SpawnParams);
+        return;
+    }
+    const { exec } = action;
+    if (exec === undefined) return;
+    const agent = this.#agent;
+    if (!action.named || isEphemeral(exec)) {
+      this.#draft.releases.push(() => agent.perform(action.type, () => exec(action.info as never, action.params as never)));
+      return;
+    }
+    const draft = this.#draft;
+    const effects = (draft.effects ??= []);
+    const id = `${String(agent.sequenceNumber)}.${String(effects.length)}`;
+    effects.push({
+      record: {
+        id,
+        path,
+        type: action.type,
+        params: action.params === undefined ? undefined : encode(action.params, `params of action "${action.type}"`),
+        event: action.info.event === this.event && this.eventText !== undefined ? this.eventText : encode(action.info.event, 'event'),
+      },
+      context: action.info.context,
+    });
+    draft.releases.push(() => {
+      agent.perform(action.type, () => exec(action.info as never, action.params as never));
+      agent.settleEffect(id);
+    });
+  }
+
+  #tell({ to, event, messageId }: TellParams): void {
+    const agent = this.#agent;
+    if (typeof to !== 'string' || to === '') {
+      throw new BadEventError(`tell() was given ${JSON.stringify(to)} as the receiver`, { hint: 'Give the id of an agent.' });
+    }
+    agent.host.checkEvent(event);
+    this.#send({ to, event: encode(event, 'event'), messageId, replyTo: undefined }, event.type);
+  }
+
+  #send(message: { to: string; event: string; messageId: string | undefined; replyTo: string | undefined }, name: string): void {
+    const agent = this.#agent;
+    const draft = this.#draft;
+    (draft.messages ??= []).push({ ...message, from: agent.id, acceptedAt: agent.host.clock.now() });
+    if (agent.host.observed) {
+      draft.releases.push(() => agent.host.tell({ type: 'effect', agentId: agent.id, effect: 'message', name }));
+    }
+  }
+
+  #reply({ value, to }: ReplyParams): void {
+    const address = to ?? this.question;
+    if (address === undefined) return;
+    const agent = this.#agent;
+    const encoded = encode(value, 'the reply');
+    const separator = address.indexOf(' ');
+    if (!address.startsWith('agent:')) {
+      this.#draft.releases.push(() => {
+        agent.host.answer(address, value);
+      });
+      return;
+    }
+    const operation = decodeURIComponent(address.slice(6, separator));
+    const event = `{"type":"${answerType}","operation":${JSON.stringify(operation)},"value":${encoded}}`;
+    this.#send(
+      { to: decodeURIComponent(address.slice(separator + 1)), event, messageId: `answer ${operation}`, replyTo: undefined },
+      answerType,
+    );
+  }
+
+  #spawn({ kind, id, input }: SpawnParams): void {
+    const agent = this.#agent;
+    const { key, version } = agent.host.newAgent(kind, id);
+    const draft = this.#draft;
+    (draft.spawns ??= []).push({ key, id, kind, version, input: input === undefined ? undefined : encode(input, 'input') });
+  }
+
+  emitted(path: string, event: EventObject, deliver: () => void): void {
+    const agent = this.#agent;
+    this.#draft.releases.push(() => {
+      deliver();
+      if (path === '') agent.emit(event);
+    });
+  }
+
+  logged(values: readonly unknown[]): void {
+    const { host } = this.#agent;
+    if (!this.inTurn) host.log(values);
+    else this.#draft.releases.push(() => host.log(values));
+  }
+
+  promiseStarted(path: string, logic: AnyActorLogic, input: unknown, actor: AnyActorRef): void {
+    const agent = this.#agent;
+    const known = this.restoring?.get(path);
+    if (known !== undefined) {
+      this.restoring?.delete(path);
+      agent.operations.set(path, { record: known, logic, input, actor });
+      return;
+    }
+    const traits = agent.host.operations.traits(logic, path);
+    const encoded = input === undefined ? undefined : encode(input, `input of activity "${traits.name}"`);
+    const hash = encoded === undefined ? '' : `:${checksum(encoded).toString(16)}`;
+    const draft = this.#draft;
+    let id = `${agent.id}:${path}:${String(agent.sequenceNumber)}${hash}`;
+    for (let again = 1; draft.operations?.has(id) === true; again += 1) {
+      id = `${agent.id}:${path}:${String(agent.sequenceNumber)}.${String(again)}${hash}`;
+    }
+    const operation: Operation = {
+      record: {
+        id,
+        activity: traits.name,
+        path,
+        status: 'intended',
+        attempts: 0,
+        userKey: traits.userKey(input),
+        input: encoded,
+        outcome: undefined,
+        nextRetryAt: undefined,
+        intendedIn: agent.sequenceNumber,
+        settledIn: 0,
+        intendedAt: agent.host.clock.now(),
+        settledAt: undefined,
+      },
+      logic,
+      input,
+      actor,
+    };
+    agent.operations.set(path, operation);
+    draft.setOperation(operation.record);
+    if (traits.question) this.#ask(operation);
+    draft.releases.push(() => {
+      if (agent.operations.get(path) === operation) agent.host.operations.start(agent, operation, false);
+    });
+  }
+
+  #ask(operation: Operation): void {
+    const { to, event } = operation.input as { to: string; event: EventObject };
+    const { id } = operation.record;
+    this.#agent.host.checkEvent(event);
+    this.#send(
+      {
+        to,
+        event: encode(event, 'event'),
+        messageId: `question ${id}`,
+        replyTo: `agent:${encodeURIComponent(id)} ${encodeURIComponent(this.#agent.id)}`,
+      },
+      event.type,
+    );
+  }
+
+  promiseStopped(path: string): void {
+    const agent = this.#agent;
+    const operation = agent.operations.get(path);
+    if (operation === undefined) return;
+    agent.operations.delete(path);
+    operation.record = {
+      ...operation.record,
+      status: 'cancelled',
+      nextRetryAt: undefined,
+      settledIn: agent.sequenceNumber,
+      settledAt: agent.host.clock.now(),
+    };
+    this.#draft.setOperation(operation.record);
+    this.#draft.releases.push(() => {
+      agent.host.operations.cancel(operation);
+    });
+  }
+
+  ephemeralStarted(path: string, start: () => void): void {
+    const agent = this.#agent;
+    agent.ephemerals.add(path);
+    this.#draft.releases.push(() => agent.perform(`start of "${path}"`, start));
+  }
+
+  ephemeralStopped(path: string): void {
+    this.#agent.ephemerals.delete(path);
+  }
+
+  ephemeralEffect(run: () => void): void {
+    const agent = this.#agent;
+    this.#draft.releases.push(() => agent.perform('callback', run));
+  }
+
+  relayed(target: string, event: EventObject): void {
+    this.#agent.relay(target, event);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * What one agent has done since its last commit was sealed: turns and the effects they asked for. A draft becomes one
+ * `AgentCommit`; what it collected is released, in order, when that is durable. Parts are made only when needed: most turns
+ * add a line of text and a waiter.
+ */
+
+import { checksum } from '../core/checksum.js';
+import type {
+  AgentCommit,
+  CheckpointRecord,
+  DeadLetter,
+  EffectRecord,
+  MessageRecord,
+  OperationRecord,
+  SpawnRecord,
+  TimerRecord,
+} from '../persistence/store.js';
+
+export interface Receipt {
+  /** Of the turn that took the event; 0 when another node will take it. */
+  readonly sequenceNumber: number;
+  /** The message id had been accepted before. */
+  readonly duplicate: boolean;
+}
+
+export interface Waiter {
+  readonly sequenceNumber: number;
+  resolve(receipt: Receipt): void;
+  reject(error: Error): void;
+}
+
+/** An effect record whose context is compared with the checkpoint's when the draft is sealed. */
+export interface PendingEffect {
+  readonly record: Omit<EffectRecord, 'context'>;
+  readonly context: unknown;
+}
+
+/** How much a draft held before a turn, so that a turn which fails can be taken out again. */
+export interface DraftMark {
+  readonly releases: number;
+  readonly effects: number;
+  readonly messages: number;
+  readonly spawns: number;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Draft {
+  /** Sequence number before this draft. */
+  expected: number;
+  entries = '';
+  turns = 0;
+  /** A checkpoint is due with this commit. */
+  checkpoint = false;
+  create: AgentCommit['create'];
+  status: AgentCommit['status'];
+  outcome: string | undefined;
+  waiters: Waiter[] = [];
+  releases: (() => void)[] = [];
+  timers: Map<string, TimerRecord | undefined> | undefined;
+  timersVoided = false;
+  taken: number[] | undefined;
+  marks: { messageId: string; sequenceNumber: number }[] | undefined;
+  operations: Map<string, OperationRecord> | undefined;
+  effects: PendingEffect[] | undefined;
+  effectsSettled: string[] | undefined;
+  messages: MessageRecord[] | undefined;
+  spawns: SpawnRecord[] | undefined;
+  deadLetters: Omit<DeadLetter, 'position'>[] | undefined;
+  /** Snapshots after each turn, kept only when somebody watches. */
+  snapshots: unknown[] | undefined;
+
+  constructor(expected: number) {
+    this.expected = expected;
+  }
+
+  addEntry(text: string): void {
+    this.entries = this.turns === 0 ? text : `${this.entries},${text}`;
+    this.turns += 1;
+  }
+
+  setTimer(timer: TimerRecord): void {
+    (this.timers ??= new Map()).set(timer.id, timer);
+  }
+
+  clearTimer(id: string): void {
+    (this.timers ??= new Map()).set(id, undefined);
+  }
+
+  setOperation(operation: OperationRecord): void {
+    (this.operations ??= new Map()).set(operation.id, operation);
+  }
+
+  mark(): DraftMark {
+    return {
+      releases: this.releases.length,
+      effects: this.effects?.length ?? 0,
+      messages: this.messages?.length ?? 0,
+      spawns: this.spawns?.length ?? 0,
+    };
+  }
+
+  /** Forgets the effects since the mark. Timers and operations need no undoing: the agent ends and voids them all. */
+  undo(mark: DraftMark): void {
+    this.releases.length = mark.releases;
+    this.effects?.splice(mark.effects);
+    this.messages?.splice(mark.messages);
+    this.spawns?.splice(mark.spawns);
+  }
+
+  /** Whether anything leaves the agent, so that a checkpoint is due. */
+  get hasEffects(): boolean {
+    return this.releases.length > 0 || this.messages !== undefined || this.spawns !== undefined;
+  }
+
+  /** Nothing to write: only releases, if any. */
+  get isEmpty(): boolean {
+    return (
+      this.turns === 0 &&
+      !this.checkpoint &&
+      !this.timersVoided &&
+      this.waiters.length === 0 &&
+      [this.timers, this.taken, this.operations, this.effects, this.effectsSettled, this.messages, this.spawns, this.deadLetters].every(
+        (part) => part === undefined,
+      )
+    );
+  }
+
+  /** The commit. `rest` is what the agent knows: identity, checkpoint, state and busy when they changed. */
+  toCommit(
+    rest: Pick<AgentCommit, 'key' | 'id' | 'fence' | 'at' | 'sequenceNumber'> & {
+      readonly checkpoint: CheckpointRecord | undefined;
+      readonly state: string | undefined;
+      readonly busy: boolean | undefined;
+      readonly effects: readonly EffectRecord[] | undefined;
+    },
+  ): AgentCommit {
+    const commit: Writable<AgentCommit> = {
+      key: rest.key,
+      id: rest.id,
+      fence: rest.fence,
+      expected: this.expected,
+      sequenceNumber: rest.sequenceNumber,
+      at: rest.at,
+    };
+    if (this.turns > 0) {
+      const entries = `[${this.entries}]`;
+      commit.segment = {
+        firstSequenceNumber: this.expected + 1,
+        lastSequenceNumber: rest.sequenceNumber,
+        entries,
+        checksum: checksum(entries),
+      };
+    }
+    if (this.create !== undefined) commit.create = this.create;
+    if (this.status !== undefined) commit.status = this.status;
+    if (this.outcome !== undefined) commit.outcome = this.outcome;
+    if (rest.state !== undefined) commit.state = rest.state;
+    if (rest.busy !== undefined) commit.busy = rest.busy;
+    if (rest.checkpoint !== undefined) commit.checkpoint = rest.checkpoint;
+    if (this.timersVoided) commit.timersCleared = 'all';
+    else if (this.timers !== undefined) {
+      const set: TimerRecord[] = [];
+      const cleared: string[] = [];
+      for (const [id, timer] of this.timers) {
+        if (timer === undefined) cleared.push(id);
+        else set.push(timer);
+      }
+      if (set.length > 0) commit.timers = set;
+      if (cleared.length > 0) commit.timersCleared = cleared;
+    }
+    if (this.taken !== undefined) commit.taken = this.taken;
+    if (this.marks !== undefined) commit.marks = this.marks;
+    if (this.operations !== undefined) commit.operations = [...this.operations.values()];
+    if (rest.effects !== undefined && rest.effects.length > 0) commit.effects = rest.effects;
+    if (this.effectsSettled !== undefined) commit.effectsSettled = this.effectsSettled;
+    if (this.messages !== undefined) commit.messages = this.messages;
+    if (this.spawns !== undefined) commit.spawns = this.spawns;
+    if (this.deadLetters !== undefined) commit.deadLetters = this.deadLetters;
+    return commit;
+  }
+}

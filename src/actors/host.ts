@@ -1,0 +1,42 @@
+/** What an agent needs from the runtime around it; implemented in runtime/. */
+
+import type { EventObject } from 'xstate';
+import type { Clock } from '../core/clock.js';
+import type { StatewardenError } from '../core/errors.js';
+import type { RuntimeEvent } from '../core/runtime-event.js';
+import type { Participant } from '../persistence/committer.js';
+import type { AgentRecord, MessageRecord, PostOutcome } from '../persistence/store.js';
+import type { Agent } from './agent.js';
+import type { OperationRunner } from './operation.js';
+
+export interface AgentHost {
+  readonly clock: Clock;
+  readonly committer: { enlist(participant: Participant): void; turning(): void };
+  readonly operations: OperationRunner;
+  readonly uncommittedTurns: number;
+  readonly mailboxCap: number;
+  /** Somebody listens to runtime events: only then are they made. */
+  readonly observed: boolean;
+  tell(event: WithoutTime<RuntimeEvent>): void;
+  log(values: readonly unknown[]): void;
+  /** @throws BadEventError when it cannot be sent to an agent. */
+  checkEvent(event: unknown): EventObject;
+  /** Key and version for an agent to be made. @throws UnknownKindError, BadInputError */
+  newAgent(kind: string, id: string): { readonly key: number; readonly version: number };
+  armTimer(agent: number, timer: string, dueAt: number): void;
+  /** Hands an answer to a question asked by code. */
+  answer(address: string, value: unknown): void;
+  /** A message of a durable commit, and what became of it; undefined when the store's reply was lost. */
+  routed(message: MessageRecord, outcome: PostOutcome | undefined): void;
+  spawned(record: AgentRecord | undefined, id: string): void;
+  /** An event for an agent that is not resident any more. */
+  redirect(agentId: string, target: string, event: EventObject): void;
+  ended(agent: Agent): void;
+  /** The agent left memory without its uncommitted turns. */
+  dropped(agent: Agent, error: StatewardenError): void;
+  /** The id turned out to be in use when the agent was to be made. */
+  exists(agent: Agent, record: AgentRecord): void;
+}
+
+/** A union's members, each without its time: the host stamps it. */
+export type WithoutTime<T> = T extends unknown ? Omit<T, 'at'> : never;

@@ -1,0 +1,34 @@
+/**
+ * An open operation: an activity that an agent's machine has asked for and whose outcome is not recorded yet. The agent keeps
+ * the record; whoever runs operations (effects/) is told to begin and to cancel, and hands the outcome back.
+ */
+
+import type { AnyActorLogic, AnyActorRef } from 'xstate';
+import type { OperationRecord } from '../persistence/store.js';
+import type { Agent } from './agent.js';
+
+export interface Operation {
+  record: OperationRecord;
+  readonly logic: AnyActorLogic;
+  readonly input: unknown;
+  /** The promise actor that waits for it. */
+  readonly actor: AnyActorRef;
+}
+
+/** Text on an activity's logic that names it in the ledger and gives the key that the user chose. */
+export interface OperationTraits {
+  readonly name: string;
+  /** Sent to another agent as a question instead of being run here. */
+  readonly question: boolean;
+  userKey(input: unknown): string | undefined;
+}
+
+export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** Runs operations. Called only when the intent is durable. */
+export interface OperationRunner {
+  traits(logic: AnyActorLogic, path: string): OperationTraits;
+  /** Begins, or goes on after a restart: `record.attempts` have failed and `record.nextRetryAt` may lie ahead. */
+  start(agent: Agent, operation: Operation, resumed: boolean): void;
+  cancel(operation: Operation): void;
+}

@@ -1,0 +1,413 @@
+/**
+ * Everything that knows XState's insides, in one place (contract test: test/actors/seam.test.ts).
+ *
+ * `durable(machine)` is the same machine with every logic in its tree wrapped: turns run in ordinary live actors,
+ * in-agent sends and child starts stay synchronous and ordered, and everything that would leave the agent is handed to
+ * its `TurnSink` instead of being done. Promises are never started here, callbacks and observables only when the sink says so.
+ *
+ * Relied on (xstate 5.28 to 5.33): the `ActorScope` handed to logic (`actionExecutor`, `system`, `emit`), `system.scheduler`,
+ * `system._bookId`, `system._relay`, `actor._parent`, the action types `xstate.*`, and the event types of promise actors.
+ */
+
+import {
+  createActor,
+  createMachine,
+  fromCallback,
+  fromEventObservable,
+  fromObservable,
+  fromPromise,
+  type AnyActorLogic,
+  type AnyActorRef,
+  type AnyActorScope,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type EventObject,
+} from 'xstate';
+import { UnsupportedMachineError } from '../core/errors.js';
+
+/** An action that leaves the agent, as XState resolved it. */
+export interface CollectedAction {
+  readonly type: string;
+  readonly info: { readonly context: unknown; readonly event: EventObject };
+  readonly params: unknown;
+  readonly exec: ((info: never, params: never) => unknown) | undefined;
+  /** Registered under its type in the actor's own machine, so that it can be found again after a restart. */
+  readonly named: boolean;
+}
+
+/** Who an agent's actor tree reports to. Paths are ids joined by `/` from the root, which is ''. */
+export interface TurnSink {
+  /** Next in the agent's own count of actors; makes session ids that do not depend on the process. */
+  nextActorNumber(): number;
+  timerSet(source: string, id: string, target: string, event: EventObject, delayMs: number): void;
+  timerCancelled(source: string, id: string): void;
+  /** The actor ended: its timers are void. */
+  timersVoided(source: string): void;
+  action(path: string, action: CollectedAction): void;
+  emitted(path: string, event: EventObject, deliver: () => void): void;
+  logged(values: readonly unknown[]): void;
+  /** A promise actor came to life, new or restored. Its outcome is delivered with `settlePromise`. */
+  promiseStarted(path: string, logic: AnyActorLogic, input: unknown, actor: AnyActorRef): void;
+  promiseStopped(path: string): void;
+  /** A callback or observable came to life; `start` begins it for real. */
+  ephemeralStarted(path: string, start: () => void): void;
+  ephemeralStopped(path: string): void;
+  /** Something a callback or observable does that must wait for the commit. */
+  ephemeralEffect(run: () => void): void;
+  /** Whether a turn runs now: then sends are delivered at once. */
+  readonly inTurn: boolean;
+  /** Something outside of a turn (a callback, an observable, an action that kept `self`) sends an event into the agent. */
+  relayed(target: string, event: EventObject): void;
+}
+
+type System = AnyActorRef['system'] & {
+  scheduler: {
+    schedule(source: AnyActorRef, target: AnyActorRef, event: EventObject, delay: number, id?: string): void;
+    cancel(source: AnyActorRef, id: string): void;
+    cancelAll(actor: AnyActorRef): void;
+  };
+  _bookId(): string;
+  _relay(source: AnyActorRef | undefined, target: AnyActorRef, event: EventObject): void;
+  [sinkOf]?: TurnSink;
+};
+type Scope = AnyActorScope & { system: System; actionExecutor(action: ExecutableAction): void };
+interface ExecutableAction {
+  type: string;
+  info: { context: unknown; event: EventObject };
+  params: unknown;
+  exec: CollectedAction['exec'];
+}
+type Logic = AnyActorLogic & {
+  config?: unknown;
+  implementations?: AnyStateMachine['implementations'];
+  start?(snapshot: unknown, scope: Scope): void;
+};
+
+const sinkOf = Symbol('statewarden.sink');
+const pathOf = Symbol('statewarden.path');
+const scopeOf = Symbol('statewarden.scope');
+
+/** The sink of the root actor that is being constructed right now: its system does not exist before. */
+let adopting: TurnSink | undefined;
+
+/** Makes the live root actor of an agent, not yet started. */
+export function createRoot(
+  logic: AnyActorLogic,
+  options: { id: string; input?: unknown; snapshot?: unknown },
+  sink: TurnSink,
+): AnyActorRef {
+  adopting = sink;
+  try {
+    const actor = createActor(logic, {
+      id: options.id,
+      ...(options.snapshot === undefined ? { input: options.input } : { snapshot: options.snapshot as never }),
+      logger: (...values: unknown[]) => sink.logged(values),
+    });
+    // XState reports an unhandled error by throwing it from a timer, unless somebody listens.
+    actor.subscribe({ error: () => undefined });
+    return actor as AnyActorRef;
+  } finally {
+    adopting = undefined;
+  }
+}
+
+/** The actor at a path below the root, or undefined when it is not there. */
+export function actorAt(root: AnyActorRef, path: string): AnyActorRef | undefined {
+  if (path === '') return root;
+  let actor: AnyActorRef | undefined = root;
+  for (const id of path.split('/')) {
+    const children: Record<string, AnyActorRef> | undefined = actor?.getSnapshot()?.children;
+    actor = children?.[decodeURIComponent(id)];
+  }
+  return actor;
+}
+
+/** Delivers an event to an actor of the tree and runs until the whole tree is quiescent. */
+export function deliver(actor: AnyActorRef, event: EventObject): void {
+  (actor.system as System)._relay(undefined, actor, event);
+}
+
+/** Delivers a promise actor's outcome. */
+export function settlePromise(actor: AnyActorRef, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): void {
+  const type = outcome.ok ? 'xstate.promise.resolve' : 'xstate.promise.reject';
+  const event = { type, data: outcome.ok ? outcome.value : outcome.error };
+  (actor.system as System)._relay(actor, actor, event);
+}
+
+/** The registered action of that name in the machine of the actor at a path. */
+export function namedAction(root: AnyActorRef, path: string, type: string): CollectedAction['exec'] {
+  const actor = actorAt(root, path) ?? root;
+  const logic = (actor as unknown as { logic: Logic }).logic;
+  const found = (logic.implementations?.actions[type] ?? undefined) as unknown;
+  return typeof found === 'function' ? (found as CollectedAction['exec']) : undefined;
+}
+
+/** The persisted snapshot of the whole tree, without members that are merely undefined. */
+export function persist(root: AnyActorRef): object {
+  return compact(root.getPersistedSnapshot() as object);
+}
+
+function compact(snapshot: object): object {
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(snapshot)) {
+    if (value !== undefined) copy[key] = value;
+  }
+  const children = copy['children'];
+  if (typeof children !== 'object' || children === null) return copy;
+  const kept: Record<string, unknown> = {};
+  for (const [id, child] of Object.entries(children as Record<string, Record<string, unknown>>)) {
+    kept[id] = { ...compact(child), snapshot: compact(child['snapshot'] as object) };
+  }
+  copy['children'] = kept;
+  return copy;
+}
+
+/** Whether two snapshots of a machine have the same active states. */
+export function sameStates(one: unknown, other: unknown): boolean {
+  return (one as { _nodes?: unknown })._nodes === (other as { _nodes?: unknown })._nodes;
+}
+
+/** Makes a running root end in `error` unless its machine handles the event `xstate.error.actor.NAME`. */
+export function failRoot(root: AnyActorRef, name: string, error: unknown): void {
+  deliver(root, { type: `xstate.error.actor.${name}`, error, actorId: name } as EventObject);
+}
+
+const wrappers = new WeakMap<object, AnyActorLogic>();
+
+/** A machine or other logic, wrapped. The same logic gives the same wrapper. */
+export function durable<T extends AnyActorLogic>(logic: T): T {
+  const known = wrappers.get(logic);
+  if (known !== undefined) return known as T;
+  const made = wrap(logic as Logic);
+  wrappers.set(logic, made);
+  wrappers.set(made, made);
+  return made as T;
+}
+
+export type LogicSort = 'machine' | 'promise' | 'callback' | 'observable' | 'transition';
+
+const samples: readonly (readonly [LogicSort, string])[] = (
+  [
+    ['promise', fromPromise(async () => undefined)],
+    ['callback', fromCallback(() => undefined)],
+    ['observable', fromObservable(() => ({ subscribe: () => ({ unsubscribe: () => undefined }) }) as never)],
+    ['observable', fromEventObservable(() => ({ subscribe: () => ({ unsubscribe: () => undefined }) }) as never)],
+  ] as const
+).map(([sort, logic]) => [sort, String(logic.transition)]);
+
+/** What sort of logic it is. XState does not say: its own makers are known by the text of their `transition`. */
+export function sortOf(logic: AnyActorLogic): LogicSort {
+  if ((logic as Logic).implementations !== undefined) return 'machine';
+  const text = String(logic.transition);
+  return samples.find(([, sample]) => sample === text)?.[0] ?? 'transition';
+}
+
+function wrap(logic: Logic): AnyActorLogic {
+  switch (sortOf(logic)) {
+    case 'machine':
+      return wrapMachine(logic as unknown as AnyStateMachine);
+    case 'promise':
+      return wrapPromise(logic);
+    case 'callback':
+    case 'observable':
+      return wrapEphemeral(logic);
+    case 'transition':
+      return override(logic, {
+        transition: (snapshot, event, scope) => logic.transition(snapshot, event, collecting(scope)),
+      });
+  }
+}
+
+interface Overrides {
+  transition?(snapshot: unknown, event: EventObject, scope: Scope): unknown;
+  getInitialSnapshot?(scope: Scope, input: unknown): unknown;
+  restoreSnapshot?(snapshot: unknown, scope: Scope): unknown;
+  start?(snapshot: unknown, scope: Scope): void;
+}
+
+function override(logic: object, overrides: Overrides): AnyActorLogic {
+  return Object.assign(Object.create(logic) as AnyActorLogic, overrides);
+}
+
+function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
+  const { actors, ...implementations } = machine.implementations;
+  const wrappedActors: Record<string, AnyActorLogic> = {};
+  for (const name of Object.keys(actors)) {
+    // Lazily, so that machines may refer to each other in a circle.
+    Object.defineProperty(wrappedActors, name, {
+      enumerable: true,
+      get: () => durable(actors[name] as AnyActorLogic),
+    });
+  }
+  const inside = createMachine(wrapInvokes(machine.config) as never, { ...implementations, actors: wrappedActors } as never) as AnyStateMachine;
+  return override(inside, {
+    transition(snapshot, event, scope) {
+      const next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
+      if (next.children !== (snapshot as AnyMachineSnapshot).children) refuseInlineChildren(next, machine.id);
+      return next;
+    },
+    getInitialSnapshot(scope, input) {
+      adopt(scope);
+      const snapshot = inside.getInitialSnapshot(collecting(scope), input as never) as AnyMachineSnapshot;
+      refuseInlineChildren(snapshot, machine.id);
+      return snapshot;
+    },
+    restoreSnapshot(snapshot, scope) {
+      adopt(scope);
+      return inside.restoreSnapshot(snapshot as never, scope as never);
+    },
+  });
+}
+
+/** The config again, with inline invoked logic wrapped where it stands. */
+function wrapInvokes(config: Record<string, unknown>): Record<string, unknown> {
+  const copy = { ...config };
+  if (config['invoke'] !== undefined) {
+    const wrapOne = (invoke: { src: unknown }): unknown =>
+      typeof invoke.src === 'object' && invoke.src !== null
+        ? { ...invoke, src: durable(invoke.src as AnyActorLogic) }
+        : invoke;
+    copy['invoke'] = Array.isArray(config['invoke'])
+      ? config['invoke'].map(wrapOne)
+      : wrapOne(config['invoke'] as { src: unknown });
+  }
+  if (config['states'] !== undefined) {
+    const states = config['states'] as Record<string, Record<string, unknown>>;
+    copy['states'] = Object.fromEntries(Object.entries(states).map(([key, state]) => [key, wrapInvokes(state)]));
+  }
+  return copy;
+}
+
+/** XState restores a child by the name of its logic; one spawned from the logic itself has none. */
+function refuseInlineChildren(snapshot: AnyMachineSnapshot, machineId: string): void {
+  for (const id in snapshot.children) {
+    const child = snapshot.children[id] as (AnyActorRef & { src: unknown }) | undefined;
+    if (child === undefined || typeof child.src === 'string') continue;
+    const state = JSON.stringify(snapshot.value);
+    throw new UnsupportedMachineError(
+      `machine "${machineId}" spawned child "${id}" in state ${state} from inline logic, which cannot be restored`,
+      { hint: inlineSpawnHint },
+    );
+  }
+}
+
+export const inlineSpawnHint =
+  "Register the logic and spawn it by name: setup({ actors: { worker } }) and spawn('worker') or spawnChild('worker').";
+
+function wrapPromise(logic: Logic): AnyActorLogic {
+  return override(logic, {
+    start(snapshot, scope) {
+      const { status, input } = snapshot as { status: string; input: unknown };
+      if (status === 'active') sinkIn(scope).promiseStarted(pathTo(scope.self), logic, input, scope.self);
+    },
+    transition(snapshot, event, scope) {
+      if (event.type === 'xstate.stop') sinkIn(scope).promiseStopped(pathTo(scope.self));
+      return logic.transition(snapshot, event, scope);
+    },
+  });
+}
+
+/**
+ * Callbacks and observables run again after a restore and are not recorded; what they send is. Their start, their
+ * receiving and their disposal are user code, so they wait for the commit; their own bookkeeping does not.
+ */
+function wrapEphemeral(logic: Logic): AnyActorLogic {
+  const begun = new WeakSet<AnyActorRef>();
+  return override(logic, {
+    start(snapshot, scope) {
+      if ((snapshot as { status: string }).status !== 'active') return;
+      const sink = sinkIn(scope);
+      const self = scope.self;
+      sink.ephemeralStarted(pathTo(self), () => {
+        const now = self.getSnapshot() as { status: string };
+        if (now.status !== 'active') return;
+        begun.add(self);
+        logic.start?.(now, scope);
+      });
+    },
+    transition(snapshot, event, scope) {
+      const sink = sinkIn(scope);
+      if (event.type === 'xstate.stop') {
+        sink.ephemeralStopped(pathTo(scope.self));
+        const stopped = { ...(snapshot as object), status: 'stopped', input: undefined, _subscription: undefined };
+        sink.ephemeralEffect(() => {
+          if (begun.delete(scope.self)) logic.transition(snapshot, event, scope);
+        });
+        return stopped;
+      }
+      if (event.type.startsWith('xstate.observable.')) return logic.transition(snapshot, event, scope);
+      sink.ephemeralEffect(() => {
+        if (begun.has(scope.self)) logic.transition(snapshot, event, scope);
+      });
+      return snapshot;
+    },
+  });
+}
+
+/** The scope for a turn: what would leave the agent goes to the sink. Made once for each actor. */
+function collecting(scope: Scope): never {
+  const kept = scope as Scope & { [scopeOf]?: Scope };
+  if (kept[scopeOf] !== undefined) return kept[scopeOf] as never;
+  const made = Object.create(scope) as Scope;
+  const execute = scope.actionExecutor;
+  made.actionExecutor = (action: ExecutableAction): void => {
+    switch (action.type) {
+      // These act inside the agent; their timers arrive at the scheduler, which is ours.
+      case 'xstate.sendTo':
+      case 'xstate.spawnChild':
+      case 'xstate.stopChild':
+      case 'xstate.raise':
+      case 'xstate.cancel':
+      case 'xstate.emit':
+      case 'xstate.log':
+        execute(action);
+        return;
+      default: {
+        const machine = (scope.self as unknown as { logic: Logic }).logic;
+        const registered = machine.implementations?.actions[action.type] as unknown;
+        const named = action.exec === undefined || registered === action.exec;
+        sinkIn(scope).action(pathTo(scope.self), { ...action, named });
+      }
+    }
+  };
+  made.emit = (event: EventObject): void =>
+    sinkIn(scope).emitted(pathTo(scope.self), event, () => (scope.emit as (e: EventObject) => void)(event));
+  made.defer = scope.defer;
+  kept[scopeOf] = made;
+  return made as never;
+}
+
+function adopt(scope: Scope): void {
+  const system = scope.system;
+  if (system[sinkOf] !== undefined || adopting === undefined) return;
+  const sink = adopting;
+  system[sinkOf] = sink;
+  system._bookId = () => `x:${String(sink.nextActorNumber())}`;
+  const relay = system._relay;
+  system._relay = (source, target, event) => {
+    if (sink.inTurn) relay(source, target, event);
+    else sink.relayed(pathTo(target), event);
+  };
+  system.scheduler.schedule = (source, target, event, delay, id) => {
+    sink.timerSet(pathTo(source), id ?? `unnamed-${String(sink.nextActorNumber())}`, pathTo(target), event, delay);
+  };
+  system.scheduler.cancel = (source, id) => sink.timerCancelled(pathTo(source), id);
+  system.scheduler.cancelAll = (actor) => sink.timersVoided(pathTo(actor));
+}
+
+function sinkIn(scope: Scope): TurnSink {
+  const sink = scope.system[sinkOf];
+  if (sink === undefined) throw new Error('a durable logic runs outside of an agent');
+  return sink;
+}
+
+function pathTo(actor: AnyActorRef): string {
+  const kept = actor as AnyActorRef & { [pathOf]?: string; _parent?: AnyActorRef };
+  if (kept[pathOf] !== undefined) return kept[pathOf];
+  const parent = kept._parent;
+  const id = encodeURIComponent(actor.id);
+  const above = parent === undefined ? undefined : pathTo(parent);
+  const path = above === undefined ? '' : above === '' ? id : `${above}/${id}`;
+  kept[pathOf] = path;
+  return path;
+}

@@ -1,0 +1,64 @@
+/** What a runtime tells about itself: one union, each with `at` in epoch milliseconds and durations in milliseconds. */
+
+export type RuntimeEvent = { readonly at: number } & (
+  | { readonly type: 'spawned'; readonly agentId: string; readonly kind: string }
+  | {
+      readonly type: 'turn';
+      readonly agentId: string;
+      readonly kind: string;
+      readonly sequenceNumber: number;
+      /** The event's type. */
+      readonly event: string;
+      readonly durationMs: number;
+    }
+  /** A commit group became durable. */
+  | {
+      readonly type: 'commit';
+      readonly agents: number;
+      readonly turns: number;
+      readonly bytes: number;
+      readonly durationMs: number;
+    }
+  | { readonly type: 'checkpoint'; readonly agentId: string; readonly sequenceNumber: number; readonly bytes: number }
+  | {
+      readonly type: 'recovery';
+      readonly agentId: string;
+      readonly kind: string;
+      /** Of the checkpoint it started from; 0 for none. */
+      readonly fromSequenceNumber: number;
+      readonly replayedTurns: number;
+      readonly durationMs: number;
+      readonly outcome: 'resumed' | 'parked' | 'failed';
+      readonly error?: Error;
+    }
+  | {
+      readonly type: 'activity';
+      readonly agentId: string;
+      readonly activity: string;
+      readonly operationId: string;
+      readonly phase: 'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled';
+      readonly attempt: number;
+      readonly durationMs?: number;
+      readonly nextRetryAt?: number;
+      readonly error?: Error;
+    }
+  | {
+      readonly type: 'effect';
+      readonly agentId: string;
+      readonly effect: 'action' | 'message' | 'reply' | 'emit' | 'spawn' | 'timer';
+      readonly name: string;
+      readonly error?: Error;
+    }
+  | { readonly type: 'passivated'; readonly agentId: string; readonly kind: string }
+  | {
+      readonly type: 'ended';
+      readonly agentId: string;
+      readonly kind: string;
+      readonly status: 'done' | 'error' | 'stopped';
+      readonly error?: Error;
+    }
+  | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }
+  | { readonly type: 'lease-lost'; readonly agentId: string; readonly kind: string }
+  | { readonly type: 'dead-letter'; readonly to: string; readonly event: string; readonly reason: string }
+  | { readonly type: 'store'; readonly state: 'unavailable' | 'available' | 'poisoned'; readonly error?: Error }
+);

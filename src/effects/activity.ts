@@ -1,0 +1,92 @@
+/**
+ * Activities: durable asynchronous calls as XState actor logic. Under a runtime the intent is recorded before `run` is called and
+ * the outcome once, with the turn that takes it; in between it is executed at least once, always with the same idempotency key.
+ * Used without a runtime (a plain `createActor`) it is an ordinary promise: one attempt, no record.
+ */
+
+import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import { BadInputError } from '../core/errors.js';
+import { resolveRetry, type RetryPolicy } from './retry.js';
+
+export interface ActivityContext {
+  /** Aborted when the state is left, the agent ends, or the attempt takes longer than `timeoutMs`. */
+  readonly signal: AbortSignal;
+  /** The same at every attempt, also after a crash: pass it on to the outside. */
+  readonly idempotencyKey: string;
+  /** 1 for the first. After a crash an attempt whose end nobody recorded is counted again. */
+  readonly attempt: number;
+  readonly agentId: string;
+  readonly operationId: string;
+}
+
+export interface ActivityDefinition<TInput, TOutput> {
+  /** Names it in the ledger and in events. Keep it when the code moves. */
+  readonly name: string;
+  readonly run: (input: TInput, context: ActivityContext) => Promise<TOutput> | TOutput;
+  /** Default: 5 attempts, 100 ms to 30 s, full jitter. Throw `TerminalError` to fail at once. */
+  readonly retry?: RetryPolicy;
+  /** For one attempt. Default: none. */
+  readonly timeoutMs?: number;
+  /** At most so many runs at once in a node. Default: no limit. */
+  readonly concurrency?: number;
+  /** The user's own key: an operation of this activity that succeeded with it before, in any agent, is not run again. */
+  readonly key?: (input: TInput) => string;
+}
+
+/** XState promise logic: `setup({ actors: { search } })`, `invoke: { src: 'search', input, onDone, onError }`. */
+export type ActivityLogic<TInput, TOutput> = PromiseActorLogic<TOutput, TInput>;
+
+export interface ResolvedActivity {
+  readonly name: string;
+  readonly run: (input: unknown, context: ActivityContext) => unknown;
+  readonly retry: Required<RetryPolicy>;
+  readonly timeoutMs: number | undefined;
+  readonly concurrency: number;
+  readonly key: ((input: unknown) => string) | undefined;
+}
+
+const definitions = new WeakMap<AnyActorLogic, ResolvedActivity>();
+
+/**
+ * Makes an activity.
+ * @throws BadInputError for a missing name or an option out of range.
+ */
+export function activity<TInput = undefined, TOutput = unknown>(definition: ActivityDefinition<TInput, TOutput>): ActivityLogic<TInput, TOutput> {
+  const { name, run, timeoutMs, concurrency } = definition;
+  if (typeof name !== 'string' || name === '') {
+    throw new BadInputError('activity() needs a name', { hint: 'Give it a name that stays the same across releases: activity({ name: "search", … }).' });
+  }
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new BadInputError(`activity "${name}": timeoutMs is ${String(timeoutMs)}`, { hint: 'Give milliseconds greater than 0, or leave it out.' });
+  }
+  if (concurrency !== undefined && !(concurrency >= 1)) {
+    throw new BadInputError(`activity "${name}": concurrency is ${String(concurrency)}`, { hint: 'Give a whole number from 1, or leave it out.' });
+  }
+  const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
+    const operationId = `${name}:${self.sessionId}`;
+    return run(input, { signal, idempotencyKey: operationId, attempt: 1, agentId: self.id, operationId });
+  });
+  definitions.set(logic, {
+    name,
+    run: run as ResolvedActivity['run'],
+    retry: resolveRetry(definition.retry, name),
+    timeoutMs,
+    concurrency: concurrency ?? Infinity,
+    key: definition.key as ResolvedActivity['key'],
+  });
+  return logic;
+}
+
+/** One attempt as XState knows it: a rejection goes to `onError` at once. */
+const plainRetry = resolveRetry({ attempts: 1 }, 'fromPromise');
+
+/** The activity behind a promise logic: its definition, or a plain `fromPromise` taken as one. */
+export function activityOf(logic: AnyActorLogic, name: string): ResolvedActivity {
+  const known = definitions.get(logic);
+  if (known !== undefined) return known;
+  return { name, run: () => undefined, retry: plainRetry, timeoutMs: undefined, concurrency: Infinity, key: undefined };
+}
+
+export function isActivity(logic: AnyActorLogic): boolean {
+  return definitions.has(logic);
+}

@@ -1,0 +1,30 @@
+/**
+ * A question to another agent, as actor logic: the event goes to the other's mailbox in this agent's own commit, the other
+ * answers with `reply(…)`, and the answer is this actor's output. Both survive a crash of either side.
+ */
+
+import { fromPromise, type AnyActorLogic, type EventObject, type PromiseActorLogic } from 'xstate';
+import { BadInputError } from '../core/errors.js';
+
+export interface Question<TEvent extends EventObject = EventObject> {
+  /** Id of the agent that is asked. */
+  readonly to: string;
+  readonly event: TEvent;
+  /** After so long without an answer the actor fails with `TimeoutError`. Default: waits for ever. */
+  readonly timeoutMs?: number;
+}
+
+const questions = new WeakSet<AnyActorLogic>();
+
+/** `setup({ actors: { askPlanner: ask<Plan>() } })`, `invoke: { src: 'askPlanner', input: { to: 'planner', event: … }, onDone }`. */
+export function ask<TReply = unknown, TEvent extends EventObject = EventObject>(): PromiseActorLogic<TReply, Question<TEvent>> {
+  const logic = fromPromise<TReply, Question<TEvent>>(() =>
+    Promise.reject(new BadInputError('ask() needs a runtime', { hint: 'Spawn the machine with createRuntime(…).spawn(…).' })),
+  );
+  questions.add(logic);
+  return logic;
+}
+
+export function isQuestion(logic: AnyActorLogic): boolean {
+  return questions.has(logic);
+}

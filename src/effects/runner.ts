@@ -1,0 +1,305 @@
+/**
+ * Runs operations whose intent is durable: attempts, timeouts, retries, concurrency limits, reuse by the user's key. Outcomes
+ * go back to the agent, which records them with the turn that takes them. A retry is written down before it is waited for, so that a
+ * restart waits for the rest and does not begin to count again.
+ */
+
+import type { AnyActorLogic } from 'xstate';
+import { decode, encodeThrown, errorOf } from '../core/codec.js';
+import type { Clock, TimerHandle } from '../core/clock.js';
+import { CancelledError, TimeoutError } from '../core/errors.js';
+import { failpoint } from '../core/failpoint.js';
+import type { Random } from '../core/random.js';
+import type { RuntimeEvent } from '../core/runtime-event.js';
+import type { OpenedStore } from '../persistence/store.js';
+import type { Agent } from '../actors/agent.js';
+import type { WithoutTime } from '../actors/host.js';
+import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
+import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
+import { isQuestion, type Question } from './ask.js';
+import { backoffMs, isTerminal } from './retry.js';
+
+export interface RunnerOptions {
+  readonly store: Pick<OpenedStore, 'succeeded'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
+  readonly observed: () => boolean;
+}
+
+interface Run {
+  readonly agent: Agent;
+  readonly operation: Operation;
+  readonly activity: ResolvedActivity;
+  controller: AbortController | undefined;
+  timer: TimerHandle | undefined;
+  startedAt: number;
+}
+
+type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
+
+export class Runner implements OperationRunner {
+  readonly #options: RunnerOptions;
+  readonly #runs = new Map<Operation, Run>();
+  /** Per activity with a limit: how many run, and who waits. */
+  readonly #lanes = new Map<string, { running: number; waiting: (() => void)[] }>();
+  /** Operations with a user key that run now: others with the same key wait for them. */
+  readonly #keyed = new Map<string, Promise<OperationOutcome>>();
+
+  #draining = false;
+  #attemptEnded: () => void = () => undefined;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  traits(logic: AnyActorLogic, path: string): OperationTraits {
+    const question = isQuestion(logic);
+    const { name, key } = activityOf(logic, question ? 'ask' : nameOf(path));
+    return { name, question, userKey: (input) => key?.(input) };
+  }
+
+  start(agent: Agent, operation: Operation, resumed: boolean): void {
+    const { record, logic } = operation;
+    const activity = isActivity(logic) ? activityOf(logic, record.activity) : plain(operation);
+    const run: Run = { agent, operation, activity, controller: undefined, timer: undefined, startedAt: 0 };
+    this.#runs.set(operation, run);
+    if (isQuestion(logic)) {
+      this.#limitQuestion(run);
+      return;
+    }
+    const waitMs = record.nextRetryAt === undefined ? 0 : record.nextRetryAt - this.#options.clock.now();
+    if (waitMs > 0) this.#after(run, waitMs, () => this.#begin(run, resumed));
+    else this.#begin(run, resumed);
+  }
+
+  cancel(operation: Operation): void {
+    const run = this.#runs.get(operation);
+    if (run === undefined) return;
+    this.#forget(run);
+    if (run.operation.record.status === 'cancelled') this.#report(run, 'cancelled', run.operation.record.attempts + 1);
+    run.controller?.abort(
+      new CancelledError(`activity "${run.activity.name}" is not wanted any more`, { hint: 'Its state was left or its agent ended.' }),
+    );
+  }
+
+  /** Aborts everything that runs, recording nothing: for the end of the node. */
+  abandon(): void {
+    for (const run of [...this.#runs.values()]) {
+      this.#forget(run);
+      run.controller?.abort(new CancelledError('the runtime is closing', { hint: 'The activity runs again when it is started.' }));
+    }
+  }
+
+  /** Begins nothing more; resolves when the attempts that run have ended and are recorded, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const { clock } = this.#options;
+    const until = clock.elapsed() + graceMs;
+    for (;;) {
+      const running = [...this.#runs.values()].filter((run) => run.controller !== undefined);
+      if (running.length === 0 || clock.elapsed() >= until) return;
+      await new Promise<void>((resolve) => {
+        const handle = clock.setTimeout(resolve, until - clock.elapsed());
+        this.#attemptEnded = () => {
+          clock.clearTimeout(handle);
+          resolve();
+        };
+      });
+    }
+  }
+
+  /** How many operations run, wait for their turn, or wait to be tried again. */
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  #begin(run: Run, resumed: boolean): void {
+    if (run.activity.key !== undefined && run.operation.record.userKey !== undefined) {
+      void this.#beginKeyed(run, run.operation.record.userKey, resumed);
+      return;
+    }
+    void this.#enter(run, resumed);
+  }
+
+  /** Attempts it when its activity's limit allows. */
+  async #enter(run: Run, resumed: boolean): Promise<void> {
+    const { concurrency, name } = run.activity;
+    if (concurrency !== Infinity) {
+      const lane = this.#lane(name);
+      if (lane.running < concurrency) lane.running += 1;
+      else {
+        // A resumed operation was begun before those that wait. Whoever leaves hands its place over.
+        await new Promise<void>((resolve) => (resumed ? lane.waiting.unshift(resolve) : lane.waiting.push(resolve)));
+      }
+    }
+    await this.#attempt(run);
+  }
+
+  async #beginKeyed(run: Run, userKey: string, resumed: boolean): Promise<void> {
+    const { name } = run.activity;
+    const slot = `${name} ${userKey}`;
+    for (let other = this.#keyed.get(slot); other !== undefined; other = this.#keyed.get(slot)) await other;
+    if (!this.#runs.has(run.operation)) return;
+    let release: (outcome: OperationOutcome) => void = () => undefined;
+    this.#keyed.set(slot, new Promise((resolve) => (release = resolve)));
+    try {
+      const known = await this.#options.store.succeeded(name, userKey);
+      if (known?.outcome !== undefined && this.#runs.has(run.operation)) {
+        this.#report(run, 'reused', run.operation.record.attempts + 1);
+        this.#settle(run, { ok: true, value: decode(known.outcome) });
+        return;
+      }
+      await this.#enter(run, resumed);
+    } catch (error) {
+      this.#settle(run, { ok: false, error });
+    } finally {
+      this.#keyed.delete(slot);
+      release({ ok: true, value: undefined });
+    }
+  }
+
+  async #attempt(run: Run): Promise<void> {
+    const { clock } = this.#options;
+    const { agent, operation, activity } = run;
+    if (!this.#runs.has(operation) || this.#draining) {
+      this.#leaveLane(run);
+      return;
+    }
+    const attempt = operation.record.attempts + 1;
+    const controller = new AbortController();
+    run.controller = controller;
+    run.startedAt = clock.elapsed();
+    this.#report(run, 'started', attempt);
+    failpoint('activity:begin');
+    let outcome: OperationOutcome;
+    try {
+      const running = activity.run(operation.input, {
+        signal: controller.signal,
+        idempotencyKey: operation.record.userKey ?? operation.record.id,
+        attempt,
+        agentId: agent.id,
+        operationId: operation.record.id,
+      });
+      const value = activity.timeoutMs === undefined ? await running : await this.#limit(run, Promise.resolve(running), activity.timeoutMs);
+      outcome = { ok: true, value };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    failpoint('activity:end');
+    this.#leaveLane(run);
+    if (!this.#runs.has(operation) || run.controller !== controller) return; // cancelled meanwhile
+    run.controller = undefined;
+    if (outcome.ok || attempt >= activity.retry.attempts || isTerminal(outcome.error)) {
+      this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, outcome);
+      this.#settle(run, outcome);
+    } else this.#retry(run, attempt, outcome);
+    this.#attemptEnded();
+  }
+
+  #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }): void {
+    const { clock, random } = this.#options;
+    const waitMs = backoffMs(run.activity.retry, failures, random);
+    const nextRetryAt = clock.now() + Math.ceil(waitMs);
+    run.agent.updateOperation(run.operation, { attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
+    this.#report(run, 'retrying', failures, outcome, nextRetryAt);
+    this.#after(run, waitMs, () => this.#begin(run, false));
+  }
+
+  #settle(run: Run, outcome: OperationOutcome): void {
+    if (!this.#runs.has(run.operation)) return;
+    this.#forget(run);
+    run.agent.settleOperation(run.operation, outcome);
+  }
+
+  async #limit(run: Run, running: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+    const { clock } = this.#options;
+    running.catch(() => undefined); // its late failure has been answered by the time limit
+    let handle: TimerHandle;
+    const expired = new Promise<never>((_, reject) => {
+      handle = clock.setTimeout(() => {
+        const error = new TimeoutError(`activity "${run.activity.name}" took longer than ${String(timeoutMs)} ms`, {
+          hint: 'Raise timeoutMs, or find out why the other side is slow; the call may still have had its effect.',
+        });
+        run.controller?.abort(error);
+        reject(error);
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([running, expired]);
+    } finally {
+      clock.clearTimeout(handle);
+    }
+  }
+
+  #limitQuestion(run: Run): void {
+    const { to, timeoutMs } = run.operation.input as Question;
+    if (timeoutMs === undefined) return;
+    const { clock } = this.#options;
+    const left = run.operation.record.intendedAt + timeoutMs - clock.now();
+    this.#after(run, Math.max(0, left), () => {
+      const error = new TimeoutError(`agent "${to}" did not answer within ${String(timeoutMs)} ms`, {
+        hint: 'Look at it with `statewarden show`; its machine answers with reply(…).',
+      });
+      this.#settle(run, { ok: false, error });
+    });
+  }
+
+  #after(run: Run, ms: number, callback: () => void): void {
+    run.timer = this.#options.clock.setTimeout(() => {
+      run.timer = undefined;
+      if (this.#runs.has(run.operation)) callback();
+    }, ms);
+  }
+
+  #lane(name: string): { running: number; waiting: (() => void)[] } {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) this.#lanes.set(name, (lane = { running: 0, waiting: [] }));
+    return lane;
+  }
+
+  #leaveLane(run: Run): void {
+    if (run.activity.concurrency === Infinity) return;
+    const lane = this.#lane(run.activity.name);
+    const next = lane.waiting.shift();
+    if (next === undefined) lane.running -= 1;
+    else next();
+  }
+
+  #forget(run: Run): void {
+    this.#runs.delete(run.operation);
+    if (run.timer !== undefined) this.#options.clock.clearTimeout(run.timer);
+    run.timer = undefined;
+  }
+
+  #report(run: Run, phase: ActivityPhase, attempt: number, outcome?: OperationOutcome, nextRetryAt?: number): void {
+    if (!this.#options.observed()) return;
+    this.#options.tell({
+      type: 'activity',
+      agentId: run.agent.id,
+      activity: run.activity.name,
+      operationId: run.operation.record.id,
+      phase,
+      attempt,
+      ...(outcome === undefined ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
+      ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
+      ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
+    });
+  }
+}
+
+/** A plain `fromPromise`: its creator is called as XState would call it. */
+function plain(operation: Operation): ResolvedActivity {
+  const creator = (operation.logic as unknown as { config: (argument: object) => unknown }).config;
+  const { actor } = operation;
+  const base = activityOf(operation.logic, operation.record.activity);
+  return {
+    ...base,
+    run: (input, { signal }) => creator({ input, self: actor, system: actor.system, signal, emit: () => undefined }),
+  };
+}
+
+/** The last id of a path, for naming what has no name of its own. */
+function nameOf(path: string): string {
+  return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
+}

@@ -1,0 +1,46 @@
+/** The public face of `statewarden`. Stores, breakers and test tools have entries of their own. */
+
+export { createRuntime, type Runtime, type SpawnOptions } from './runtime.js';
+export type { AgentRef } from './runtime/reference.js';
+export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
+export type { KindDefinition, PersistedSnapshot, TimerPolicy } from './actors/registration.js';
+export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
+export type { Receipt } from './actors/draft.js';
+export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';
+export { activity, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
+export { ask, type Question } from './effects/ask.js';
+export { TerminalError, type RetryPolicy } from './effects/retry.js';
+export { memory } from './persistence/memory/index.js';
+export type { Store } from './persistence/store.js';
+export type { RuntimeEvent } from './core/runtime-event.js';
+export type { Clock, TimerHandle } from './core/clock.js';
+export type { Random } from './core/random.js';
+export {
+  AgentFailedError,
+  AgentOwnedError,
+  AgentStoppedError,
+  BadEventError,
+  BadInputError,
+  CancelledError,
+  CapabilityMissingError,
+  CorruptRecordError,
+  DeadLetterError,
+  EventTooLargeError,
+  InvariantViolationError,
+  KindConflictError,
+  LeaseLostError,
+  MailboxFullError,
+  NotSerializableError,
+  RuntimeClosedError,
+  SnapshotVersionError,
+  StatewardenError,
+  StoreOpenError,
+  StorePoisonedError,
+  StoreSchemaError,
+  StoreUnavailableError,
+  TimeoutError,
+  UnknownAgentError,
+  UnknownKindError,
+  UnsupportedMachineError,
+  type Disposition,
+} from './core/errors.js';

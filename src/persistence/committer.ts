@@ -1,0 +1,234 @@
+/**
+ * Group commit. Agents with something to write enlist; a group is sealed when the store is free, so groups grow with
+ * load and a lone commit waits for nobody. One further group may be sealed early while the store works on the first.
+ *
+ * Invariant: groups reach the store, and their outcomes reach the agents, in the order in which they were sealed. A lost reply is
+ * resolved by reading back, never assumed; a store that is away is waited for; a poisoned one stops everything.
+ */
+
+import type { Clock } from '../core/clock.js';
+import { StatewardenError, StorePoisonedError } from '../core/errors.js';
+import { failpoint } from '../core/failpoint.js';
+import type { RuntimeEvent } from '../core/runtime-event.js';
+import type { AgentCommit, CommitOutcome, OpenedStore } from './store.js';
+
+/** One agent's part of a group, and whom to tell. */
+export interface SealedCommit {
+  readonly commit: AgentCommit;
+  readonly turns: number;
+  readonly bytes: number;
+  settled(outcome: CommitOutcome): void;
+  /** The store is poisoned: nothing more will be written. */
+  failed(error: StatewardenError): void;
+}
+
+/** An agent that may have something to write. */
+export interface Participant {
+  /** Takes everything written so far into one commit; undefined when there is nothing. */
+  seal(): SealedCommit | undefined;
+}
+
+export interface CommitterOptions {
+  readonly store: OpenedStore;
+  readonly clock: Clock;
+  /** Called only when `observed()`. */
+  readonly emit: (event: RuntimeEvent) => void;
+  readonly observed: () => boolean;
+  readonly poisoned: (error: StatewardenError) => void;
+}
+
+/** So many turns waiting make it worth to seal a second group while the first is written. */
+const earlyTurns = 256;
+const retryMs = { initial: 10, maximum: 1_000 };
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  #waiting: Participant[] = [];
+  #waitingTurns = 0;
+  #inFlight = 0;
+  #scheduled = false;
+  #failed: StatewardenError | undefined;
+  #idle: (() => void)[] = [];
+  /** Groups are answered in order: each waits for the one before. */
+  #last: Promise<void> = Promise.resolve();
+  /** Faults met so far: a group sealed before one may have been refused only because its forerunner was late. */
+  #faults = 0;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /** The participant has something to write; it enlists once until it is sealed. */
+  enlist(participant: Participant): void {
+    this.#waiting.push(participant);
+    this.#schedule();
+  }
+
+  /** A participant is about to take a turn: when much is waiting, that is sealed first. */
+  turning(): void {
+    this.#waitingTurns += 1;
+    if (this.#inFlight < 2 && this.#waitingTurns >= earlyTurns) this.#seal();
+  }
+
+  /** Resolves when nothing is waiting and nothing is in flight. */
+  async quiesce(): Promise<void> {
+    while (this.#inFlight > 0 || this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight > 0) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#inFlight === 0) this.#seal();
+    });
+  }
+
+  #seal(): void {
+    const participants = this.#waiting;
+    this.#waiting = [];
+    this.#waitingTurns = 0;
+    const group: SealedCommit[] = [];
+    for (const participant of participants) {
+      const sealed = participant.seal();
+      if (sealed !== undefined) group.push(sealed);
+    }
+    if (group.length === 0) {
+      this.#settle();
+      return;
+    }
+    if (this.#failed !== undefined) {
+      const error = this.#failed;
+      for (const sealed of group) sealed.failed(error);
+      return;
+    }
+    this.#inFlight += 1;
+    failpoint('commit:sealed');
+    const started = this.#options.clock.elapsed();
+    const answer = this.#options.store.commit(group.map((sealed) => sealed.commit));
+    const previous = this.#last;
+    const faults = this.#faults;
+    const alone = this.#inFlight === 1;
+    this.#last = answer.then(
+      (outcomes) => {
+        if (alone) this.#applied(group, outcomes, started);
+        else return previous.then(() => this.#follow(group, outcomes, started, faults));
+      },
+      (error: unknown) => {
+        this.#faults += 1;
+        return previous.then(() => this.#recover(group, error, started));
+      },
+    );
+  }
+
+  /** The answer of a group that was sent while another was under way. */
+  async #follow(group: readonly SealedCommit[], outcomes: readonly CommitOutcome[], started: number, faults: number): Promise<void> {
+    if (faults === this.#faults || outcomes.every(({ outcome }) => outcome !== 'refused')) {
+      this.#applied(group, outcomes, started);
+      return;
+    }
+    const refused = group.filter((_, index) => outcomes[index]?.outcome === 'refused');
+    try {
+      const again = await this.#complete(refused, this.#options.store);
+      const settled = outcomes.map((outcome) => (outcome.outcome === 'refused' ? (again.shift() as CommitOutcome) : outcome));
+      this.#applied(group, settled, started);
+    } catch (error) {
+      await this.#recover(group, error, started);
+    }
+  }
+
+  #applied(group: readonly SealedCommit[], outcomes: readonly CommitOutcome[], started: number): void {
+    failpoint('commit:durable');
+    this.#inFlight -= 1;
+    // Seal the next group before its turns are told, so that the store never waits for the callbacks.
+    if (this.#waiting.length > 0 && this.#inFlight === 0) this.#seal();
+    if (this.#options.observed()) this.#report(group, started);
+    for (let index = 0; index < group.length; index += 1) {
+      (group[index] as SealedCommit).settled(outcomes[index] as CommitOutcome);
+    }
+    if (this.#waiting.length > 0) this.#schedule();
+    this.#settle();
+  }
+
+  #report(group: readonly SealedCommit[], started: number): void {
+    let turns = 0;
+    let bytes = 0;
+    for (const sealed of group) {
+      turns += sealed.turns;
+      bytes += sealed.bytes;
+    }
+    const { clock, emit } = this.#options;
+    emit({ type: 'commit', at: clock.now(), agents: group.length, turns, bytes, durationMs: clock.elapsed() - started });
+  }
+
+  /** The reply is lost or the store is away: ask what was written, write the rest again. */
+  async #recover(group: readonly SealedCommit[], thrown: unknown, started: number): Promise<void> {
+    const { clock, emit, store } = this.#options;
+    let error = thrown;
+    let waitMs = retryMs.initial;
+    if (isTransient(error)) emit({ type: 'store', state: 'unavailable', at: clock.now(), error: error as Error });
+    while (this.#failed === undefined && isTransient(error)) {
+      await new Promise<void>((resolve) => void clock.setTimeout(resolve, waitMs));
+      waitMs = Math.min(waitMs * 2, retryMs.maximum);
+      try {
+        const outcomes = await this.#complete(group, store);
+        emit({ type: 'store', state: 'available', at: clock.now() });
+        this.#applied(group, outcomes, started);
+        return;
+      } catch (again) {
+        error = again;
+      }
+    }
+    this.#poison(error);
+    this.#inFlight -= 1;
+    for (const sealed of group) sealed.failed(this.#failed as unknown as StatewardenError);
+    this.#settle();
+  }
+
+  async #complete(group: readonly SealedCommit[], store: OpenedStore): Promise<CommitOutcome[]> {
+    const heads = await store.heads(group.map((sealed) => sealed.commit.key));
+    const outcomes: (CommitOutcome | undefined)[] = [];
+    const missing: AgentCommit[] = [];
+    for (let index = 0; index < group.length; index += 1) {
+      const { commit } = group[index] as SealedCommit;
+      const head = heads[index];
+      const written =
+        head !== undefined && head.fence === commit.fence && commit.sequenceNumber > commit.expected && head.sequenceNumber >= commit.sequenceNumber;
+      // What a written commit's messages met is not known any more: their receivers find them in the store.
+      if (written) outcomes.push({ outcome: 'applied', messages: [], spawned: [] });
+      else {
+        outcomes.push(undefined);
+        missing.push(commit);
+      }
+    }
+    const rest = missing.length === 0 ? [] : [...(await store.commit(missing))];
+    return outcomes.map((outcome) => outcome ?? (rest.shift() as CommitOutcome));
+  }
+
+  #poison(error: unknown): void {
+    if (this.#failed !== undefined) return;
+    const failure =
+      error instanceof StatewardenError
+        ? error
+        : new StorePoisonedError('the store failed in an unexpected way', {
+            cause: error,
+            hint: 'Nothing further is written. Look at the cause, then start the runtime again: it recovers from the store.',
+          });
+    this.#failed = failure;
+    this.#options.emit({ type: 'store', state: 'poisoned', at: this.#options.clock.now(), error: failure });
+    this.#options.poisoned(failure);
+  }
+
+  #settle(): void {
+    if (this.#inFlight > 0 || this.#waiting.length > 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return error instanceof StatewardenError && error.disposition === 'retry';
+}

@@ -1,0 +1,66 @@
+/** The runtime: where the parts meet. Everything a user does begins here. */
+
+import type { Observable } from 'rxjs';
+import type { AnyStateMachine, InputFrom } from 'xstate';
+import type { RuntimeEvent } from './core/runtime-event.js';
+import type { OpenedStore } from './persistence/store.js';
+import { checkId, Node } from './runtime/node.js';
+import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
+import { Reference, type AgentRef } from './runtime/reference.js';
+
+/** `input` is required when the machine's input type does not allow undefined. */
+export type SpawnOptions<TMachine extends AnyStateMachine> = { readonly id: string } & (undefined extends InputFrom<TMachine>
+  ? { readonly input?: InputFrom<TMachine> }
+  : { readonly input: InputFrom<TMachine> });
+
+export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends AsyncDisposable {
+  /**
+   * Makes an agent; resolves once it is durable. Idempotent by id: the agent that has the id already is returned as it is.
+   * @throws UnknownKindError, KindConflictError, BadInputError, NotSerializableError
+   */
+  spawn<TKind extends keyof TKinds & string>(kind: TKind, options: SpawnOptions<TKinds[TKind]['machine']>): Promise<AgentRef<TKinds[TKind]['machine']>>;
+  /** A reference to any agent, alive or not. Name its kind for its types: `runtime.agent<'researcher'>('r-1')`. */
+  agent<TKind extends keyof TKinds & string = keyof TKinds & string>(id: string): AgentRef<TKinds[TKind]['machine']>;
+  /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
+  readonly events$: Observable<RuntimeEvent>;
+  /** For tools: the opened store. */
+  readonly store: OpenedStore;
+  /**
+   * Ends in good order: nothing new is taken, running activities may finish for `graceMs` (default 1,000), all turns become
+   * durable, the agents are released to whoever opens the store next.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/**
+ * Opens the store, recovers what was under way, and starts.
+ * @throws BadInputError, UnsupportedMachineError, and what opening the store throws.
+ */
+export async function createRuntime<const TKinds extends KindRegistry>(options: RuntimeOptions<TKinds>): Promise<Runtime<TKinds>> {
+  const resolved = resolveOptions(options);
+  // Machines are checked before the store is touched.
+  const { clock, leaseMs, nodeName } = resolved;
+  const registrations = Node.check(resolved);
+  const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
+  const node = new Node(resolved, registrations, store);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close(0).catch(() => undefined);
+    throw error;
+  }
+  return {
+    async spawn(kind: string, { id, input }: { readonly id: string; readonly input?: unknown }) {
+      await node.spawn(kind, id, input);
+      return new Reference(node, resolved, id) as never;
+    },
+    agent(id: string) {
+      checkId(id);
+      return new Reference(node, resolved, id) as never;
+    },
+    events$: node.events.asObservable(),
+    store,
+    close: ({ graceMs = 1_000 } = {}) => node.close(graceMs),
+    [Symbol.asyncDispose]: () => node.close(1_000),
+  } as Runtime<TKinds>;
+}

@@ -1,0 +1,83 @@
+/** What a runtime is made with, its defaults, and the checks on it. */
+
+import type { AnyStateMachine } from 'xstate';
+import type { CheckpointPolicy } from '../actors/checkpoint-policy.js';
+import type { KindDefinition } from '../actors/registration.js';
+import { systemClock, type Clock } from '../core/clock.js';
+import { BadInputError } from '../core/errors.js';
+import { systemRandom, type Random } from '../core/random.js';
+import type { Store } from '../persistence/store.js';
+
+export type KindRegistry = Readonly<Record<string, KindDefinition<AnyStateMachine>>>;
+
+export interface Limits {
+  /** Largest encoded event, in bytes of text. Default 1,048,576. */
+  readonly eventBytes: number;
+  /** Most events that may wait for one agent. Default 10,000. */
+  readonly mailbox: number;
+  /** Most turns that one agent may be ahead of the store. Default 1,000. */
+  readonly uncommittedTurns: number;
+  /** Agents kept in memory; beyond it idle ones are passivated, least recently used first. Default 10,000. */
+  readonly residentAgents: number;
+}
+
+export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry> {
+  readonly store: Store;
+  /** The kinds of agents, by name. */
+  readonly agents: TKinds;
+  /** For kinds that do not say otherwise. */
+  readonly checkpoints?: CheckpointPolicy;
+  readonly limits?: Partial<Limits>;
+  readonly node?: {
+    /** For people. Default: a fresh id. */
+    readonly name?: string;
+    /** A node silent for so long may be taken over. Default 5,000. */
+    readonly leaseMs?: number;
+  };
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Takes what machines `log`. Default: nothing. */
+  readonly logger?: (...values: unknown[]) => void;
+}
+
+export interface ResolvedOptions {
+  readonly store: Store;
+  readonly agents: KindRegistry;
+  readonly checkpoints: CheckpointPolicy | undefined;
+  readonly limits: Limits;
+  readonly nodeName: string;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: (...values: unknown[]) => void;
+}
+
+const defaultLimits: Limits = { eventBytes: 1_048_576, mailbox: 10_000, uncommittedTurns: 1_000, residentAgents: 10_000 };
+
+/** @throws BadInputError */
+export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
+  if (typeof options?.store?.open !== 'function') {
+    throw new BadInputError('createRuntime() needs a store', { hint: "Pass store: sqlite('./agents.db') from 'statewarden/sqlite', or memory()." });
+  }
+  if (typeof options.agents !== 'object' || options.agents === null) {
+    throw new BadInputError('createRuntime() needs the kinds of agents', { hint: 'Pass agents: { researcher: { machine, version: 1 } }.' });
+  }
+  const limits = { ...defaultLimits, ...options.limits };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(value >= 1)) throw new BadInputError(`limits.${name} is ${String(value)}`, { hint: 'Give a number from 1, or Infinity.' });
+  }
+  const leaseMs = options.node?.leaseMs ?? 5_000;
+  if (!(leaseMs >= 100)) throw new BadInputError(`node.leaseMs is ${String(leaseMs)}`, { hint: 'Give at least 100 milliseconds.' });
+  const random = options.random ?? systemRandom;
+  return {
+    store: options.store,
+    agents: options.agents,
+    checkpoints: options.checkpoints,
+    limits,
+    nodeName: options.node?.name ?? random.id(),
+    leaseMs,
+    clock: options.clock ?? systemClock,
+    random,
+    logger: options.logger ?? (() => undefined),
+  };
+}

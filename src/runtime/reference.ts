@@ -1,0 +1,296 @@
+/**
+ * A reference to an agent, wherever it is: in memory, at rest in the store, held by another node, or ended. It holds nothing itself,
+ * so any number of references to any number of agents cost no more than their own few bytes.
+ */
+
+import { Observable } from 'rxjs';
+import { createActor, type AnyMachineSnapshot, type AnyStateMachine, type EmittedFrom, type EventFrom, type OutputFrom, type SnapshotFrom } from 'xstate';
+import { agentFailed } from '../actors/agent.js';
+import type { Receipt } from '../actors/draft.js';
+import { readCheckpoint } from '../actors/restore.js';
+import { decode } from '../core/codec.js';
+import {
+  AgentOwnedError,
+  AgentStoppedError,
+  DeadLetterError,
+  LeaseLostError,
+  MailboxFullError,
+  StatewardenError,
+  TimeoutError,
+  UnknownAgentError,
+} from '../core/errors.js';
+import type { AgentRecord, LoadedAgent } from '../persistence/store.js';
+import type { Node, Presence } from './node.js';
+import type { ResolvedOptions } from './options.js';
+
+export interface AgentRef<TMachine extends AnyStateMachine = AnyStateMachine> {
+  readonly id: string;
+  /**
+   * Sends an event; resolves once its turn is durable. With a `messageId` the same event sent twice is taken once.
+   * An agent that another node holds gets it through its mailbox: then it resolves once it is durable there.
+   * @throws BadEventError, EventTooLargeError, NotSerializableError, UnknownAgentError, DeadLetterError (the agent has ended),
+   * MailboxFullError, SnapshotVersionError (the agent is parked), LeaseLostError
+   */
+  send(event: EventFrom<TMachine>, options?: { readonly messageId?: string }): Promise<Receipt>;
+  /** Sends an event and resolves to what the machine answers with `reply(…)`. Default limit 30,000 ms. @throws TimeoutError and what `send` throws */
+  ask<TReply = unknown>(event: EventFrom<TMachine>, options?: { readonly messageId?: string; readonly timeoutMs?: number }): Promise<TReply>;
+  /** The latest committed snapshot. */
+  snapshot(): Promise<SnapshotFrom<TMachine>>;
+  /** Committed snapshots, the current one first; completes when the agent ends. Watching keeps the agent in memory. */
+  readonly snapshots$: Observable<SnapshotFrom<TMachine>>;
+  /** What the machine emits, after the commit. */
+  readonly emitted$: Observable<EmittedFrom<TMachine>>;
+  /** The first committed snapshot, from the current one on, that satisfies. @throws TimeoutError; AgentStoppedError when it ended before */
+  waitFor(predicate: (snapshot: SnapshotFrom<TMachine>) => boolean, options?: { readonly timeoutMs?: number }): Promise<SnapshotFrom<TMachine>>;
+  /** The machine's output, whenever it ends. @throws AgentFailedError, AgentStoppedError */
+  result(): Promise<OutputFrom<TMachine>>;
+  /** Ends the agent; resolves once that is durable. An agent that has ended already stays as it is. */
+  stop(): Promise<void>;
+}
+
+const defaultAskMs = 30_000;
+const pollMs = 100;
+
+export class Reference implements AgentRef {
+  readonly id: string;
+  readonly #node: Node;
+  readonly #options: ResolvedOptions;
+
+  constructor(node: Node, options: ResolvedOptions, id: string) {
+    this.#node = node;
+    this.#options = options;
+    this.id = id;
+  }
+
+  send(event: unknown, options?: { readonly messageId?: string }): Promise<Receipt> {
+    return this.#send(event, options?.messageId, undefined);
+  }
+
+  async #send(event: unknown, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
+    const node = this.#node;
+    node.assertOpen();
+    const text = node.encodeEvent(event);
+    for (;;) {
+      const resident = node.resident(this.id);
+      const here = resident !== undefined && resident.committedSequenceNumber > 0 && resident.status === 'active';
+      const presence: Presence = here ? { where: 'here', agent: resident } : await node.presence(this.id);
+      switch (presence.where) {
+        case 'here': {
+          const { agent } = presence;
+          if (messageId !== undefined && !agent.knows(messageId)) agent.recall(messageId, await node.store.mark(agent.key, messageId));
+          if (agent.gone) continue; // it left memory while the store was asked
+          return agent.send(event as never, text, messageId, replyTo);
+        }
+        case 'parked':
+          throw presence.error;
+        case 'nowhere':
+          throw this.#unknown();
+        case 'elsewhere':
+        case 'ended':
+          return this.#post(text, messageId, replyTo);
+      }
+    }
+  }
+
+  /** The unfenced way: into the mailbox in the store. */
+  async #post(event: string, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
+    const outcome = await this.#node.post({ to: this.id, messageId, event, from: undefined, replyTo, acceptedAt: this.#options.clock.now() });
+    switch (outcome.outcome) {
+      case 'accepted':
+        return { sequenceNumber: 0, duplicate: false };
+      case 'duplicate':
+        return { sequenceNumber: outcome.sequenceNumber, duplicate: true };
+      case 'full':
+        throw new MailboxFullError(`the mailbox of agent "${this.id}" is full`, { hint: 'Send more slowly, or raise limits.mailbox.' });
+      case 'dead-letter':
+        throw new DeadLetterError(`agent "${this.id}" has ended and takes no more events`, {
+          hint: 'The event is kept: `statewarden dead-letters`. Spawn a new agent with another id for new work.',
+        });
+    }
+  }
+
+  async ask<TReply>(event: unknown, options: { readonly messageId?: string; readonly timeoutMs?: number } = {}): Promise<TReply> {
+    const question = this.#node.question();
+    try {
+      await this.#send(event, options.messageId, question.address);
+      return (await this.#within(question.answer, options.timeoutMs ?? defaultAskMs, 'did not answer', 'Its machine answers with reply(…); raise timeoutMs if it needs longer.')) as TReply;
+    } finally {
+      question.abandon();
+    }
+  }
+
+  async snapshot(): Promise<AnyMachineSnapshot> {
+    const presence = await this.#present();
+    if (presence.where === 'here') return presence.agent.seen();
+    if (presence.where === 'ended') return this.#still(presence.record, presence.loaded);
+    throw this.#absent(presence);
+  }
+
+  get snapshots$(): Observable<AnyMachineSnapshot> {
+    return new Observable((subscriber) => {
+      let leave: () => void = () => undefined;
+      subscriber.add(() => leave());
+      const attach = async (): Promise<void> => {
+        const presence = await this.#present();
+        if (presence.where === 'ended') {
+          const final = await this.#still(presence.record, presence.loaded);
+          if (!subscriber.closed) subscriber.next(final);
+          subscriber.complete();
+          return;
+        }
+        if (presence.where !== 'here') throw this.#absent(presence);
+        const { agent } = presence;
+        let current: AnyMachineSnapshot | undefined;
+        const early: AnyMachineSnapshot[] = [];
+        const stop = agent.observe({
+          next: (snapshot) => void (current === undefined ? early.push(snapshot) : subscriber.next(snapshot)),
+          ended: () => {
+            if (current !== undefined) subscriber.complete();
+          },
+          // It left this memory with an error of its own: go on with the one that comes back, or tell why it cannot.
+          dropped: (error) => void again(error),
+        });
+        leave = stop;
+        if (subscriber.closed) {
+          stop();
+          return;
+        }
+        const first = await agent.seen();
+        if (subscriber.closed) return;
+        current = first;
+        if (early.length === 0) subscriber.next(first);
+        else for (const snapshot of early) subscriber.next(snapshot);
+        if (agent.status !== 'active' && agent.gone) subscriber.complete();
+      };
+      const again = (error: StatewardenError): Promise<void> | void =>
+        error.disposition === 'retry' || error instanceof LeaseLostError || this.#node.isOpen ? attach().catch(fail) : fail(error);
+      const fail = (error: unknown): void => subscriber.error(error);
+      attach().catch(fail);
+    });
+  }
+
+  get emitted$(): Observable<never> {
+    return new Observable((subscriber) => {
+      let leave: () => void = () => undefined;
+      subscriber.add(() => leave());
+      this.#present().then(
+        (presence) => {
+          if (presence.where === 'ended') subscriber.complete();
+          else if (presence.where !== 'here') subscriber.error(this.#absent(presence));
+          else if (!subscriber.closed) {
+            leave = presence.agent.observe({
+              emitted: (event) => subscriber.next(event as never),
+              ended: () => subscriber.complete(),
+              dropped: (error) => subscriber.error(error),
+            });
+          }
+        },
+        (error: unknown) => subscriber.error(error),
+      );
+    });
+  }
+
+  waitFor(predicate: (snapshot: never) => boolean, options: { readonly timeoutMs?: number } = {}): Promise<AnyMachineSnapshot> {
+    const { timeoutMs } = options;
+    let subscription: { unsubscribe(): void } | undefined;
+    const found = new Promise<AnyMachineSnapshot>((resolve, reject) => {
+      subscription = this.snapshots$.subscribe({
+        next: (snapshot) => {
+          try {
+            if (predicate(snapshot as never)) resolve(snapshot);
+          } catch (error) {
+            reject(error as Error);
+          }
+        },
+        error: reject,
+        complete: () =>
+          reject(new AgentStoppedError(`agent "${this.id}" ended before it was as wanted`, { hint: 'Look at its last state with `statewarden show`.' })),
+      });
+    });
+    const limited = timeoutMs === undefined ? found : this.#within(found, timeoutMs, 'was not as wanted', 'Look at its state with `statewarden show`, or raise timeoutMs.');
+    return limited.finally(() => subscription?.unsubscribe());
+  }
+
+  async result(): Promise<never> {
+    const node = this.#node;
+    for (;;) {
+      node.assertOpen();
+      let wake: () => void = () => undefined;
+      const changed = new Promise<void>((resolve) => (wake = resolve));
+      const forget = node.onEnd(this.id, wake);
+      try {
+        const starting = node.starting(this.id);
+        if (starting !== undefined) await starting;
+        const [record] = await node.store.lookup([this.id]);
+        if (record === undefined) throw this.#unknown();
+        if (record.status === 'done') return decode(record.outcome ?? '{"$sw":"undefined"}') as never;
+        if (record.status === 'error') throw agentFailed(this.id, decode(record.outcome ?? 'null'));
+        if (record.status === 'stopped') {
+          throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, { hint: 'Ask for the result of agents that reach a final state.' });
+        }
+        if (record.status === 'parked') {
+          const presence = await node.presence(this.id);
+          if (presence.where === 'parked') throw presence.error;
+        }
+        // Held by this node: its end is told. Held by another one: only looking again shows it.
+        if (record.owner === undefined || record.owner === node.store.node) await changed;
+        else await this.#pause(changed);
+      } finally {
+        forget();
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    const presence = await this.#present();
+    if (presence.where === 'here') await presence.agent.stop();
+    else if (presence.where !== 'ended') throw this.#absent(presence);
+  }
+
+  async #present(): Promise<Presence> {
+    this.#node.assertOpen();
+    return this.#node.presence(this.id);
+  }
+
+  /** The last snapshot of an agent that has ended, as XState would show it. */
+  async #still(record: AgentRecord, known: LoadedAgent | undefined): Promise<AnyMachineSnapshot> {
+    const loaded = known ?? (await this.#node.store.inspect(record.key));
+    const definition = this.#options.agents[record.kind];
+    if (loaded?.checkpoint === undefined || definition === undefined) throw this.#unknown();
+    const { snapshot } = readCheckpoint(this.id, loaded.checkpoint);
+    const actor = createActor(definition.machine, { snapshot: snapshot as never });
+    return actor.getSnapshot() as AnyMachineSnapshot;
+  }
+
+  async #within<T>(wanted: Promise<T>, timeoutMs: number, what: string, hint: string): Promise<T> {
+    const { clock } = this.#options;
+    let handle: unknown;
+    const expired = new Promise<never>((_, reject) => {
+      handle = clock.setTimeout(() => reject(new TimeoutError(`agent "${this.id}" ${what} within ${String(timeoutMs)} ms`, { hint })), timeoutMs);
+    });
+    try {
+      return await Promise.race([wanted, expired]);
+    } finally {
+      clock.clearTimeout(handle);
+    }
+  }
+
+  #pause(unless: Promise<void>): Promise<void> {
+    return Promise.race([unless, new Promise<void>((resolve) => void this.#options.clock.setTimeout(resolve, pollMs))]);
+  }
+
+  #absent(presence: Presence): StatewardenError {
+    if (presence.where === 'parked') return presence.error;
+    if (presence.where === 'elsewhere') {
+      const { node, host, pid, expiresAt } = presence.node;
+      return new AgentOwnedError(`agent "${this.id}" is held by node ${String(node)} (process ${String(pid)} on ${host})`, {
+        hint: `Events sent to it go through its mailbox; for the rest use that process, or end it: its lease runs until ${new Date(expiresAt).toISOString()}.`,
+      });
+    }
+    return this.#unknown();
+  }
+
+  #unknown(): UnknownAgentError {
+    return new UnknownAgentError(`there is no agent "${this.id}"`, { hint: 'Make it with runtime.spawn(kind, { id }); `statewarden ls` lists the agents.' });
+  }
+}
