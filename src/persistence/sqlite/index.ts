@@ -1,0 +1,172 @@
+/**
+ * The embedded store: one SQLite file, written by a thread of its own so that the event loop never waits for the disk. Several
+ * processes may open one file; fencing keeps each agent with one of them.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { BadInputError, RuntimeClosedError, StorePoisonedError } from '../../core/errors.js';
+import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
+import type { DatabaseOptions } from './database.js';
+import { fromThrown, type Answer, type Request } from './protocol.js';
+
+export interface SqliteOptions {
+  /** How long to wait for a lock that another process holds. Default 5,000. */
+  readonly busyMs?: number;
+  /** The most pages of 4 KiB the file may have; beyond it the disk counts as full. Default: no limit. */
+  readonly maximumPages?: number;
+}
+
+/** A store in the SQLite file at `path`, made when it does not exist. @throws BadInputError */
+export function sqlite(path: string, options: SqliteOptions = {}): Store {
+  if (typeof path !== 'string' || path === '' || path === ':memory:') {
+    throw new BadInputError(`sqlite() was given ${JSON.stringify(path)} as the path`, {
+      hint: "Give the path of a file: sqlite('./agents.db'). For a store in memory use memory().",
+    });
+  }
+  return {
+    name: `sqlite:${path}`,
+    capabilities: { durable: true, shared: true },
+    open: async ({ lease, now }) => {
+      const opened = new SqliteStore({ path, lease, busyMs: options.busyMs ?? 5_000, maximumPages: options.maximumPages }, now);
+      await opened.open();
+      return opened;
+    },
+  };
+}
+
+interface Pending {
+  resolve(value: never): void;
+  reject(error: Error): void;
+  progress: ((done: number, total: number) => void) | undefined;
+}
+
+class SqliteStore implements OpenedStore {
+  node = 0;
+  readonly #now: () => number;
+  readonly #worker: Worker;
+  /** Requests under way, oldest first: answers come in order. */
+  #pending: Pending[] = [];
+  #head = 0;
+  #mail: ((agents: readonly AgentKey[]) => void) | undefined;
+  #closing: Promise<void> | undefined;
+  #dead: Error | undefined;
+
+  constructor(options: DatabaseOptions & { readonly lease: NodeLease | undefined }, now: () => number) {
+    this.#now = now;
+    this.#worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: options });
+    this.#worker.on('message', (answer: Answer) => this.#answered(answer));
+    const died = (cause: unknown): void =>
+      this.#fail(new StorePoisonedError('the writer thread has ended', { cause, hint: 'Look at the cause, then start again: everything acknowledged is in the file.' }));
+    this.#worker.on('error', died);
+    this.#worker.on('exit', (code) => died(new Error(`exit code ${String(code)}`)));
+    this.#worker.unref();
+  }
+
+  async open(): Promise<void> {
+    try {
+      const { node } = await this.#ask<{ node: number }>('open');
+      this.node = node;
+    } catch (error) {
+      this.#closing = Promise.resolve();
+      await this.#worker.terminate();
+      throw error;
+    }
+  }
+
+  #ask<T>(method: string, ...parameters: unknown[]): Promise<T> {
+    return this.#request(method, parameters, undefined);
+  }
+
+  #request<T>(method: string, parameters: unknown[], progress: Pending['progress']): Promise<T> {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    if (this.#closing !== undefined) {
+      return Promise.reject(new RuntimeClosedError('the store is closed', { hint: 'Open it again.' }));
+    }
+    return this.#post(method, parameters, progress);
+  }
+
+  #post<T>(method: string, parameters: unknown[], progress: Pending['progress']): Promise<T> {
+    return new Promise((resolve, reject) => {
+      // A request under way keeps the process up; an idle store does not.
+      if (this.#pending.length === this.#head) this.#worker.ref();
+      this.#pending.push({ resolve, reject, progress });
+      const request: Request = { method, parameters, now: this.#now() };
+      try {
+        this.#worker.postMessage(request);
+      } catch (error) {
+        this.#pending.pop();
+        reject(error as Error);
+      }
+    });
+  }
+
+  #answered(answer: Answer): void {
+    if ('mail' in answer) {
+      this.#mail?.(answer.mail);
+      return;
+    }
+    if ('progress' in answer) {
+      this.#pending[this.#head]?.progress?.(...answer.progress);
+      return;
+    }
+    const pending = this.#pending[this.#head];
+    this.#head += 1;
+    if (this.#head === this.#pending.length) {
+      this.#pending = [];
+      this.#head = 0;
+      this.#worker.unref();
+    } else if (this.#head > 1_024) {
+      this.#pending = this.#pending.slice(this.#head);
+      this.#head = 0;
+    }
+    if ('thrown' in answer) pending?.reject(fromThrown(answer.thrown));
+    else pending?.resolve(answer.value as never);
+  }
+
+  #fail(error: Error): void {
+    if (this.#closing !== undefined || this.#dead !== undefined) return;
+    this.#dead = error;
+    const pending = this.#pending.slice(this.#head);
+    this.#pending = [];
+    this.#head = 0;
+    for (const { reject } of pending) reject(error);
+  }
+
+  commit: OpenedStore['commit'] = (commits) => this.#ask('commit', commits);
+  heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
+  load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
+  lookup: OpenedStore['lookup'] = (agents) => this.#ask('lookup', agents);
+  runnable: OpenedStore['runnable'] = (page) => this.#ask('runnable', page);
+  dueTimers: OpenedStore['dueTimers'] = (page) => this.#ask('dueTimers', page);
+  post: OpenedStore['post'] = (messages, cap) => this.#ask('post', messages, cap);
+  mark: OpenedStore['mark'] = (agent, messageId) => this.#ask('mark', agent, messageId);
+  succeeded: OpenedStore['succeeded'] = (activity, userKey) => this.#ask('succeeded', activity, userKey);
+  saveMachines: OpenedStore['saveMachines'] = (machines) => this.#ask('saveMachines', machines);
+  machines: OpenedStore['machines'] = (kind) => this.#ask('machines', kind);
+  mailbox: OpenedStore['mailbox'] = (agent, after) => this.#ask('mailbox', agent, after);
+  heartbeat: OpenedStore['heartbeat'] = () => this.#ask('heartbeat');
+  nodes: OpenedStore['nodes'] = () => this.#ask('nodes');
+  list: OpenedStore['list'] = (filter) => this.#ask('list', filter);
+  inspect: OpenedStore['inspect'] = (agent) => this.#ask('inspect', agent);
+  journal: OpenedStore['journal'] = (agent, page) => this.#ask('journal', agent, page);
+  operations: OpenedStore['operations'] = (agent) => this.#ask('operations', agent);
+  deadLetters: OpenedStore['deadLetters'] = (page) => this.#ask('deadLetters', page);
+  counts: OpenedStore['counts'] = () => this.#ask('counts');
+  check: OpenedStore['check'] = (progress) => this.#request('check', [], progress);
+
+  onForeignMail(listener: (agents: readonly AgentKey[]) => void): void {
+    this.#mail = listener;
+    void this.#ask('watch').catch(() => undefined);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      try {
+        if (this.#dead === undefined) await this.#post('close', [], undefined);
+      } finally {
+        await this.#worker.terminate();
+      }
+    })();
+    return this.#closing;
+  }
+}

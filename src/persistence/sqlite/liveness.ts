@@ -1,0 +1,47 @@
+/**
+ * Which nodes are alive. A node is gone when it closed, when its lease ran out, or when it was a process of this host that is not there
+ * any more: so a killed process's agents can be taken over at once. A process is known by its number and start time, since numbers come again.
+ */
+
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+export interface NodeRow {
+  readonly node: number;
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly process: string;
+  readonly opened_at: number;
+  readonly seen_at: number;
+  readonly expires_at: number;
+  readonly closed_at: number | null;
+}
+
+/** This machine as processes see it: containers that share a file but not their processes differ. */
+export const thisHost = `${hostname()} ${quietly(() => readlinkSync('/proc/self/ns/pid'))}`.trim();
+
+/** Start time of a process in clock ticks; empty where it cannot be read. */
+export function processIdentity(pid: number): string {
+  const stat = quietly(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+export function isAlive(row: NodeRow, now: number): boolean {
+  if (row.closed_at !== null || row.expires_at <= now) return false;
+  if (row.host !== thisHost) return true;
+  try {
+    process.kill(row.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return row.process === '' || row.process === processIdentity(row.pid);
+}
+
+function quietly(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,37 @@
+/** What the main thread and the writer thread say to each other. Requests are answered in order, one answer each. */
+
+import * as errors from '../../core/errors.js';
+
+export interface Request {
+  readonly method: string;
+  readonly parameters: readonly unknown[];
+  /** The caller's clock. */
+  readonly now: number;
+}
+
+export type Answer =
+  | { readonly value: unknown }
+  | { readonly thrown: { readonly name: string; readonly message: string; readonly hint: string; readonly cause: string | undefined } }
+  /** Unasked: agents with new mail from another process. */
+  | { readonly mail: readonly number[] }
+  /** Unasked: how far a long check has come. */
+  | { readonly progress: readonly [number, number] };
+
+export function toThrown(error: unknown): Answer {
+  const { name, message, hint, cause } = error as { name?: string; message?: string; hint?: string; cause?: unknown };
+  return {
+    thrown: {
+      name: hint === undefined ? '' : (name ?? ''),
+      message: message ?? String(error),
+      hint: hint ?? '',
+      cause: cause instanceof Error ? cause.message : undefined,
+    },
+  };
+}
+
+/** The error again, of the class it had. */
+export function fromThrown({ name, message, hint, cause }: Extract<Answer, { thrown: unknown }>['thrown']): Error {
+  const Class = (errors as unknown as Record<string, new (message: string, details: errors.ErrorDetails) => Error>)[name];
+  if (Class === undefined) return new errors.StorePoisonedError(message, { hint: 'The store met something it does not know; please report it.' });
+  return new Class(message, { hint, ...(cause === undefined ? {} : { cause: new Error(cause) }) });
+}

@@ -1,0 +1,93 @@
+/**
+ * The tables, readable with any SQLite shell. Keys are integers where rows are many: a two-part text key costs ten times the time of an append.
+ * `agents` is updated by every commit, so nothing that commits change every time is indexed and nothing large stands in its rows.
+ */
+
+/** Raised with every change of the tables. */
+export const schemaVersion = 1;
+
+export const schema = `
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE nodes (
+  node INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL,
+  opened_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, closed_at INTEGER
+);
+
+CREATE TABLE agents (
+  key INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
+  sequence_number INTEGER NOT NULL, fence INTEGER NOT NULL, owner INTEGER,
+  checkpoint_sequence_number INTEGER NOT NULL, busy INTEGER NOT NULL,
+  state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+);
+CREATE INDEX agents_busy ON agents (key) WHERE busy = 1;
+
+CREATE TABLE inputs (agent INTEGER PRIMARY KEY, input TEXT);
+
+CREATE TABLE journal (
+  position INTEGER PRIMARY KEY,
+  agent INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  entries TEXT NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE INDEX journal_agent ON journal (agent, first);
+
+CREATE TABLE checkpoints (
+  agent INTEGER PRIMARY KEY,
+  sequence_number INTEGER NOT NULL, version INTEGER NOT NULL, schema TEXT NOT NULL,
+  data TEXT NOT NULL, checksum INTEGER NOT NULL
+);
+
+CREATE TABLE mailbox (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  agent INTEGER NOT NULL, message_id TEXT, event TEXT NOT NULL,
+  sender TEXT, reply_to TEXT, accepted_at INTEGER NOT NULL
+);
+CREATE INDEX mailbox_agent ON mailbox (agent);
+CREATE UNIQUE INDEX mailbox_message ON mailbox (agent, message_id) WHERE message_id IS NOT NULL;
+
+CREATE TABLE marks (
+  agent INTEGER NOT NULL, message_id TEXT NOT NULL, sequence_number INTEGER NOT NULL,
+  PRIMARY KEY (agent, message_id)
+) WITHOUT ROWID;
+
+CREATE TABLE timers (
+  agent INTEGER NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, delay_ms REAL NOT NULL,
+  policy TEXT NOT NULL, target TEXT NOT NULL, event TEXT NOT NULL,
+  PRIMARY KEY (agent, id)
+) WITHOUT ROWID;
+CREATE INDEX timers_due ON timers (due_at);
+
+CREATE TABLE ledger (
+  agent INTEGER NOT NULL, id TEXT NOT NULL, activity TEXT NOT NULL, path TEXT NOT NULL,
+  status TEXT NOT NULL, attempts INTEGER NOT NULL, user_key TEXT, input TEXT, outcome TEXT,
+  next_retry_at INTEGER, intended_in INTEGER NOT NULL, settled_in INTEGER NOT NULL,
+  intended_at INTEGER NOT NULL, settled_at INTEGER,
+  PRIMARY KEY (agent, id)
+) WITHOUT ROWID;
+CREATE INDEX ledger_settled ON ledger (agent, settled_in);
+CREATE INDEX ledger_user_key ON ledger (activity, user_key) WHERE user_key IS NOT NULL;
+
+CREATE TABLE effects (
+  agent INTEGER NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL,
+  params TEXT, event TEXT NOT NULL, context TEXT,
+  PRIMARY KEY (agent, id)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  recipient TEXT NOT NULL, event TEXT NOT NULL, sender TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL
+);
+
+CREATE TABLE machines (
+  kind TEXT NOT NULL, version INTEGER NOT NULL, schema TEXT NOT NULL, definition TEXT NOT NULL,
+  PRIMARY KEY (kind, version, schema)
+) WITHOUT ROWID;
+
+CREATE VIEW events AS
+  SELECT agents.id AS agent, json_extract(entry.value, '$.seq') AS sequence_number,
+    datetime(json_extract(entry.value, '$.at') / 1000, 'unixepoch') AS at, entry.value AS entry
+  FROM journal JOIN agents ON agents.key = journal.agent, json_each(journal.entries) AS entry;
+`;
