@@ -498,8 +498,9 @@ export class Agent {
 
   /** Senders that still wait are told; what is left in the mailbox becomes dead letters with the commit of the end. */
   #abandonInbox(): void {
-    const inbox = this.#inbox ?? [];
+    const inbox = this.#inbox;
     this.#inbox = undefined;
+    if (inbox === undefined || inbox.length === 0) return;
     const error = new DeadLetterError(`agent "${this.id}" ended (${this.status}) before it could take the event`, {
       hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
     });

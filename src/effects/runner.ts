@@ -31,7 +31,8 @@ interface Run {
   readonly agent: Agent;
   readonly operation: Operation;
   readonly activity: ResolvedActivity;
-  controller: AbortController | undefined;
+  /** Of the attempt that runs now; aborts its signal. */
+  abort: ((reason: Error) => void) | undefined;
   timer: TimerHandle | undefined;
   startedAt: number;
 }
@@ -62,7 +63,7 @@ export class Runner implements OperationRunner {
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
     const activity = isActivity(logic) ? activityOf(logic, record.activity) : plain(operation);
-    const run: Run = { agent, operation, activity, controller: undefined, timer: undefined, startedAt: 0 };
+    const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0 };
     this.#runs.set(operation, run);
     if (isQuestion(logic)) {
       this.#limitQuestion(run);
@@ -78,7 +79,7 @@ export class Runner implements OperationRunner {
     if (run === undefined) return;
     this.#forget(run);
     if (run.operation.record.status === 'cancelled') this.#report(run, 'cancelled', run.operation.record.attempts + 1);
-    run.controller?.abort(
+    run.abort?.(
       new CancelledError(`activity "${run.activity.name}" is not wanted any more`, { hint: 'Its state was left or its agent ended.' }),
     );
   }
@@ -87,7 +88,7 @@ export class Runner implements OperationRunner {
   abandon(): void {
     for (const run of [...this.#runs.values()]) {
       this.#forget(run);
-      run.controller?.abort(new CancelledError('the runtime is closing', { hint: 'The activity runs again when it is started.' }));
+      run.abort?.(new CancelledError('the runtime is closing', { hint: 'The activity runs again when it is started.' }));
     }
   }
 
@@ -97,7 +98,7 @@ export class Runner implements OperationRunner {
     const { clock } = this.#options;
     const until = clock.elapsed() + graceMs;
     for (;;) {
-      const running = [...this.#runs.values()].filter((run) => run.controller !== undefined);
+      const running = [...this.#runs.values()].filter((run) => run.abort !== undefined);
       if (running.length === 0 || clock.elapsed() >= until) return;
       await new Promise<void>((resolve) => {
         const handle = clock.setTimeout(resolve, until - clock.elapsed());
@@ -167,15 +168,27 @@ export class Runner implements OperationRunner {
       return;
     }
     const attempt = operation.record.attempts + 1;
-    const controller = new AbortController();
-    run.controller = controller;
+    // A controller costs more than the rest of an attempt: it is made for those that look at the signal.
+    let controller: AbortController | undefined;
+    let aborted: Error | undefined;
+    const abort = (reason: Error): void => {
+      aborted = reason;
+      controller?.abort(reason);
+    };
+    run.abort = abort;
     run.startedAt = clock.elapsed();
     this.#report(run, 'started', attempt);
     failpoint('activity:begin');
     let outcome: OperationOutcome;
     try {
       const running = activity.run(operation.input, {
-        signal: controller.signal,
+        get signal() {
+          if (controller === undefined) {
+            controller = new AbortController();
+            if (aborted !== undefined) controller.abort(aborted);
+          }
+          return controller.signal;
+        },
         idempotencyKey: operation.record.userKey ?? operation.record.id,
         attempt,
         agentId: agent.id,
@@ -188,8 +201,8 @@ export class Runner implements OperationRunner {
     }
     failpoint('activity:end');
     this.#leaveLane(run);
-    if (!this.#runs.has(operation) || run.controller !== controller) return; // cancelled meanwhile
-    run.controller = undefined;
+    if (!this.#runs.has(operation) || run.abort !== abort) return; // cancelled meanwhile
+    run.abort = undefined;
     if (outcome.ok || attempt >= activity.retry.attempts || isTerminal(outcome.error)) {
       this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, outcome);
       this.#settle(run, outcome);
@@ -221,7 +234,7 @@ export class Runner implements OperationRunner {
         const error = new TimeoutError(`activity "${run.activity.name}" took longer than ${String(timeoutMs)} ms`, {
           hint: 'Raise timeoutMs, or find out why the other side is slow; the call may still have had its effect.',
         });
-        run.controller?.abort(error);
+        run.abort?.(error);
         reject(error);
       }, timeoutMs);
     });
@@ -295,7 +308,16 @@ function plain(operation: Operation): ResolvedActivity {
   const base = activityOf(operation.logic, operation.record.activity);
   return {
     ...base,
-    run: (input, { signal }) => creator({ input, self: actor, system: actor.system, signal, emit: () => undefined }),
+    run: (input, context) =>
+      creator({
+        input,
+        self: actor,
+        system: actor.system,
+        get signal() {
+          return context.signal;
+        },
+        emit: () => undefined,
+      }),
   };
 }
 

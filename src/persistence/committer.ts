@@ -1,6 +1,6 @@
 /**
  * Group commit. Agents with something to write enlist; a group is sealed when the store is free, so groups grow with
- * load and a lone commit waits for nobody. One further group may be sealed early while the store works on the first.
+ * load and a lone commit waits for nobody. When much waits, further groups are sealed while the store works on the first.
  *
  * Invariant: groups reach the store, and their outcomes reach the agents, in the order in which they were sealed. A lost reply is
  * resolved by reading back, never assumed; a store that is away is waited for; a poisoned one stops everything.
@@ -37,8 +37,9 @@ export interface CommitterOptions {
   readonly poisoned: (error: StatewardenError) => void;
 }
 
-/** So many turns waiting make it worth to seal a second group while the first is written. */
+/** So many turns waiting make it worth to seal a further group while others are written, and so many groups may be under way. */
 const earlyTurns = 256;
+const groupsUnderWay = 8;
 const retryMs = { initial: 10, maximum: 1_000 };
 
 export class Committer {
@@ -67,7 +68,7 @@ export class Committer {
   /** A participant is about to take a turn: when much is waiting, that is sealed first. */
   turning(): void {
     this.#waitingTurns += 1;
-    if (this.#inFlight < 2 && this.#waitingTurns >= earlyTurns) this.#seal();
+    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns) this.#seal();
   }
 
   /** Resolves when nothing is waiting and nothing is in flight. */

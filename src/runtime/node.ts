@@ -62,7 +62,7 @@ export class Node implements AgentHost {
   readonly #spawning = new Map<string, Promise<AgentRecord | undefined>>();
   readonly #strikes = new Map<string, number>();
   readonly #answers = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  readonly #ends = new Map<string, Set<() => void>>();
+  readonly #ends = new Map<string, Set<(agent: Agent | undefined) => void>>();
   #wanted = new Map<string | number, { promise: Promise<Presence>; resolve: (presence: Presence) => void; reject: (error: unknown) => void }>();
   #loading = new Map<string | number, Promise<Presence>>();
   #machines: MachineRecord[] = [];
@@ -480,17 +480,17 @@ export class Node implements AgentHost {
       const error = status === 'error' ? { error: errorOf(agent.snapshot().error) } : {};
       this.tell({ type: 'ended', agentId: agent.id, kind: agent.kind, status, ...error });
     }
-    this.#wakeEnds(agent.id);
+    this.#wakeEnds(agent.id, agent);
   }
 
-  #wakeEnds(id: string): void {
+  #wakeEnds(id: string, agent: Agent | undefined): void {
     const waiting = this.#ends.get(id);
     this.#ends.delete(id);
-    for (const wake of waiting ?? []) wake();
+    for (const wake of waiting ?? []) wake(agent);
   }
 
   /** Calls back when the agent ends here or leaves this node's care. Costs the agent nothing. */
-  onEnd(id: string, wake: () => void): () => void {
+  onEnd(id: string, wake: (agent: Agent | undefined) => void): () => void {
     const waiting = this.#ends.get(id) ?? new Set();
     this.#ends.set(id, waiting.add(wake));
     return () => {
@@ -503,7 +503,7 @@ export class Node implements AgentHost {
     this.#leave(agent);
     if (error instanceof LeaseLostError) {
       this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
-      this.#wakeEnds(agent.id);
+      this.#wakeEnds(agent.id, undefined);
     } else if (this.#failure === undefined && this.#closing === undefined && agent.committedSequenceNumber > 0) {
       const strikes = (this.#strikes.get(agent.id) ?? 0) + 1;
       this.#strikes.set(agent.id, strikes);
@@ -565,7 +565,7 @@ export class Node implements AgentHost {
     for (const agent of [...this.#residents.values()]) agent.drop(error);
     for (const { reject } of this.#answers.values()) reject(error);
     this.#answers.clear();
-    for (const id of [...this.#ends.keys()]) this.#wakeEnds(id);
+    for (const id of [...this.#ends.keys()]) this.#wakeEnds(id, undefined);
   }
 
   /** Takes nothing new, lets running activities finish for `graceMs`, waits until all is durable, releases the lease. */

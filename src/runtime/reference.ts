@@ -5,7 +5,7 @@
 
 import { Observable } from 'rxjs';
 import { createActor, type AnyMachineSnapshot, type AnyStateMachine, type EmittedFrom, type EventFrom, type OutputFrom, type SnapshotFrom } from 'xstate';
-import { agentFailed } from '../actors/agent.js';
+import { agentFailed, type Agent } from '../actors/agent.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
 import { decode } from '../core/codec.js';
@@ -215,12 +215,17 @@ export class Reference implements AgentRef {
     const node = this.#node;
     for (;;) {
       node.assertOpen();
-      let wake: () => void = () => undefined;
-      const changed = new Promise<void>((resolve) => (wake = resolve));
+      let wake: (agent: Agent | undefined) => void = () => undefined;
+      const changed = new Promise<Agent | undefined>((resolve) => (wake = resolve));
       const forget = node.onEnd(this.id, wake);
       try {
         const starting = node.starting(this.id);
         if (starting !== undefined) await starting;
+        if (node.resident(this.id)?.status === 'active') {
+          const agent = await changed;
+          if (agent?.status === 'done') return agent.snapshot().output as never;
+          continue;
+        }
         const [record] = await node.store.lookup([this.id]);
         if (record === undefined) throw this.#unknown();
         if (record.status === 'done') return decode(record.outcome ?? '{"$sw":"undefined"}') as never;
@@ -275,8 +280,8 @@ export class Reference implements AgentRef {
     }
   }
 
-  #pause(unless: Promise<void>): Promise<void> {
-    return Promise.race([unless, new Promise<void>((resolve) => void this.#options.clock.setTimeout(resolve, pollMs))]);
+  async #pause(unless: Promise<unknown>): Promise<void> {
+    await Promise.race([unless, new Promise<void>((resolve) => void this.#options.clock.setTimeout(resolve, pollMs))]);
   }
 
   #absent(presence: Presence): StatewardenError {

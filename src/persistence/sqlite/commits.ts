@@ -146,15 +146,19 @@ const statements = {
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   input: 'INSERT OR REPLACE INTO inputs (agent, input) VALUES (?, ?)',
   journal: 'INSERT INTO journal (agent, first, last, entries, checksum) VALUES (?, ?, ?, ?, ?)',
-  checkpoint: 'INSERT OR REPLACE INTO checkpoints (agent, sequence_number, version, schema, data, checksum) VALUES (?, ?, ?, ?, ?, ?)',
+  checkpoint: `INSERT INTO checkpoints (agent, sequence_number, version, schema, data, checksum) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (agent) DO UPDATE SET sequence_number = excluded.sequence_number, version = excluded.version,
+    schema = excluded.schema, data = excluded.data, checksum = excluded.checksum`,
   clearTimers: 'DELETE FROM timers WHERE agent = ?',
   clearTimer: 'DELETE FROM timers WHERE agent = ? AND id = ?',
   timer: 'INSERT OR REPLACE INTO timers (agent, id, due_at, delay_ms, policy, target, event) VALUES (?, ?, ?, ?, ?, ?, ?)',
   take: 'DELETE FROM mailbox WHERE position = ?',
   mark: 'INSERT OR IGNORE INTO marks (agent, message_id, sequence_number) VALUES (?, ?, ?)',
   marked: 'SELECT sequence_number FROM marks WHERE agent = ? AND message_id = ?',
-  operation: `INSERT OR REPLACE INTO ledger (agent, id, activity, path, status, attempts, user_key, input, outcome, next_retry_at,
-    intended_in, settled_in, intended_at, settled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  operation: `INSERT INTO ledger (agent, id, activity, path, status, attempts, user_key, input, outcome, next_retry_at,
+    intended_in, settled_in, intended_at, settled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
+    next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
   effect: 'INSERT OR REPLACE INTO effects (agent, id, path, type, params, event, context) VALUES (?, ?, ?, ?, ?, ?, ?)',
   settle: 'DELETE FROM effects WHERE agent = ? AND id = ?',
   buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at)

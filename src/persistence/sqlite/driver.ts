@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 
 export type Value = string | number | null | Uint8Array;
 
-/** Values are bound by position. One lone `null` is not possible with libsql: give it company or another value. */
+/** Values are bound by position. */
 export interface Statement {
   run(...values: readonly Value[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
   get(...values: readonly Value[]): Record<string, Value> | undefined;
@@ -46,8 +46,18 @@ export function connect(path: string): Connection {
   return {
     driver,
     exec: (sql) => inner.exec(sql),
-    prepare: (sql) => inner.prepare(sql),
+    prepare: (sql) => (driver === 'libsql' ? positional(inner.prepare(sql)) : inner.prepare(sql)),
     close: () => inner.close(),
+  };
+}
+
+/** libsql takes one array as it is; separate values it copies first, and a lone `null` it takes for named parameters. */
+function positional(statement: Statement): Statement {
+  const inner = statement as unknown as Record<'run' | 'get' | 'all', (values: readonly Value[]) => never>;
+  return {
+    run: (...values) => inner.run(values),
+    get: (...values) => inner.get(values),
+    all: (...values) => inner.all(values),
   };
 }
 

@@ -67,7 +67,7 @@ export class Queries {
       timers: this.#all('SELECT * FROM timers WHERE agent = ?', timerRecord, key),
       operations: [
         ...this.#all('SELECT * FROM ledger WHERE agent = ? AND settled_in = 0', operationRecord, key),
-        ...this.#all('SELECT * FROM ledger WHERE agent = ? AND settled_in > ?', operationRecord, key, Math.max(base, 0)),
+        ...this.#settledIn(key, tail),
       ],
       effects: this.#all('SELECT * FROM effects WHERE agent = ?', effectRecord, key).sort(byPlace),
       mailbox: this.mailbox(key, 0),
@@ -75,6 +75,15 @@ export class Queries {
       marksComplete: marks.length <= newestMarks,
       downSince,
     };
+  }
+
+  /** The operations whose outcomes are taken in these segments. */
+  #settledIn(agent: AgentKey, segments: readonly JournalSegment[]): OperationRecord[] {
+    return segments.flatMap(({ entries }) =>
+      [...entries.matchAll(/"op":("(?:[^"\\]|\\.)*")/g)].flatMap(([, id]) =>
+        this.#all('SELECT * FROM ledger WHERE agent = ? AND id = ?', operationRecord, agent, JSON.parse(id as string) as string),
+      ),
+    );
   }
 
   mailbox(agent: AgentKey, after: number): MailboxRecord[] {

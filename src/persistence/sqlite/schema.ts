@@ -67,7 +67,7 @@ CREATE TABLE ledger (
   intended_at INTEGER NOT NULL, settled_at INTEGER,
   PRIMARY KEY (agent, id)
 ) WITHOUT ROWID;
-CREATE INDEX ledger_settled ON ledger (agent, settled_in);
+CREATE INDEX ledger_open ON ledger (agent) WHERE settled_in = 0;
 CREATE INDEX ledger_user_key ON ledger (activity, user_key) WHERE user_key IS NOT NULL;
 
 CREATE TABLE effects (
