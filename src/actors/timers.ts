@@ -62,8 +62,6 @@ export class Timers {
     this.#wakeAt = next;
     const delay = Math.min(Math.max(0, Math.ceil(next - clock.now())), longestTimeoutMs);
     this.#handle = clock.setTimeout(() => this.#tick(), delay);
-    // An armed timer alone does not keep a process up: whoever waits for the agent does.
-    (this.#handle as { unref?: () => void } | undefined)?.unref?.();
   }
 
   #tick(): void {

@@ -537,6 +537,7 @@ export class Node implements AgentHost {
     if (this.#closing !== undefined) throw closed();
   }
 
+  /** Its timer also keeps the process up until the runtime is closed. */
   #beat(): void {
     this.#heartbeat = this.clock.setTimeout(() => {
       this.store
@@ -550,7 +551,6 @@ export class Node implements AgentHost {
           if (this.#closing === undefined && this.#failure === undefined) this.#beat();
         });
     }, this.#options.leaseMs / 3);
-    (this.#heartbeat as { unref?: () => void } | undefined)?.unref?.();
   }
 
   #poisoned(error: StatewardenError): void {
