@@ -3,7 +3,7 @@
  * when they reach it, records them in the turn's own commit and acts on them once that is durable. Outside a runtime they do nothing.
  */
 
-import { enqueueActions, type ActionFunction, type EventObject, type MachineContext, type ParameterizedObject } from 'xstate';
+import { enqueueActions, type EventObject, type MachineContext } from 'xstate';
 
 export const tellType = 'statewarden.tell';
 export const replyType = 'statewarden.reply';
@@ -22,18 +22,13 @@ type Expression<TContext extends MachineContext, TEvent extends EventObject, T> 
 /** A value that is no function. */
 type Plain = string | number | boolean | null | undefined | { readonly [key: string]: unknown } | readonly unknown[];
 
-/** An action that fits any machine with this context and these events. */
-type AgentAction<TContext extends MachineContext, TExpressionEvent extends EventObject, TEvent extends EventObject> = ActionFunction<
-  TContext,
-  TExpressionEvent,
-  TEvent,
-  ParameterizedObject['params'] | undefined,
-  never,
-  never,
-  never,
-  never,
-  never
->;
+/**
+ * An action that fits any machine with this context and these events. It has none of XState's phantom members (`_out_TEvent`, …):
+ * nothing in a call says what they are, so they would be inferred as `never` and the action would fit no machine.
+ */
+export type AgentAction<TContext extends MachineContext, TExpressionEvent extends EventObject> = (
+  args: ActionArguments<TContext, TExpressionEvent>,
+) => void;
 
 export interface TellParams {
   readonly to: string;
@@ -56,11 +51,11 @@ export interface SpawnParams {
  *
  * `messageId`: the receiver takes the same id once, however often it is sent.
  */
-export function tell<TContext extends MachineContext, TExpressionEvent extends EventObject, TEvent extends EventObject>(
+export function tell<TContext extends MachineContext, TExpressionEvent extends EventObject>(
   to: Expression<TContext, TExpressionEvent, string>,
   event: Expression<TContext, TExpressionEvent, EventObject>,
   options: { readonly messageId?: Expression<TContext, TExpressionEvent, string> } = {},
-): AgentAction<TContext, TExpressionEvent, TEvent> {
+): AgentAction<TContext, TExpressionEvent> {
   return leaving(tellType, (args: ActionArguments<TContext, TExpressionEvent>): TellParams => ({
     to: resolve(to, args),
     event: resolve(event, args),
@@ -72,10 +67,10 @@ export function tell<TContext extends MachineContext, TExpressionEvent extends E
  * Answers the question (`ask`) that the current event carries. To answer later, keep `askedBy(event)` in the context
  * and give it as `to`. Without a question it does nothing.
  */
-export function reply<TContext extends MachineContext, TExpressionEvent extends EventObject, TEvent extends EventObject>(
+export function reply<TContext extends MachineContext, TExpressionEvent extends EventObject>(
   value: Plain | ((args: ActionArguments<TContext, TExpressionEvent>) => unknown),
   options: { readonly to?: Expression<TContext, TExpressionEvent, string | undefined> } = {},
-): AgentAction<TContext, TExpressionEvent, TEvent> {
+): AgentAction<TContext, TExpressionEvent> {
   return leaving(replyType, (args: ActionArguments<TContext, TExpressionEvent>): ReplyParams => ({
     value: resolve<ActionArguments<TContext, TExpressionEvent>, unknown>(value, args),
     to: options.to === undefined ? undefined : resolve(options.to, args),
@@ -83,10 +78,10 @@ export function reply<TContext extends MachineContext, TExpressionEvent extends 
 }
 
 /** Makes an agent of a registered kind, in this agent's own commit. If the id exists already, nothing happens. */
-export function spawnAgent<TContext extends MachineContext, TExpressionEvent extends EventObject, TEvent extends EventObject>(
+export function spawnAgent<TContext extends MachineContext, TExpressionEvent extends EventObject>(
   kind: string,
   options: Expression<TContext, TExpressionEvent, { readonly id: string; readonly input?: unknown }>,
-): AgentAction<TContext, TExpressionEvent, TEvent> {
+): AgentAction<TContext, TExpressionEvent> {
   return leaving(spawnType, (args: ActionArguments<TContext, TExpressionEvent>): SpawnParams => {
     const { id, input } = resolve(options, args);
     return { kind, id, input };

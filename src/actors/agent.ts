@@ -239,23 +239,28 @@ export class Agent {
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
   send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const run = (): void => {
-        if (messageId !== undefined) {
-          const before = this.#marks?.get(messageId);
-          if (before !== undefined) {
-            this.whenDurable(before).then(() => resolve({ sequenceNumber: before, duplicate: true }), reject);
-            return;
-          }
-        }
-        const origin = messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question };
-        this.host.committer.turning();
-        this.#take(event, text, origin);
-        const draft = this.draft();
-        draft.waiters.push({ sequenceNumber: this.sequenceNumber, resolve, reject });
-      };
-      if (this.#mayRun()) run();
-      else this.#queue(run, reject);
+      if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve, reject);
+      else this.#queue(() => this.#accept(event, text, messageId, question, resolve, reject), reject);
     });
+  }
+
+  #accept(
+    event: EventObject,
+    text: string,
+    messageId: string | undefined,
+    question: string | undefined,
+    resolve: (receipt: Receipt) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const before = messageId === undefined ? undefined : this.#marks?.get(messageId);
+    if (before !== undefined) {
+      this.whenDurable(before).then(() => resolve({ sequenceNumber: before, duplicate: true }), reject);
+      return;
+    }
+    this.host.committer.turning();
+    const waiter = { sequenceNumber: this.sequenceNumber + 1, resolve, reject };
+    this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
+    this.draft().waiters.push(waiter);
   }
 
   /** Takes a message from the mailbox, once. */
@@ -373,9 +378,10 @@ export class Agent {
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
-        const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
+        const waiter = { sequenceNumber: this.sequenceNumber + 1, resolve: () => resolve(), reject };
+        const text = stopEntry(waiter.sequenceNumber, this.host.clock.now());
         this.#turn('xstate.stop', text, () => void (this.root as unknown as { stop(): void }).stop());
-        this.draft().waiters.push({ sequenceNumber: this.sequenceNumber, resolve: () => resolve(), reject });
+        this.draft().waiters.push(waiter);
       };
       if (this.#mayRun()) run();
       else this.#queue(run, reject);

@@ -49,7 +49,7 @@ export class Collector implements TurnSink {
     const agent = this.#agent;
     const timer: TimerRecord = {
       id: `${source}#${id}`,
-      dueAt: Math.min(agent.host.clock.now() + Math.max(0, delayMs), farthest),
+      dueAt: Math.min(Math.ceil(agent.host.clock.now() + Math.max(0, delayMs)), farthest),
       delayMs,
       policy: timerPolicy(agent.registration, id),
       target,

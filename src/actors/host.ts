@@ -11,6 +11,8 @@ import type { OperationRunner } from './operation.js';
 
 export interface AgentHost {
   readonly clock: Clock;
+  /** When this node began; agents that it took from a node that was gone before stood still until then. */
+  readonly startedAt: number;
   readonly committer: { enlist(participant: Participant): void; turning(): void };
   readonly operations: OperationRunner;
   readonly uncommittedTurns: number;

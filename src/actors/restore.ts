@@ -92,11 +92,12 @@ function resume(agent: Agent, loaded: LoadedAgent): void {
 
 /** Timers whose clock stood still, or starts over, while nobody ran the agent. */
 function shiftTimers(agent: Agent, timers: readonly TimerRecord[], downSince: number): void {
-  const now = agent.host.clock.now();
+  const { clock, startedAt } = agent.host;
+  const upSince = downSince < startedAt ? startedAt : clock.now();
   for (const timer of timers) {
     if (timer.policy === 'deadline') continue;
-    const left = timer.policy === 'restart' ? timer.delayMs : Math.max(0, timer.dueAt - Math.min(downSince, now));
-    const shifted = { ...timer, dueAt: now + Math.min(left, timer.delayMs) };
+    const dueAt = timer.policy === 'restart' ? upSince + timer.delayMs : timer.dueAt + (upSince - downSince);
+    const shifted = { ...timer, dueAt: Math.ceil(dueAt) };
     agent.timers.set(timer.id, shifted);
     agent.draft().setTimer(shifted);
   }

@@ -33,8 +33,8 @@ export class Timers {
     this.#options = { horizonMs: 60_000, page: 20_000, ...options };
   }
 
-  /** Reads the first horizon from the store and fires what is overdue. */
-  async start(): Promise<void> {
+  /** Reads what is due within the horizon and fires what is overdue: at the start, and when agents have been taken over. */
+  async refill(): Promise<void> {
     await this.#fill();
   }
 

@@ -37,9 +37,12 @@ export interface CommitterOptions {
   readonly poisoned: (error: StatewardenError) => void;
 }
 
-/** So many turns waiting make it worth to seal a further group while others are written, and so many groups may be under way. */
+/**
+ * So many turns waiting make it worth to seal a group while none is written; twice as many while one is, four times while two are:
+ * the store always has something to do, and the longer its queue the more turns of one agent share a row.
+ */
 const earlyTurns = 256;
-const groupsUnderWay = 8;
+const groupsUnderWay = 5;
 const retryMs = { initial: 10, maximum: 1_000 };
 
 export class Committer {
@@ -68,7 +71,7 @@ export class Committer {
   /** A participant is about to take a turn: when much is waiting, that is sealed first. */
   turning(): void {
     this.#waitingTurns += 1;
-    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns) this.#seal();
+    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns << this.#inFlight) this.#seal();
   }
 
   /** Resolves when nothing is waiting and nothing is in flight. */

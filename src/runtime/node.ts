@@ -48,6 +48,7 @@ const maximumStrikes = 3;
 
 export class Node implements AgentHost {
   readonly clock: Clock;
+  readonly startedAt: number;
   readonly committer: Committer;
   readonly operations: Runner;
   readonly uncommittedTurns: number;
@@ -68,6 +69,8 @@ export class Node implements AgentHost {
   #machines: MachineRecord[] = [];
   #nextKey: number;
   #questions = 0;
+  /** Other nodes that were alive at the last look. */
+  #neighbours: ReadonlySet<number> = new Set();
   #heartbeat: TimerHandle | undefined;
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
@@ -76,6 +79,7 @@ export class Node implements AgentHost {
     this.#options = options;
     this.store = store;
     this.clock = options.clock;
+    this.startedAt = options.clock.now();
     this.uncommittedTurns = options.limits.uncommittedTurns;
     this.mailboxCap = options.limits.mailbox;
     this.#nextKey = store.node * keysPerNode + 1;
@@ -121,7 +125,8 @@ export class Node implements AgentHost {
       for (const key of keys) void this.#nudge(key);
     });
     await this.#recover();
-    await this.#timers.start();
+    await this.#timers.refill();
+    await this.#lookAround();
     this.#beat();
   }
 
@@ -542,15 +547,23 @@ export class Node implements AgentHost {
     this.#heartbeat = this.clock.setTimeout(() => {
       this.store
         .heartbeat()
-        .then(async () => {
-          const others = (await this.store.nodes()).some(({ node }) => node !== this.store.node);
-          if (others && this.#closing === undefined) await this.#recover(); // adopt what a dead node left
-        })
+        .then(() => this.#lookAround())
         .catch((error: unknown) => this.#background(error))
         .finally(() => {
           if (this.#closing === undefined && this.#failure === undefined) this.#beat();
         });
     }, this.#options.leaseMs / 3);
+  }
+
+  /** Adopts what a node left that is gone since the last look. */
+  async #lookAround(): Promise<void> {
+    const alive = new Set((await this.store.nodes()).map(({ node }) => node));
+    const gone = [...this.#neighbours].some((node) => !alive.has(node));
+    alive.delete(this.store.node);
+    this.#neighbours = alive;
+    if (!gone || this.#closing !== undefined) return;
+    await this.#recover();
+    await this.#timers.refill();
   }
 
   #poisoned(error: StatewardenError): void {

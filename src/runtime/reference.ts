@@ -63,7 +63,16 @@ export class Reference implements AgentRef {
   }
 
   send(event: unknown, options?: { readonly messageId?: string }): Promise<Receipt> {
-    return this.#send(event, options?.messageId, undefined);
+    const agent = this.#node.resident(this.id);
+    if (agent === undefined || agent.committedSequenceNumber === 0 || agent.status !== 'active' || options?.messageId !== undefined) {
+      return this.#send(event, options?.messageId, undefined);
+    }
+    try {
+      this.#node.assertOpen();
+      return agent.send(event as never, this.#node.encodeEvent(event), undefined, undefined);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   async #send(event: unknown, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {

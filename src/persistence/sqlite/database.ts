@@ -20,7 +20,7 @@ import {
 } from '../../core/errors.js';
 import type { AgentCommit, AgentFilter, AgentKey, CommitOutcome, LoadOutcome, MachineRecord, MessageRecord, NodeLease, NodeRecord, PostOutcome } from '../store.js';
 import { Commits } from './commits.js';
-import { codeOf, connect, type Connection } from './driver.js';
+import { codeOf, connect, type Connection, type Statement } from './driver.js';
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
@@ -47,6 +47,9 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #connection: Connection;
   readonly #commits: Commits;
+  readonly #begin: Statement;
+  readonly #beginRead: Statement;
+  readonly #end: Statement;
   #guard: Connection | undefined;
   #poison: StatewardenError | undefined;
   #dataVersion = -1;
@@ -70,6 +73,9 @@ export class Database {
       this.#migrate();
       if (statSync(path).size <= quickCheckBytes) this.#quickCheck();
       this.queries = new Queries(connection);
+      this.#begin = connection.prepare('BEGIN IMMEDIATE');
+      this.#beginRead = connection.prepare('BEGIN');
+      this.#end = connection.prepare('COMMIT');
       this.node = lease === undefined ? 0 : this.#register(lease, now);
       this.#commits = new Commits(connection, this.node);
       this.#seenMail = this.queries.lastPosition();
@@ -120,14 +126,14 @@ export class Database {
   #write<T>(work: () => T): T {
     if (this.#poison !== undefined) throw this.#poison;
     try {
-      this.#connection.exec('BEGIN IMMEDIATE');
+      this.#begin.run();
     } catch (error) {
       throw this.#writeError(error);
     }
     try {
       const result = work();
       failpoint('sqlite:before-commit');
-      this.#connection.exec('COMMIT');
+      this.#end.run();
       failpoint('sqlite:after-commit');
       return result;
     } catch (error) {
@@ -142,11 +148,11 @@ export class Database {
 
   #read<T>(work: () => T): T {
     try {
-      this.#connection.exec('BEGIN');
+      this.#beginRead.run();
       try {
         return work();
       } finally {
-        this.#connection.exec('COMMIT');
+        this.#end.run();
       }
     } catch (error) {
       throw this.#readError(error);

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { BadInputError, RuntimeClosedError, StorePoisonedError } from '../../core/errors.js';
 import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
 import type { DatabaseOptions } from './database.js';
-import { fromThrown, type Answer, type Request } from './protocol.js';
+import { fromThrown, type Answer, type Request, type WriterData } from './protocol.js';
 
 export interface SqliteOptions {
   /** How long to wait for a lock that another process holds. Default 5,000. */
@@ -44,6 +44,7 @@ class SqliteStore implements OpenedStore {
   node = 0;
   readonly #now: () => number;
   readonly #worker: Worker;
+  readonly #signal = new Int32Array(new SharedArrayBuffer(4));
   /** Requests under way, oldest first: answers come in order. */
   #pending: Pending[] = [];
   #head = 0;
@@ -53,7 +54,7 @@ class SqliteStore implements OpenedStore {
 
   constructor(options: DatabaseOptions & { readonly lease: NodeLease | undefined }, now: () => number) {
     this.#now = now;
-    this.#worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: options });
+    this.#worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: { options, signal: this.#signal } satisfies WriterData });
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     const died = (cause: unknown): void =>
       this.#fail(new StorePoisonedError('the writer thread has ended', { cause, hint: 'Look at the cause, then start again: everything acknowledged is in the file.' }));
@@ -93,6 +94,8 @@ class SqliteStore implements OpenedStore {
       const request: Request = { method, parameters, now: this.#now() };
       try {
         this.#worker.postMessage(request);
+        Atomics.add(this.#signal, 0, 1);
+        Atomics.notify(this.#signal, 0);
       } catch (error) {
         this.#pending.pop();
         reject(error as Error);

@@ -1,6 +1,13 @@
 /** What the main thread and the writer thread say to each other. Requests are answered in order, one answer each. */
 
 import * as errors from '../../core/errors.js';
+import type { DatabaseOptions } from './database.js';
+
+export interface WriterData {
+  readonly options: DatabaseOptions;
+  /** Counts requests; the writer sleeps on it. */
+  readonly signal: Int32Array;
+}
 
 export interface Request {
   readonly method: string;
