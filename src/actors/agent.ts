@@ -45,6 +45,9 @@ export interface AgentIdentity {
   readonly sequenceNumber: number;
 }
 
+/** About what an entry takes besides its event. */
+const entryOverhead = 40;
+
 /** The tag that makes entering or leaving a state a semantic boundary. */
 const checkpointTag = 'checkpoint';
 
@@ -145,7 +148,7 @@ export class Agent {
     const draft = this.draft();
     if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text };
     draft.checkpoint = true;
-    this.#turn('xstate.init', initEntry(this.sequenceNumber + 1, this.host.clock.now(), text), () => this.#start({ input }));
+    this.#turn('xstate.init', initEntry(this.sequenceNumber + 1, this.host.clock.now(), text), 'entire', () => this.#start({ input }));
   }
 
   /** Brings the live actors back from a snapshot; their promises and callbacks are handed to the collector. */
@@ -364,7 +367,7 @@ export class Agent {
     this.operations.delete(operation.record.path);
     const draft = this.draft();
     draft.setOperation(operation.record);
-    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), () => settlePromise(operation.actor, result));
+    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), 'entire', () => settlePromise(operation.actor, result));
   }
 
   /** Writes down how an open operation stands: a failed attempt and when the next is due. */
@@ -380,7 +383,7 @@ export class Agent {
       const run = (): void => {
         const waiter = { sequenceNumber: this.sequenceNumber + 1, resolve: () => resolve(), reject };
         const text = stopEntry(waiter.sequenceNumber, this.host.clock.now());
-        this.#turn('xstate.stop', text, () => void (this.root as unknown as { stop(): void }).stop());
+        this.#turn('xstate.stop', text, 'entire', () => void (this.root as unknown as { stop(): void }).stop());
         this.draft().waiters.push(waiter);
       };
       if (this.#mayRun()) run();
@@ -435,13 +438,15 @@ export class Agent {
     collector.question = origin?.reply;
     collector.event = event;
     collector.eventText = text;
-    this.#turn(event.type, eventEntry(sequenceNumber, this.host.clock.now(), text, origin), () => deliver(target, event));
+    this.#turn(event.type, text, origin, () => deliver(target, event));
     collector.question = collector.event = collector.eventText = undefined;
   }
 
-  #turn(name: string, entry: string, run: () => void): void {
+  /** `entry`: an event's text, with its origin; or the whole entry, when `origin` is `entire`. */
+  #turn(name: string, entry: string, origin: EventOrigin | undefined | 'entire', run: () => void): void {
     const { host, collector } = this;
     const started = host.observed ? host.clock.elapsed() : 0;
+    const now = host.clock.now();
     const draft = this.draft();
     const mark = draft.mark();
     const before = this.root === undefined ? undefined : this.snapshot();
@@ -453,12 +458,13 @@ export class Agent {
     } finally {
       collector.inTurn = false;
     }
-    draft.addEntry(entry);
+    if (origin === undefined) draft.addEvent(now, entry);
+    else draft.addEntry(origin === 'entire' ? entry : eventEntry(this.sequenceNumber, now, entry, origin));
     this.#tailEvents += 1;
-    this.#tailBytes += entry.length;
+    this.#tailBytes += entry.length + entryOverhead;
     const after = this.snapshot();
     if (after.status !== 'active') this.#end(after, mark);
-    else if (!draft.checkpoint && this.#checkpointDue(before, after)) draft.checkpoint = true;
+    else if (!draft.checkpoint && this.#checkpointDue(before, after, now)) draft.checkpoint = true;
     if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
     if (host.observed) {
       const durationMs = host.clock.elapsed() - started;
@@ -467,14 +473,14 @@ export class Agent {
     if (this.#inbox !== undefined && this.#inbox.length > 0) this.#drain();
   }
 
-  #checkpointDue(before: AnyMachineSnapshot | undefined, after: AnyMachineSnapshot): boolean {
+  #checkpointDue(before: AnyMachineSnapshot | undefined, after: AnyMachineSnapshot, now: number): boolean {
     if (before !== undefined && (before.tags.has(checkpointTag) || after.tags.has(checkpointTag)) && !sameStates(before, after)) {
       return true;
     }
     return thresholdReached(this.registration.checkpoints, {
       events: this.#tailEvents,
       bytes: this.#tailBytes,
-      sinceMs: this.host.clock.now() - this.#checkpointAt,
+      sinceMs: now - this.#checkpointAt,
       checkpointBytes: this.#checkpointBytes,
     });
   }
@@ -533,7 +539,7 @@ export class Agent {
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
     const run = (): void =>
-      this.#turn(`action ${name} failed`, eventEntry(this.sequenceNumber + 1, this.host.clock.now(), event, undefined), () => failRoot(this.root, name, thrown));
+      this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown));
     if (this.#mayRun()) run();
     else (this.#inbox ??= []).push({ run, abandon: () => undefined });
   }

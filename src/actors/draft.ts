@@ -5,6 +5,7 @@
  */
 
 import { checksum } from '../core/checksum.js';
+import { eventEntry } from './entry.js';
 import type {
   AgentCommit,
   CheckpointRecord,
@@ -48,7 +49,6 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export class Draft {
   /** Sequence number before this draft. */
   expected: number;
-  entries = '';
   turns = 0;
   /** A checkpoint is due with this commit. */
   checkpoint = false;
@@ -70,13 +70,37 @@ export class Draft {
   /** Snapshots after each turn, kept only when somebody watches. */
   snapshots: unknown[] | undefined;
 
+  readonly #times: number[] = [];
+  readonly #texts: string[] = [];
+
   constructor(expected: number) {
     this.expected = expected;
   }
 
-  addEntry(text: string): void {
-    this.entries = this.turns === 0 ? text : `${this.entries},${text}`;
+  /** A turn whose entry is an event for the root and nothing else: its text is made when the draft is sealed. */
+  addEvent(at: number, event: string): void {
+    this.#times.push(at);
+    this.#texts.push(event);
     this.turns += 1;
+  }
+
+  /** A turn with an entry of its own. */
+  addEntry(entry: string): void {
+    this.#times.push(-1);
+    this.#texts.push(entry);
+    this.turns += 1;
+  }
+
+  /** The journal segment's text: a JSON array. */
+  #entries(): string {
+    let text = '[';
+    for (let index = 0; index < this.turns; index += 1) {
+      const at = this.#times[index] as number;
+      const own = this.#texts[index] as string;
+      text += index === 0 ? '' : ',';
+      text += at < 0 ? own : eventEntry(this.expected + 1 + index, at, own, undefined);
+    }
+    return `${text}]`;
   }
 
   setTimer(timer: TimerRecord): void {
@@ -91,7 +115,9 @@ export class Draft {
     (this.operations ??= new Map()).set(operation.id, operation);
   }
 
-  mark(): DraftMark {
+  /** Undefined for a draft without effects. */
+  mark(): DraftMark | undefined {
+    if (this.releases.length === 0 && this.effects === undefined && this.messages === undefined && this.spawns === undefined) return undefined;
     return {
       releases: this.releases.length,
       effects: this.effects?.length ?? 0,
@@ -101,11 +127,11 @@ export class Draft {
   }
 
   /** Forgets the effects since the mark. Timers and operations need no undoing: the agent ends and voids them all. */
-  undo(mark: DraftMark): void {
-    this.releases.length = mark.releases;
-    this.effects?.splice(mark.effects);
-    this.messages?.splice(mark.messages);
-    this.spawns?.splice(mark.spawns);
+  undo(mark: DraftMark | undefined): void {
+    this.releases.length = mark?.releases ?? 0;
+    this.effects?.splice(mark?.effects ?? 0);
+    this.messages?.splice(mark?.messages ?? 0);
+    this.spawns?.splice(mark?.spawns ?? 0);
   }
 
   /** Whether anything leaves the agent, so that a checkpoint is due. */
@@ -144,7 +170,7 @@ export class Draft {
       at: rest.at,
     };
     if (this.turns > 0) {
-      const entries = `[${this.entries}]`;
+      const entries = this.#entries();
       commit.segment = {
         firstSequenceNumber: this.expected + 1,
         lastSequenceNumber: rest.sequenceNumber,

@@ -85,7 +85,7 @@ type Logic = AnyActorLogic & {
 
 const sinkOf = Symbol('statewarden.sink');
 const pathOf = Symbol('statewarden.path');
-const scopeOf = Symbol('statewarden.scope');
+const collectingScopes = new WeakMap<Scope, Scope>();
 
 /** The sink of the root actor that is being constructed right now: its system does not exist before. */
 let adopting: TurnSink | undefined;
@@ -346,9 +346,12 @@ function wrapEphemeral(logic: Logic): AnyActorLogic {
 
 /** The scope for a turn: what would leave the agent goes to the sink. Made once for each actor. */
 function collecting(scope: Scope): never {
-  const kept = scope as Scope & { [scopeOf]?: Scope };
-  if (kept[scopeOf] !== undefined) return kept[scopeOf] as never;
-  const made = Object.create(scope) as Scope;
+  const known = collectingScopes.get(scope);
+  if (known !== undefined) return known as never;
+  // A copy, not an heir: XState reads and replaces its members at every step.
+  const made: Scope = { ...scope };
+  collectingScopes.set(scope, made);
+  collectingScopes.set(made, made);
   const execute = scope.actionExecutor;
   made.actionExecutor = (action: ExecutableAction): void => {
     switch (action.type) {
@@ -372,8 +375,6 @@ function collecting(scope: Scope): never {
   };
   made.emit = (event: EventObject): void =>
     sinkIn(scope).emitted(pathTo(scope.self), event, () => (scope.emit as (e: EventObject) => void)(event));
-  made.defer = scope.defer;
-  kept[scopeOf] = made;
   return made as never;
 }
 
