@@ -8,7 +8,7 @@
 
 import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 import { checksum } from '../core/checksum.js';
-import { decode, encode, encodeThrown, errorOf } from '../core/codec.js';
+import { assertSavable, decode, encode, encodeThrown, errorOf } from '../core/codec.js';
 import {
   AgentFailedError,
   DeadLetterError,
@@ -88,6 +88,9 @@ export class Agent {
   #committedSnapshot: AnyMachineSnapshot | undefined;
   #state: string | undefined;
   #busy: boolean;
+  /** Why the output of a machine that is done could not be kept; then the agent has ended in error. */
+  #unsavableOutput: unknown;
+  #droppedWith: StatewardenError | undefined;
 
   constructor(host: AgentHost, registration: Registration, identity: AgentIdentity, busy: boolean) {
     this.host = host;
@@ -261,9 +264,15 @@ export class Agent {
       return;
     }
     this.host.committer.turning();
-    const waiter = { sequenceNumber: this.sequenceNumber + 1, resolve, reject };
+    if (!this.#await(resolve, reject)) return;
     this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
-    this.draft().waiters.push(waiter);
+  }
+
+  /** Has somebody told what becomes of the next turn; false when the agent has left memory and they were told that. */
+  #await(resolve: (receipt: Receipt) => void, reject: (error: Error) => void): boolean {
+    if (this.#droppedWith === undefined) this.draft().waiters.push({ sequenceNumber: this.sequenceNumber + 1, resolve, reject });
+    else reject(this.#droppedWith);
+    return this.#droppedWith === undefined;
   }
 
   /** Takes a message from the mailbox, once. */
@@ -381,10 +390,9 @@ export class Agent {
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
-        const waiter = { sequenceNumber: this.sequenceNumber + 1, resolve: () => resolve(), reject };
-        const text = stopEntry(waiter.sequenceNumber, this.host.clock.now());
+        if (!this.#await(() => resolve(), reject)) return;
+        const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
         this.#turn('xstate.stop', text, 'entire', () => void (this.root as unknown as { stop(): void }).stop());
-        this.draft().waiters.push(waiter);
       };
       if (this.#mayRun()) run();
       else this.#queue(run, reject);
@@ -465,6 +473,15 @@ export class Agent {
     const after = this.snapshot();
     if (after.status !== 'active') this.#end(after, mark);
     else if (!draft.checkpoint && this.#checkpointDue(before, after, now)) draft.checkpoint = true;
+    else if (!draft.checkpoint && before !== undefined && after.context !== before.context) {
+      // Without a checkpoint nothing else would look at the context before the event is acknowledged.
+      try {
+        assertChangesSavable(before.context, after.context);
+      } catch (error) {
+        this.drop(refusedBy(this.id, error), draft);
+        return;
+      }
+    }
     if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
     if (host.observed) {
       const durationMs = host.clock.elapsed() - started;
@@ -496,6 +513,7 @@ export class Agent {
         draft.outcome = encode(snapshot.output, 'output');
       } catch (error) {
         this.status = 'error';
+        this.#unsavableOutput = error;
         draft.outcome = encodeThrown(error);
       }
     }
@@ -612,13 +630,15 @@ export class Agent {
 
   #runsOperations(): boolean {
     for (const operation of this.#operations?.values() ?? []) {
-      if (!this.host.operations.traits(operation.logic, operation.record.path).question) return true;
+      if (!operation.question) return true;
     }
     return false;
   }
 
   #checkpoint(sequenceNumber: number): CheckpointRecord {
-    const data = encode({ snapshot: persist(this.root), actors: this.collector.actorCount }, 'checkpoint');
+    const snapshot = persist(this.root);
+    if (this.#unsavableOutput !== undefined) Object.assign(snapshot, { status: 'error', output: undefined, error: this.#unsavableOutput });
+    const data = encode({ snapshot, actors: this.collector.actorCount }, 'checkpoint');
     this.#tailEvents = 0;
     this.#tailBytes = 0;
     this.#checkpointBytes = data.length;
@@ -673,6 +693,8 @@ export class Agent {
     for (const waiter of sealed?.waiters ?? []) waiter.reject(error);
     if (this.gone) return;
     this.gone = true;
+    this.#droppedWith = error;
+    const told = (sealed?.waiters.length ?? 0) + (this.#draft?.waiters.length ?? 0) > 0;
     for (const operation of this.#operations?.values() ?? []) this.host.operations.cancel(operation);
     for (const waiter of this.#draft?.waiters ?? []) waiter.reject(error);
     this.#draft = undefined;
@@ -680,7 +702,7 @@ export class Agent {
     this.#inbox = undefined;
     for (const waiter of this.#durable ?? []) waiter.reject(error);
     this.#durable = undefined;
-    this.host.dropped(this, error);
+    this.host.dropped(this, error, told);
     for (const observer of [...(this.#observers ?? [])]) observer.dropped?.(error);
     this.#observers = undefined;
   }
@@ -737,9 +759,8 @@ export class Agent {
   }
 
   /** The error it ended with. */
-  failure(): AgentFailedError {
-    const cause: unknown = this.snapshot().error;
-    return agentFailed(this.id, cause);
+  get failure(): unknown {
+    return this.#unsavableOutput ?? this.snapshot().error;
   }
 }
 
@@ -748,6 +769,13 @@ export function agentFailed(id: string, cause: unknown): AgentFailedError {
     cause,
     hint: 'The cause is what its machine threw. `statewarden show` has its last state.',
   });
+}
+
+/** Looks only at members that are not the ones they were: a large context costs no more than what changed in it. */
+function assertChangesSavable(before: Record<string, unknown>, after: Record<string, unknown>): void {
+  for (const key in after) {
+    if (after[key] !== before[key]) assertSavable({ [key]: after[key] }, 'context');
+  }
 }
 
 function refusedBy(id: string, thrown: unknown): StatewardenError {

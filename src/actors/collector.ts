@@ -176,7 +176,8 @@ export class Collector implements TurnSink {
     const known = this.restoring?.get(path);
     if (known !== undefined) {
       this.restoring?.delete(path);
-      agent.operations.set(path, { record: known, logic, input, actor });
+      const { question } = agent.host.operations.traits(logic, path);
+      agent.operations.set(path, { record: known, logic, input, question, actor });
       return;
     }
     const traits = agent.host.operations.traits(logic, path);
@@ -205,6 +206,7 @@ export class Collector implements TurnSink {
       },
       logic,
       input,
+      question: traits.question,
       actor,
     };
     agent.operations.set(path, operation);

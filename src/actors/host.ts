@@ -34,8 +34,8 @@ export interface AgentHost {
   /** An event for an agent that is not resident any more. */
   redirect(agentId: string, target: string, event: EventObject): void;
   ended(agent: Agent): void;
-  /** The agent left memory without its uncommitted turns. */
-  dropped(agent: Agent, error: StatewardenError): void;
+  /** The agent left memory without its uncommitted turns; `told` when somebody who waited for them was told why. */
+  dropped(agent: Agent, error: StatewardenError, told: boolean): void;
   /** The id turned out to be in use when the agent was to be made. */
   exists(agent: Agent, record: AgentRecord): void;
 }

@@ -11,6 +11,8 @@ export interface Operation {
   record: OperationRecord;
   readonly logic: AnyActorLogic;
   readonly input: unknown;
+  /** Sent to another agent instead of being run here. */
+  readonly question: boolean;
   /** The promise actor that waits for it. */
   readonly actor: AnyActorRef;
 }

@@ -149,17 +149,26 @@ export function persist(root: AnyActorRef): object {
 
 function compact(snapshot: object): object {
   const copy: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(snapshot)) {
-    if (value !== undefined) copy[key] = value;
+  for (const key in snapshot) {
+    const value = (snapshot as Record<string, unknown>)[key];
+    if (value === undefined) continue;
+    copy[key] = key === 'children' ? compactChildren(value as Record<string, ChildData>) : value;
   }
-  const children = copy['children'];
-  if (typeof children !== 'object' || children === null) return copy;
-  const kept: Record<string, unknown> = {};
-  for (const [id, child] of Object.entries(children as Record<string, Record<string, unknown>>)) {
-    kept[id] = { ...compact(child), snapshot: compact(child['snapshot'] as object) };
-  }
-  copy['children'] = kept;
   return copy;
+}
+
+interface ChildData {
+  readonly snapshot: object;
+}
+
+function compactChildren(children: Record<string, ChildData>): object {
+  const kept: Record<string, object> = {};
+  for (const id in children) {
+    const child = compact(children[id] as ChildData) as { snapshot: object };
+    child.snapshot = compact(child.snapshot);
+    kept[id] = child;
+  }
+  return kept;
 }
 
 /** Whether two snapshots of a machine have the same active states. */

@@ -26,6 +26,16 @@ export function encode(value: unknown, what: string): string {
   return JSON.stringify(plain ? value : tagged(value, what, []));
 }
 
+/** Does what `encode` does to find a value that cannot be encoded, and no more. @throws NotSerializableError */
+export function assertSavable(value: unknown, what: string): void {
+  try {
+    if (isPlain(value)) return;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  tagged(value, what, []);
+}
+
 /** Decodes what `encode` made. Throws `SyntaxError` for text that is not JSON. */
 export function decode(text: string): unknown {
   const value: unknown = JSON.parse(text);

@@ -61,7 +61,9 @@ export class Node implements AgentHost {
   readonly #residents = new Map<string, Agent>();
   readonly #byKey = new Map<number, Agent>();
   readonly #spawning = new Map<string, Promise<AgentRecord | undefined>>();
-  readonly #strikes = new Map<string, number>();
+  readonly #strikes = new Map<string, { readonly count: number; readonly sequenceNumber: number }>();
+  /** Parked by this node because they failed again and again: not tried anew before the next start. */
+  readonly #struck = new Map<string, StatewardenError>();
   readonly #answers = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #ends = new Map<string, Set<(agent: Agent | undefined) => void>>();
   #wanted = new Map<string | number, { promise: Promise<Presence>; resolve: (presence: Presence) => void; reject: (error: unknown) => void }>();
@@ -204,6 +206,8 @@ export class Node implements AgentHost {
     if (outcome.outcome === 'owned') return { where: 'elsewhere', record, node: outcome.node };
     const ended = record.status === 'done' || record.status === 'error' || record.status === 'stopped';
     if (ended && !record.busy) return { where: 'ended', record, loaded: outcome };
+    const struck = this.#struck.get(record.id);
+    if (struck !== undefined) return { where: 'parked', record, error: struck };
     const here = this.#byKey.get(record.key);
     if (here !== undefined && !here.gone) return { where: 'here', agent: here };
     const registration = this.#registrations.get(record.kind);
@@ -238,6 +242,7 @@ export class Node implements AgentHost {
     } catch {
       // Parking only notes the reason: the agent is met again in the same state at the next start.
     }
+    this.#wakeEnds(record.id, undefined);
   }
 
   /** There may be mail for an agent that its memory does not know of. */
@@ -401,12 +406,12 @@ export class Node implements AgentHost {
   }
 
   /** An address for one answer, and the promise of it. */
-  question(): { readonly address: string; readonly answer: Promise<unknown>; readonly abandon: () => void } {
+  question(): { readonly address: string; readonly answer: Promise<unknown>; readonly fail: (error: Error) => void; readonly abandon: () => void } {
     this.#questions += 1;
     const address = `code:${String(this.store.node)}.${String(this.#questions)}`;
     const answer = new Promise<unknown>((resolve, reject) => this.#answers.set(address, { resolve, reject }));
     answer.catch(() => undefined);
-    return { address, answer, abandon: () => this.#answers.delete(address) };
+    return { address, answer, fail: (error) => this.#answers.get(address)?.reject(error), abandon: () => this.#answers.delete(address) };
   }
 
   answer(address: string, value: unknown): void {
@@ -482,7 +487,7 @@ export class Node implements AgentHost {
     this.#strikes.delete(agent.id);
     if (this.observed) {
       const status = agent.status as 'done' | 'error' | 'stopped';
-      const error = status === 'error' ? { error: errorOf(agent.snapshot().error) } : {};
+      const error = status === 'error' ? { error: errorOf(agent.failure) } : {};
       this.tell({ type: 'ended', agentId: agent.id, kind: agent.kind, status, ...error });
     }
     this.#wakeEnds(agent.id, agent);
@@ -504,16 +509,14 @@ export class Node implements AgentHost {
     };
   }
 
-  dropped(agent: Agent, error: StatewardenError): void {
+  dropped(agent: Agent, error: StatewardenError, told: boolean): void {
     this.#leave(agent);
     if (error instanceof LeaseLostError) {
       this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
       this.#wakeEnds(agent.id, undefined);
     } else if (this.#failure === undefined && this.#closing === undefined && agent.committedSequenceNumber > 0) {
-      const strikes = (this.#strikes.get(agent.id) ?? 0) + 1;
-      this.#strikes.set(agent.id, strikes);
-      // What was under way goes on from the last commit, unless that ends the same way again and again.
-      if (strikes < maximumStrikes) this.presence(agent.id).catch((failure: unknown) => this.#background(failure));
+      // What was under way goes on from the last commit, unless that ends the same way again and again with nobody there to see it.
+      if (told || this.#strike(agent) < maximumStrikes) this.presence(agent.id).catch((failure: unknown) => this.#background(failure));
       else {
         this.#strikes.delete(agent.id);
         void this.#parkStruck(agent.id, error);
@@ -521,9 +524,22 @@ export class Node implements AgentHost {
     }
   }
 
+  #strike(agent: Agent): number {
+    const { id, committedSequenceNumber: sequenceNumber } = agent;
+    const before = this.#strikes.get(id);
+    const count = before?.sequenceNumber === sequenceNumber ? before.count + 1 : 1;
+    this.#strikes.set(id, { count, sequenceNumber });
+    return count;
+  }
+
   async #parkStruck(id: string, error: StatewardenError): Promise<void> {
-    const [outcome] = await this.store.load([id]);
-    if (outcome?.outcome === 'loaded' && outcome.record.status === 'active') await this.#park(outcome.record, error);
+    this.#struck.set(id, error);
+    try {
+      const [outcome] = await this.store.load([id]);
+      if (outcome?.outcome === 'loaded' && outcome.record.status === 'active') await this.#park(outcome.record, error);
+    } catch (failure) {
+      this.#background(failure);
+    }
   }
 
   // ── The node's own life ─────────────────────────────────────────────────────────────────────────────────────────

@@ -120,10 +120,15 @@ export class Reference implements AgentRef {
 
   async ask<TReply>(event: unknown, options: { readonly messageId?: string; readonly timeoutMs?: number } = {}): Promise<TReply> {
     const question = this.#node.question();
+    // Its answer, if any, was handed over before its end is told.
+    const forget = this.#node.onEnd(this.id, (agent) => {
+      if (agent !== undefined) question.fail(this.#unanswered(agent));
+    });
     try {
       await this.#send(event, options.messageId, question.address);
       return (await this.#within(question.answer, options.timeoutMs ?? defaultAskMs, 'did not answer', 'Its machine answers with reply(…); raise timeoutMs if it needs longer.')) as TReply;
     } finally {
+      forget();
       question.abandon();
     }
   }
@@ -302,6 +307,11 @@ export class Reference implements AgentRef {
       });
     }
     return this.#unknown();
+  }
+
+  #unanswered(agent: Agent): StatewardenError {
+    if (agent.status === 'error') return agentFailed(this.id, agent.failure);
+    return new AgentStoppedError(`agent "${this.id}" ended (${agent.status}) without an answer`, { hint: 'Its machine answers with reply(…) before it ends.' });
   }
 
   #unknown(): UnknownAgentError {

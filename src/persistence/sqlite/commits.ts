@@ -4,6 +4,7 @@
  */
 
 import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
+import { RowBatch } from './row-batch.js';
 import type { Connection, Statement } from './driver.js';
 import { agentRecord } from './rows.js';
 
@@ -12,13 +13,61 @@ const isFinal = (status: unknown): boolean => status === 'done' || status === 'e
 export class Commits {
   readonly #node: number;
   readonly #s: Readonly<Record<keyof typeof statements, Statement>>;
+  /** Tables that no commit's acceptance depends on: their rows are written together, by `flush`. */
+  readonly #journal: RowBatch;
+  readonly #checkpoints: RowBatch;
+  readonly #ledger: RowBatch;
 
   constructor(connection: Connection, node: number) {
     this.#node = node;
+    this.#journal = new RowBatch(connection, 'journal', ['agent', 'first', 'last', 'entries', 'checksum'], '');
+    this.#checkpoints = new RowBatch(
+      connection,
+      'checkpoints',
+      ['agent', 'sequence_number', 'version', 'schema', 'data', 'checksum'],
+      `ON CONFLICT (agent) DO UPDATE SET sequence_number = excluded.sequence_number, version = excluded.version,
+        schema = excluded.schema, data = excluded.data, checksum = excluded.checksum`,
+    );
+    this.#ledger = new RowBatch(
+      connection,
+      'ledger',
+      [
+        'agent',
+        'id',
+        'activity',
+        'path',
+        'status',
+        'attempts',
+        'user_key',
+        'input',
+        'outcome',
+        'next_retry_at',
+        'intended_in',
+        'settled_in',
+        'intended_at',
+        'settled_at',
+      ],
+      `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
+        next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
+    );
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
   }
 
-  /** Applies one commit inside the caller's transaction. */
+  /** Writes what applied commits have left to be written together; belongs before the transaction's end. */
+  flush(): void {
+    this.#journal.flush();
+    this.#checkpoints.flush();
+    this.#ledger.flush();
+  }
+
+  /** Forgets it: the transaction was rolled back. */
+  discard(): void {
+    this.#journal.discard();
+    this.#checkpoints.discard();
+    this.#ledger.discard();
+  }
+
+  /** Applies one commit inside the caller's transaction; `flush` completes it. */
   apply(commit: AgentCommit): CommitOutcome {
     const s = this.#s;
     const { key, at } = commit;
@@ -57,9 +106,9 @@ export class Commits {
   #write(commit: AgentCommit): void {
     const s = this.#s;
     const { key, at, segment, checkpoint } = commit;
-    if (segment !== undefined) s.journal.run(key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
+    if (segment !== undefined) this.#journal.add(key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
     if (checkpoint !== undefined) {
-      s.checkpoint.run(key, checkpoint.sequenceNumber, checkpoint.version, checkpoint.schema, checkpoint.data, checkpoint.checksum);
+      this.#checkpoints.add(key, checkpoint.sequenceNumber, checkpoint.version, checkpoint.schema, checkpoint.data, checkpoint.checksum);
     }
     if (commit.timersCleared === 'all') s.clearTimers.run(key);
     else for (const id of commit.timersCleared ?? []) s.clearTimer.run(key, id);
@@ -67,7 +116,7 @@ export class Commits {
     for (const position of commit.taken ?? []) s.take.run(position);
     for (const mark of commit.marks ?? []) s.mark.run(key, mark.messageId, mark.sequenceNumber);
     for (const o of commit.operations ?? []) {
-      s.operation.run(
+      this.#ledger.add(
         key,
         o.id,
         o.activity,
@@ -145,20 +194,12 @@ const statements = {
     status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   input: 'INSERT OR REPLACE INTO inputs (agent, input) VALUES (?, ?)',
-  journal: 'INSERT INTO journal (agent, first, last, entries, checksum) VALUES (?, ?, ?, ?, ?)',
-  checkpoint: `INSERT INTO checkpoints (agent, sequence_number, version, schema, data, checksum) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (agent) DO UPDATE SET sequence_number = excluded.sequence_number, version = excluded.version,
-    schema = excluded.schema, data = excluded.data, checksum = excluded.checksum`,
   clearTimers: 'DELETE FROM timers WHERE agent = ?',
   clearTimer: 'DELETE FROM timers WHERE agent = ? AND id = ?',
   timer: 'INSERT OR REPLACE INTO timers (agent, id, due_at, delay_ms, policy, target, event) VALUES (?, ?, ?, ?, ?, ?, ?)',
   take: 'DELETE FROM mailbox WHERE position = ?',
   mark: 'INSERT OR IGNORE INTO marks (agent, message_id, sequence_number) VALUES (?, ?, ?)',
   marked: 'SELECT sequence_number FROM marks WHERE agent = ? AND message_id = ?',
-  operation: `INSERT INTO ledger (agent, id, activity, path, status, attempts, user_key, input, outcome, next_retry_at,
-    intended_in, settled_in, intended_at, settled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
-    next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
   effect: 'INSERT OR REPLACE INTO effects (agent, id, path, type, params, event, context) VALUES (?, ?, ?, ?, ?, ?, ?)',
   settle: 'DELETE FROM effects WHERE agent = ? AND id = ?',
   buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at)

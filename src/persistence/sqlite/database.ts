@@ -35,8 +35,8 @@ export interface DatabaseOptions {
   readonly maximumPages: number | undefined;
 }
 
-/** WAL pages that bring a checkpoint: 4 MiB at 4 KiB a page. A WAL that is used again is quicker to sync than one that grows. */
-const checkpointPages = 1_000;
+/** WAL pages that bring a checkpoint: 16 MiB at 4 KiB a page. A WAL that is used again is quicker to sync than one that grows. */
+const checkpointPages = 4_000;
 /** Larger files are checked in full only by `check`. */
 const quickCheckBytes = 64 * 2 ** 20;
 
@@ -142,6 +142,7 @@ export class Database {
       } catch {
         // Already rolled back by SQLite itself.
       }
+      this.#commits?.discard();
       throw this.#writeError(error);
     }
   }
@@ -192,6 +193,7 @@ export class Database {
         done.push(this.#commits.apply(commit));
         failpoint('sqlite:mid-group');
       }
+      this.#commits.flush();
       return done;
     });
     this.#checkpointWhenDue(commits.length);
