@@ -50,8 +50,10 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
     throw error;
   }
   return {
-    async spawn(kind: string, { id, input }: { readonly id: string; readonly input?: unknown }) {
-      await node.spawn(kind, id, input);
+    async spawn(kind: string, options: { readonly id: string; readonly input?: unknown } | undefined) {
+      const id = options?.id;
+      checkId(id);
+      await node.spawn(kind, id, options?.input);
       return new Reference(node, resolved, id) as never;
     },
     agent(id: string) {

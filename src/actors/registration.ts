@@ -42,7 +42,7 @@ export interface Registration {
 
 /** @throws BadInputError, UnsupportedMachineError */
 export function register(kind: string, definition: KindDefinition, checkpoints: CheckpointPolicy | undefined): Registration {
-  const { machine, version } = definition;
+  const { machine, version } = (definition as KindDefinition | undefined) ?? ({} as KindDefinition);
   checkMachine(kind, machine);
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new BadInputError(`agents.${kind}.version is ${String(version)}`, { hint: 'Give a whole number, 1 for the first version.' });
@@ -51,6 +51,12 @@ export function register(kind: string, definition: KindDefinition, checkpoints: 
   if (!['deadline', 'remaining', 'restart'].includes(timers)) {
     throw new BadInputError(`agents.${kind}.timers is ${JSON.stringify(timers)}`, {
       hint: "Use 'deadline', 'remaining' or 'restart'.",
+    });
+  }
+  for (const [to, migration] of Object.entries(definition.migrations ?? {})) {
+    if (typeof migration === 'function') continue;
+    throw new BadInputError(`agents.${kind}.migrations[${to}] is ${typeof migration}`, {
+      hint: 'Give a function that takes a snapshot of the version before and returns one of this version.',
     });
   }
   const described = defineMachine(machine);

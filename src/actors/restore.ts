@@ -118,6 +118,13 @@ export function readCheckpoint(agentId: string, checkpoint: CheckpointRecord): C
   }
 }
 
+/** Whether it has what XState needs to tell a snapshot. */
+function isSnapshot(value: unknown): value is PersistedSnapshot {
+  const { value: state, context, status } = (value ?? {}) as Record<string, unknown>;
+  const nested = (part: unknown): boolean => typeof part === 'object' && part !== null;
+  return (typeof state === 'string' || nested(state)) && nested(context) && typeof status === 'string';
+}
+
 /** The snapshot as the registered machine can take it. @throws SnapshotVersionError */
 function fitting(
   agentId: string,
@@ -146,6 +153,7 @@ function fitting(
     } catch (cause) {
       throw Object.assign(refuse([`migration ${String(step)} threw: ${String(cause)}`], 'Correct the migration and start again.'), { cause });
     }
+    if (!isSnapshot(snapshot)) throw refuse([`migration ${String(step)} returned no snapshot`], 'Return the snapshot that it was given, with changes: value, context, status, children.');
     lifted = true;
   }
   const before = machines.find((machine) => machine.kind === kind && machine.version === checkpoint.version && machine.schema === checkpoint.schema);

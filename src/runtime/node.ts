@@ -23,8 +23,8 @@ import {
   KindConflictError,
   LeaseLostError,
   RuntimeClosedError,
+  SnapshotVersionError,
   StatewardenError,
-  StorePoisonedError,
   UnknownKindError,
 } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
@@ -225,7 +225,7 @@ export class Node implements AgentHost {
       if (this.observed) this.tell({ ...told, replayedTurns, durationMs: this.clock.elapsed() - started, outcome: 'resumed' });
       return ended ? { where: 'ended', record, loaded: outcome } : { where: 'here', agent };
     } catch (thrown) {
-      const error = thrown instanceof StatewardenError ? thrown : new StorePoisonedError(`agent "${record.id}" cannot be brought back`, { cause: thrown, hint: 'Look at the cause.' });
+      const error = thrown instanceof StatewardenError ? thrown : notTaken(record.id, thrown);
       this.tell({ ...told, replayedTurns: 0, durationMs: this.clock.elapsed() - started, outcome: 'parked', error });
       void this.#park(record, error);
       return { where: 'parked', record, error };
@@ -610,6 +610,15 @@ export class Node implements AgentHost {
     await this.store.close();
     this.events.complete();
   }
+}
+
+function notTaken(id: string, cause: unknown): SnapshotVersionError {
+  const { message } = errorOf(cause);
+  return new SnapshotVersionError(`agent "${id}" cannot be brought back: ${message}`, {
+    differences: [`the registered machine throws: ${message}`],
+    cause,
+    hint: 'Look at the cause: it comes from the machine, its migrations or XState. The agent is tried again when something is for it.',
+  });
 }
 
 function closed(): RuntimeClosedError {

@@ -95,6 +95,9 @@ export class Reference implements AgentRef {
         case 'nowhere':
           throw this.#unknown();
         case 'elsewhere':
+          // An answer finds its way to code only within one node.
+          if (replyTo !== undefined) throw this.#absent(presence);
+          return this.#post(text, messageId, replyTo);
         case 'ended':
           return this.#post(text, messageId, replyTo);
       }

@@ -1,0 +1,15 @@
+/**
+ * Statewarden as its users import it, by its package name. This folder is a package of its own (for the peers), so the compiler
+ * does not find the name from here; the compiled files lie within the package and do. Hence types by path and values by name.
+ */
+
+import type * as Main from '../src/index.js';
+import type * as Embedded from '../src/persistence/sqlite/index.js';
+
+export type { CheckpointPolicy, RuntimeEvent } from '../src/index.js';
+
+const names = ['statewarden', 'statewarden/sqlite'];
+const [main, embedded] = (await Promise.all(names.map((name) => import(name)))) as [typeof Main, typeof Embedded];
+
+export const { activity, createRuntime } = main;
+export const { sqlite } = embedded;

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+/**
+ * Checks what users get, not what lies here: packs the tarball, runs publint and attw on it, installs it beside `xstate` in a project of its
+ * own, and there imports every entry, type-checks a small consumer, runs the command line, and looks for install scripts in everything
+ * that came with it. Needs `npm run build` first, and the npm registry.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const work = mkdtempSync(join(tmpdir(), 'statewarden-package-'));
+const run = (command, args, cwd = work) => execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+const step = (what, work) => {
+  const result = work();
+  console.log(`ok  ${what}`);
+  return result;
+};
+
+const consumer = `
+import { activity, createRuntime, memory, type RuntimeEvent } from 'statewarden';
+import { sqlite } from 'statewarden/sqlite';
+import { faultyStore } from 'statewarden/testing';
+import { assign, setup } from 'xstate';
+
+const double = activity({ name: 'double', run: async (input: { n: number }) => input.n * 2 });
+const machine = setup({
+  types: { input: {} as { n: number }, context: {} as { n: number }, events: {} as { type: 'GO' }, output: {} as number },
+  actors: { double },
+}).createMachine({
+  context: ({ input }) => ({ n: input.n }),
+  initial: 'waiting',
+  states: {
+    waiting: { on: { GO: 'doubling' } },
+    doubling: {
+      invoke: {
+        src: 'double',
+        input: ({ context }) => ({ n: context.n }),
+        onDone: { target: 'end', actions: assign({ n: ({ event }) => event.output }) },
+      },
+    },
+    end: { type: 'final' },
+  },
+  output: ({ context }) => context.n,
+});
+for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
+  await using runtime = await createRuntime({ store, agents: { doubler: { machine, version: 1 } } });
+  runtime.events$.subscribe((event: RuntimeEvent) => event.type);
+  const agent = await runtime.spawn('doubler', { id: 'd-1', input: { n: 21 } });
+  await agent.send({ type: 'GO' });
+  const output: number = await agent.result();
+  if (output !== 42) throw new Error(String(output));
+  // @ts-expect-error: not an event of this machine
+  (): unknown => agent.send({ type: 'NO' });
+}
+`;
+
+try {
+  const [{ filename, files, unpackedSize }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', work], root));
+  const tarball = join(work, filename);
+  console.log(`${filename}: ${files.length} files, ${Math.round(unpackedSize / 1024)} KiB unpacked`);
+  step('the tarball has what it should and no more', () => {
+    const stray = files.map(({ path }) => path).filter((path) => !/^(dist\/|docs\/|package\.json$|README|LICENSE|CHANGELOG)|^$/.test(path) || path.endsWith('.tsbuildinfo'));
+    if (stray.length > 0) throw new Error(`stray files: ${stray.join(', ')}`);
+  });
+  step('publint', () => run(bin('publint'), [tarball, '--strict']));
+  step('attw', () => run(bin('attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color']));
+
+  const project = join(work, 'project');
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+  const versions = manifest.devDependencies;
+  step('npm install', () =>
+    run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball, `xstate@${versions.xstate}`, `@types/node@${versions['@types/node']}`], project),
+  );
+  step('nothing that came with it has an install script', () => {
+    const lock = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8'));
+    const scripted = Object.entries(lock.packages).filter(([, entry]) => entry.hasInstallScript === true);
+    if (scripted.length > 0) throw new Error(`install scripts in ${scripted.map(([path]) => path).join(', ')}`);
+    const installed = JSON.parse(readFileSync(join(project, 'node_modules', manifest.name, 'package.json'), 'utf8'));
+    const own = Object.keys(installed.scripts ?? {}).filter((name) => /^(pre|post)?(install|prepare)$/.test(name));
+    if (own.length > 0) throw new Error(`the package itself has ${own.join(', ')}`);
+  });
+  const entries = Object.keys(manifest.exports).map((path) => manifest.name + path.slice(1));
+  step(`imports: ${entries.join(', ')}`, () => {
+    const lines = entries.map((entry) => `await import(${JSON.stringify(entry)}${entry.endsWith('.json') ? ", { with: { type: 'json' } }" : ''});`);
+    writeFileSync(join(project, 'imports.mjs'), lines.join('\n'));
+    run(process.execPath, ['--no-warnings', 'imports.mjs'], project);
+  });
+  step('a consumer compiles', () => {
+    writeFileSync(join(project, 'consumer.ts'), consumer);
+    const compilerOptions = { strict: true, exactOptionalPropertyTypes: true, target: 'ES2022', module: 'NodeNext', lib: ['ES2023', 'ESNext.Disposable'], types: ['node'] };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+    run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'], project);
+  });
+  step('and runs, on both stores', () => run(process.execPath, ['consumer.js'], project));
+  step('the command line reads what it wrote', () => {
+    const { agents } = JSON.parse(run(join(project, 'node_modules', '.bin', 'statewarden'), ['ls', '--store', 'consumer.db', '--json'], project));
+    if (agents.length !== 1 || agents[0].status !== 'done') throw new Error(JSON.stringify(agents));
+  });
+  step('sources that maps point to are there or inlined', () => {
+    const shipped = new Set(readdirSync(join(project, 'node_modules', manifest.name), { recursive: true }));
+    for (const path of shipped) {
+      if (!path.endsWith('.map')) continue;
+      const map = JSON.parse(readFileSync(join(project, 'node_modules', manifest.name, path), 'utf8'));
+      if (map.sourcesContent === undefined && !map.sources.every((source) => shipped.has(join(path, '..', source)))) {
+        throw new Error(`${path} points to sources that are not shipped`);
+      }
+    }
+  });
+} catch (error) {
+  if (typeof error.stdout === 'string') process.stdout.write(error.stdout);
+  console.error(error.message);
+  process.exitCode = 1;
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

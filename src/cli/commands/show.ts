@@ -1,0 +1,173 @@
+/**
+ * `statewarden show ID`: one agent as the store has it. State and status are those of its last committed turn; context and children are
+ * those of its checkpoint, which may be some events older: the store keeps records, and only the machine could play the rest.
+ */
+
+import { readCheckpoint } from '../../actors/restore.js';
+import type { LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
+import { UnknownAgentError } from '../../core/errors.js';
+import { encode } from '../../core/codec.js';
+import { findAgent } from '../agent-id.js';
+import { away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
+import type { ExitCode, Session } from '../session.js';
+import { agentDocument, statusColours } from './ls.js';
+
+interface ChildSnapshot {
+  readonly src: unknown;
+  readonly snapshot: { readonly status?: string; readonly value?: unknown; readonly children?: Readonly<Record<string, ChildSnapshot>> };
+}
+
+interface Child {
+  /** `child/grandchild`. */
+  readonly path: string;
+  readonly src: string;
+  readonly status: string;
+  readonly state: unknown;
+}
+
+export async function show(session: Session, typed: string): Promise<ExitCode> {
+  const { store, output } = session;
+  const { id } = await findAgent(session, typed, 'prefix');
+  const [loaded, nodes] = await Promise.all([store.inspect(id), store.nodes()]);
+  if (loaded === undefined) throw new UnknownAgentError(`agent "${id}" is gone`, { hint: 'List the agents with `statewarden ls`.' });
+  const node = nodes.find((one) => one.node === loaded.record.owner);
+  const snapshot = snapshotOf(loaded);
+  if (output.json) output.document(document(loaded, node, snapshot));
+  else print(session, loaded, node, snapshot);
+  return 0;
+}
+
+interface ShownSnapshot {
+  readonly context: string;
+  readonly children: readonly Child[];
+}
+
+function snapshotOf({ record, checkpoint }: LoadedAgent): ShownSnapshot | undefined {
+  if (checkpoint === undefined) return undefined;
+  const { snapshot } = readCheckpoint(record.id, checkpoint) as { snapshot: { context?: unknown; children?: Readonly<Record<string, ChildSnapshot>> } };
+  return { context: encode(snapshot.context, 'context'), children: childrenOf(snapshot.children, '') };
+}
+
+function childrenOf(children: Readonly<Record<string, ChildSnapshot>> | undefined, around: string): Child[] {
+  return Object.entries(children ?? {}).flatMap(([id, { src, snapshot }]) => {
+    const path = around === '' ? id : `${around}/${id}`;
+    const child = { path, src: typeof src === 'string' ? src : '(inline)', status: snapshot.status ?? 'active', state: snapshot.value ?? null };
+    return [child, ...childrenOf(snapshot.children, path)];
+  });
+}
+
+function openOperations({ operations }: LoadedAgent): readonly OperationRecord[] {
+  return operations.filter(({ settledIn }) => settledIn === 0);
+}
+
+function eventsSince({ record, checkpoint }: LoadedAgent): number {
+  return record.sequenceNumber - (checkpoint?.sequenceNumber ?? 0);
+}
+
+function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: ShownSnapshot | undefined): object {
+  const { record, checkpoint, timers, effects, mailbox } = loaded;
+  return {
+    agent: agentDocument(record),
+    node: node === undefined ? null : { node: node.node, name: node.name, host: node.host, pid: node.pid },
+    checkpoint:
+      checkpoint === undefined
+        ? null
+        : { sequenceNumber: checkpoint.sequenceNumber, version: checkpoint.version, schema: checkpoint.schema, bytes: checkpoint.data.length },
+    eventsSinceCheckpoint: eventsSince(loaded),
+    context: snapshot === undefined ? null : stored(snapshot.context),
+    children: snapshot?.children ?? [],
+    timers: timers.map(({ event, ...timer }) => ({ ...timer, event: stored(event) })),
+    activities: openOperations(loaded).map((operation) => ({
+      id: operation.id,
+      activity: operation.activity,
+      path: operation.path,
+      status: operation.status,
+      failedAttempts: operation.attempts,
+      nextRetryAt: operation.nextRetryAt ?? null,
+      userKey: operation.userKey ?? null,
+      intendedAt: operation.intendedAt,
+      input: stored(operation.input),
+      outcome: stored(operation.outcome),
+    })),
+    effects: effects.map(({ id, path, type, params, event }) => ({ id, path, type, params: stored(params), event: stored(event) })),
+    mailbox: mailbox.map(({ position, messageId, from, acceptedAt, event }) => ({
+      position,
+      messageId: messageId ?? null,
+      from: from ?? null,
+      acceptedAt,
+      event: stored(event),
+    })),
+  };
+}
+
+function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: ShownSnapshot | undefined): void {
+  const { record, checkpoint, timers, effects, mailbox } = loaded;
+  const at = now();
+  const since = eventsSince(loaded);
+  const saved =
+    checkpoint === undefined
+      ? 'none yet'
+      : `at event ${String(checkpoint.sequenceNumber)}, ${size(checkpoint.data.length)}${since === 0 ? '' : `; ${count(since, 'event')} in the journal since`}`;
+  output.facts([
+    ['id', printable(record.id)],
+    ['kind', `${record.kind}, version ${String(record.version)}`],
+    ['status', output.paint(statusColours[record.status], record.status)],
+    ['state', stateName(record.state)],
+    ...(record.outcome === undefined ? [] : [[record.status === 'done' ? 'output' : 'reason', shortened(printable(brief(record.outcome)), 500)] as const]),
+    ['events', String(record.sequenceNumber)],
+    ['checkpoint', saved],
+    ['created', `${time(record.createdAt)} (${away(record.createdAt, at)})`],
+    ['updated', `${time(record.updatedAt)} (${away(record.updatedAt, at)})`],
+    ['held by', holder(record.owner, node)],
+    ['mailbox', mailbox.length === 0 ? 'empty' : `${count(mailbox.length, 'event')} waiting`],
+  ]);
+  if (snapshot !== undefined) {
+    output.heading(since === 0 ? 'Context' : `Context (as of event ${String(checkpoint?.sequenceNumber ?? 0)}, ${count(since, 'event')} ago)`);
+    output.value(snapshot.context);
+  }
+  if (snapshot !== undefined && snapshot.children.length > 0) {
+    output.heading('Children');
+    output.table(snapshot.children, [
+      { title: 'PATH', text: ({ path }) => path },
+      { title: 'ACTOR', text: ({ src }) => src },
+      { title: 'STATUS', text: ({ status }) => status },
+      { title: 'STATE', text: ({ state }) => (state === null ? '' : stateName(JSON.stringify(state))) },
+    ]);
+  }
+  if (timers.length > 0) {
+    output.heading('Timers');
+    output.table([...timers].sort((one, other) => one.dueAt - other.dueAt), [
+      { title: 'DUE', text: ({ dueAt }) => `${time(dueAt)} (${away(dueAt, at)})`, colour: ({ dueAt }) => (dueAt < at ? 'yellow' : undefined) },
+      { title: 'EVENT', text: ({ event }) => brief(event) },
+      { title: 'TARGET', text: ({ target }) => (target === '' ? '(root)' : target) },
+      { title: 'POLICY', text: ({ policy }) => policy },
+    ]);
+  }
+  const activities = openOperations(loaded);
+  if (activities.length > 0) {
+    output.heading('Open activities');
+    output.table(activities, [
+      { title: 'ACTIVITY', text: ({ activity }) => activity },
+      { title: 'FAILED', text: ({ attempts }) => String(attempts), align: 'right' },
+      { title: 'NEXT RETRY', text: ({ nextRetryAt }) => (nextRetryAt === undefined ? '' : away(nextRetryAt, at)) },
+      { title: 'SINCE', text: ({ intendedAt }) => away(intendedAt, at) },
+      { title: 'OPERATION', text: ({ id }) => id },
+      { title: 'LAST ERROR', text: ({ status, outcome }) => (status === 'intended' ? brief(outcome) : status) },
+    ]);
+  }
+  if (effects.length > 0) {
+    output.heading('Pending effects');
+    output.table(effects, [
+      { title: 'ID', text: ({ id }) => id },
+      { title: 'ACTION', text: ({ type }) => type },
+      { title: 'ACTOR', text: ({ path }) => (path === '' ? '(root)' : path) },
+      { title: 'PARAMS', text: ({ params }) => brief(params) },
+    ]);
+  }
+}
+
+function holder(owner: number | undefined, node: NodeRecord | undefined): string {
+  if (owner === undefined) return 'nobody';
+  if (node === undefined) return `node ${String(owner)}, which is gone`;
+  return `node ${String(owner)}, ${node.name} (${node.host}, process ${String(node.pid)})`;
+}

@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+/**
+ * The `statewarden` command: arguments in, exit code out. 0: done. 1: it failed, or found a problem. 2: called wrongly. Answers go to standard
+ * output, everything else to standard error; an error is `code: message` and a hint, or one JSON object with `--json`.
+ */
+
+import { cac, type Command } from 'cac';
+import { readFileSync } from 'node:fs';
+import { BadEventError, StatewardenError } from '../core/errors.js';
+import { nearest } from './agent-id.js';
+import { deadLetters } from './commands/dead-letters.js';
+import { doctor } from './commands/doctor.js';
+import { journal } from './commands/journal.js';
+import { list } from './commands/ls.js';
+import { send } from './commands/send.js';
+import { show } from './commands/show.js';
+import { numberOption, textOption } from './options.js';
+import { Output } from './output.js';
+import type { ExitCode, Session } from './session.js';
+import { findStore, openStore } from './store-url.js';
+import { UsageError } from './usage-error.js';
+
+const args = process.argv.slice(2);
+const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+const json = beforeDashes.includes('--json');
+/** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
+const isFlag = (arg: string): boolean => arg === '--json' || arg === '--debug';
+const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
+const now = (): number => Date.now();
+
+const text = (name: string): string | undefined => textOption(args, name);
+const number = (name: string, least: number, otherwise: number): number => numberOption(args, name, least, otherwise);
+
+async function withStore(work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
+  const url = findStore(text('store'), process.env, process.cwd());
+  const output = new Output(process.stdout, process.env, json);
+  const store = await openStore(url, now);
+  try {
+    return await work({ store, url, output, aside: process.stderr, now });
+  } finally {
+    await store.close();
+  }
+}
+
+const cli = cac('statewarden');
+const limitText = 'Print at most so many';
+
+cli
+  .command('ls', 'List agents')
+  .option('--kind <kind>', 'Only of this kind')
+  .option('--status <status>', 'Only with this status: active, done, error, stopped, parked')
+  .option('--prefix <prefix>', 'Only ids that start so')
+  .option('--after <id>', 'Only ids after this one')
+  .option('--limit <n>', limitText, { default: 100 })
+  .example('  $ statewarden ls --status parked')
+  .example('  $ statewarden ls --prefix orders/ --json')
+  .action(() => {
+    const options = { kind: text('kind'), status: text('status'), prefix: text('prefix'), after: text('after'), limit: number('limit', 1, 100) };
+    return withStore((session) => list(session, options));
+  });
+cli
+  .command('show <id>', 'Show an agent: state, context, timers, activities, pending effects, mailbox')
+  .example('  $ statewarden show orders/o-42')
+  .example('  $ statewarden show orders/o-42 --json | jq .context')
+  .action((id: string) => withStore((session) => show(session, id)));
+cli
+  .command('journal <id>', 'List the events an agent has accepted')
+  .option('--after <n>', 'Only events after this sequence number', { default: 0 })
+  .option('--limit <n>', limitText, { default: 100 })
+  .example('  $ statewarden journal orders/o-42 --after 100')
+  .action((id: string) => {
+    const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
+    return withStore((session) => journal(session, id, options));
+  });
+cli
+  .command('send <id> <event>', "Put an event, TYPE or JSON, into an agent's mailbox, durably")
+  .option('--message-id <id>', 'Send it once: the same id twice is one event')
+  .example('  $ statewarden send orders/o-42 CANCEL')
+  .example(`  $ statewarden send orders/o-42 '{"type":"PAY","cents":999}' --message-id pay-1`)
+  .action((id: string, event: string) => {
+    const messageId = text('message-id');
+    if (messageId === '') throw new UsageError('--message-id is empty', 'Write --message-id=ID, or leave it out.');
+    return withStore((session) => send(session, id, event, messageId));
+  });
+cli
+  .command('dead-letters', 'List events that no agent could take')
+  .option('--after <n>', 'Only after this position', { default: 0 })
+  .option('--limit <n>', limitText, { default: 100 })
+  .example('  $ statewarden dead-letters --json')
+  .action(() => {
+    const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
+    return withStore((session) => deadLetters(session, options));
+  });
+cli
+  .command('doctor', 'Check the store and look for trouble; exit code 1 when there is some')
+  .example('  $ statewarden doctor --store sqlite:./agents.db')
+  .action(() => withStore(doctor));
+
+cli.option('--store <url>', 'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db');
+cli.option('--json', 'Print one JSON document');
+cli.option('--debug', 'Print the stack of an error');
+cli.help((sections) => [...sections, { title: 'Exit codes', body: '  0  done\n  1  it failed, or found a problem\n  2  called wrongly' }]);
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+cli.version(manifest.version);
+
+async function main(): Promise<number> {
+  const { options } = cli.parse([...process.argv.slice(0, 2), ...ordered], { run: false });
+  if (options['help'] === true || options['version'] === true) return 0;
+  const command = cli.matchedCommand as Command | undefined;
+  if (command === undefined) {
+    const [name] = cli.args;
+    if (name === undefined) {
+      cli.outputHelp();
+      return 2;
+    }
+    const [close] = nearest(name, cli.commands.map((one) => one.name));
+    throw new UsageError(`there is no command "${name}"`, close === undefined ? 'Try statewarden --help.' : `Did you mean "${close}"?`);
+  }
+  let done: unknown;
+  try {
+    done = cli.runMatchedCommand();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'CACError') throw error;
+    throw new UsageError(error.message.replaceAll('`', '"'), `Try statewarden ${command.name} --help.`);
+  }
+  return (await done) as ExitCode;
+}
+
+function explain(error: unknown): number {
+  const known = error instanceof StatewardenError || error instanceof UsageError;
+  const code = known ? error.code : 'UNEXPECTED';
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = known ? error.hint : 'This should not happen: run it again with --debug and report it.';
+  const colour = process.stderr.isTTY && !process.env['NO_COLOR'];
+  const name = colour ? `\u001B[31m${code}\u001B[0m` : code;
+  process.stderr.write(json ? `${JSON.stringify({ error: { code, message, hint } })}\n` : `${name}: ${message}\nhint: ${hint}\n`);
+  if (beforeDashes.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return error instanceof UsageError || error instanceof BadEventError ? 2 : 1;
+}
+
+// Whoever reads may have seen enough: `statewarden ls | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+process.exitCode = await main().catch(explain);

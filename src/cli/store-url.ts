@@ -1,0 +1,81 @@
+/**
+ * Which store a command looks at: `--store`, else STATEWARDEN_STORE, else `store` in `statewarden.config.json` of the working folder, else
+ * `sqlite:./agents.db`. A plain path means SQLite. Opening never makes a database: a command that looks has no business leaving an empty
+ * store behind because of a typing error in a path.
+ */
+
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StoreOpenError } from '../core/errors.js';
+import { sqlite } from '../persistence/sqlite/index.js';
+import type { OpenedStore } from '../persistence/store.js';
+import { UsageError } from './usage-error.js';
+
+export interface StoreUrl {
+  /** For people: `sqlite:./agents.db`. */
+  readonly name: string;
+  /** Of the database file. */
+  readonly path: string;
+}
+
+const fallback = 'sqlite:./agents.db';
+const configName = 'statewarden.config.json';
+
+/** @throws UsageError */
+export function findStore(option: string | undefined, env: NodeJS.ProcessEnv, folder: string): StoreUrl {
+  if (option !== undefined) return parseStoreUrl(option, folder);
+  const variable = env['STATEWARDEN_STORE'];
+  if (variable !== undefined && variable !== '') return parseStoreUrl(variable, folder);
+  return parseStoreUrl(fromConfig(join(folder, configName)) ?? fallback, folder);
+}
+
+/** @throws UsageError for a scheme that this version has no store for. */
+export function parseStoreUrl(url: string, folder: string): StoreUrl {
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
+  const path = scheme === undefined ? url : rest.replace(/^\/\//, '');
+  if (scheme === 'memory') {
+    throw new UsageError('a memory store is seen only by its own process', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
+  }
+  if (scheme !== undefined && scheme !== 'sqlite') {
+    throw new UsageError(`there is no store for "${scheme}:" in this version`, 'Give the path of a SQLite file: --store sqlite:./agents.db.');
+  }
+  if (path === '') throw new UsageError('the store has no path', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
+  return { name: `sqlite:${path}`, path: resolve(folder, path) };
+}
+
+function fromConfig(path: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new UsageError(`${configName} cannot be read: ${(error as Error).message}`, 'Correct it, or say --store.');
+  }
+  const hint = 'It holds one JSON object: {"store": "sqlite:./agents.db"}.';
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${configName} is not JSON: ${(error as Error).message}`, hint);
+  }
+  const store = typeof config === 'object' && config !== null ? (config as { store?: unknown }).store : undefined;
+  if (typeof store !== 'string') throw new UsageError(`${configName} names no store`, hint);
+  return store;
+}
+
+/** Opens it to look and to post, without a lease. @throws StoreOpenError, StoreSchemaError, CorruptRecordError */
+export async function openStore({ name, path }: StoreUrl, now: () => number): Promise<OpenedStore> {
+  let size: number;
+  try {
+    size = statSync(path).size;
+  } catch (cause) {
+    throw new StoreOpenError(`there is no store at ${name}`, {
+      cause,
+      hint: 'Say where it is with --store sqlite:PATH or STATEWARDEN_STORE; a runtime makes it when it starts.',
+    });
+  }
+  if (size === 0) {
+    throw new StoreOpenError(`${name} is an empty file`, { hint: 'Start the runtime that uses it first, or give another path with --store.' });
+  }
+  return sqlite(path).open({ now });
+}
