@@ -74,7 +74,9 @@ function wrap(store: OpenedStore, next: (method: FaultyMethod) => Fault | undefi
         await run();
         throw fault.error ?? unavailable(method, 'lost its reply');
       case 'poison':
-        poison = fault.error ?? new StorePoisonedError(`the store failed for good in ${method}`, { hint: 'A planned fault: open the store again.' });
+        poison =
+          fault.error ??
+          new StorePoisonedError(`the store failed for good in ${method}`, { hint: 'A planned fault: open the store again.' });
         throw poison;
       case 'delay':
       case undefined:

@@ -1,3 +1,6 @@
-/** Tools for testing with Statewarden: stores that fail on demand. */
+/** Tools for testing with Statewarden: the conformance suite of stores, stores that fail on demand, a clock that moves when it is told to. */
 
+export { describeStore, type TestRunner } from './describe-store.js';
 export { faultyStore, type Fault, type FaultyMethod, type FaultyStore } from './faulty-store.js';
+export { SimulatedClock, settled, type SimulatedClockOptions } from './simulated-clock.js';
+export { type StoreFixture } from './store-cases/scene.js';

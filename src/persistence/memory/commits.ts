@@ -1,0 +1,133 @@
+/**
+ * Writing to a memory store: an agent's commit, a message. Every reason to refuse is looked at before the first change, so a commit is
+ * applied whole or not at all.
+ */
+
+import { InvariantViolationError } from '../../core/errors.js';
+import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
+import type { AgentRow, Data } from './data.js';
+
+export function isFinal({ status }: Pick<AgentRecord, 'status'>): boolean {
+  return status === 'done' || status === 'error' || status === 'stopped';
+}
+
+/** Applies one commit of `node`. `mailed` is told the receivers of its messages. */
+export function applyCommit(data: Data, node: number, commit: AgentCommit, mailed: (agent: AgentKey) => void): CommitOutcome {
+  const { create } = commit;
+  if (create !== undefined) {
+    const old = data.byId.get(commit.id);
+    if (old !== undefined) return { outcome: 'exists', record: old.record };
+    if (data.agents.has(commit.key)) {
+      throw new InvariantViolationError(`the key of new agent "${commit.id}" is in use`, {
+        hint: 'Keys are made by the engine, each once.',
+      });
+    }
+  }
+  const found = data.agents.get(commit.key);
+  const fence = create === undefined ? found?.record.fence : commit.fence;
+  const sequenceNumber = found?.record.sequenceNumber ?? 0;
+  const missing = commit.taken?.some((position) => found?.mailbox.has(position) !== true) === true;
+  if (fence !== commit.fence || sequenceNumber !== commit.expected || missing) {
+    return { outcome: 'refused', fence: found?.record.fence ?? 0, sequenceNumber };
+  }
+  const row = found ?? data.add(newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit, node), create?.input);
+  writeAgent(row, commit);
+  buryMail(data, row, commit);
+  const spawned = (commit.spawns ?? []).map((spawn) => spawnAgent(data, spawn, commit.at));
+  const messages = (commit.messages ?? []).map((message) => {
+    const outcome = postMessage(data, message, Infinity, commit.at);
+    if (outcome.outcome === 'accepted') mailed(outcome.agent);
+    return outcome;
+  });
+  return { outcome: 'applied', messages, spawned };
+}
+
+function newRecord(
+  { key, id, kind, version }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'>,
+  { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
+  owner: number | undefined,
+): AgentRecord {
+  return {
+    key,
+    id,
+    kind,
+    version,
+    status: 'active',
+    sequenceNumber: 0,
+    fence,
+    owner,
+    checkpointSequenceNumber: 0,
+    busy: false,
+    outcome: undefined,
+    state: undefined,
+    createdAt: at,
+    updatedAt: at,
+  };
+}
+
+function writeAgent(row: AgentRow, commit: AgentCommit): void {
+  const old = row.record;
+  row.record = {
+    ...old,
+    sequenceNumber: commit.sequenceNumber,
+    checkpointSequenceNumber: commit.checkpoint?.sequenceNumber ?? old.checkpointSequenceNumber,
+    status: commit.status ?? old.status,
+    outcome: commit.outcome ?? old.outcome,
+    state: commit.state ?? old.state,
+    busy: commit.busy ?? old.busy,
+    updatedAt: commit.at,
+  };
+  if (commit.segment !== undefined) row.journal.push(commit.segment);
+  if (commit.checkpoint !== undefined) row.checkpoint = commit.checkpoint;
+  if (commit.timersCleared === 'all') row.timers.clear();
+  else for (const id of commit.timersCleared ?? []) row.timers.delete(id);
+  for (const timer of commit.timers ?? []) row.timers.set(timer.id, timer);
+  for (const position of commit.taken ?? []) row.mailbox.delete(position);
+  for (const { messageId, sequenceNumber } of commit.marks ?? []) {
+    if (!row.marks.has(messageId)) row.marks.set(messageId, sequenceNumber);
+  }
+  for (const operation of commit.operations ?? []) row.operations.set(operation.id, operation);
+  for (const effect of commit.effects ?? []) row.effects.set(effect.id, effect);
+  for (const id of commit.effectsSettled ?? []) row.effects.delete(id);
+}
+
+/** What an agent leaves behind when it ends, and what it could not take. */
+function buryMail(data: Data, row: AgentRow, commit: AgentCommit): void {
+  if (commit.status !== undefined && isFinal(row.record)) {
+    for (const message of row.mailbox.values()) bury(data, message, 'agent-ended', commit.at);
+    row.mailbox.clear();
+  }
+  for (const letter of commit.deadLetters ?? []) data.deadLetters.push({ ...letter, position: data.nextPosition() });
+}
+
+function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
+  const row = data.byId.get(spawn.id) ?? data.add(newRecord(spawn, { fence: 0, at }, undefined), spawn.input);
+  return row.record;
+}
+
+/** The unfenced write. */
+export function postMessage(data: Data, message: MessageRecord, cap: number, at: number): PostOutcome {
+  const row = data.byId.get(message.to);
+  const reason = row === undefined ? 'no-such-agent' : isFinal(row.record) ? 'agent-ended' : undefined;
+  if (row === undefined || reason !== undefined) {
+    const why = reason ?? 'no-such-agent';
+    bury(data, message, why, at);
+    return { outcome: 'dead-letter', reason: why };
+  }
+  if (message.messageId !== undefined) {
+    const taken = row.marks.get(message.messageId);
+    if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken };
+    for (const waiting of row.mailbox.values()) {
+      if (waiting.messageId === message.messageId) return { outcome: 'duplicate', sequenceNumber: 0 };
+    }
+  }
+  if (row.mailbox.size >= cap) return { outcome: 'full' };
+  const position = data.nextPosition();
+  const agent = row.record.key;
+  row.mailbox.set(position, { ...message, position, agent });
+  return { outcome: 'accepted', position, agent };
+}
+
+function bury(data: Data, { to, event, from }: MessageRecord, reason: string, at: number): void {
+  data.deadLetters.push({ position: data.nextPosition(), to, event, from, reason, at });
+}

@@ -1,0 +1,4 @@
+import { memory } from 'statewarden';
+import { describeStore } from 'statewarden/testing';
+
+describeStore('memory()', () => ({ store: memory() }));
