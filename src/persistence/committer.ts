@@ -199,7 +199,7 @@ export class Committer {
       const { commit } = group[index] as SealedCommit;
       const head = heads[index];
       const written =
-        head !== undefined && head.fence === commit.fence && commit.sequenceNumber > commit.expected && head.sequenceNumber >= commit.sequenceNumber;
+        head?.fence === commit.fence && commit.sequenceNumber > commit.expected && head.sequenceNumber >= commit.sequenceNumber;
       // What a written commit's messages met is not known any more: their receivers find them in the store.
       if (written) outcomes.push({ outcome: 'applied', messages: [], spawned: [] });
       else {

@@ -3,12 +3,13 @@
  * no savepoints. The fence and the sequence number are checked by the update that moves them.
  */
 
+import { InvariantViolationError } from '../../core/errors.js';
 import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
 import { RowBatch } from './row-batch.js';
 import type { Connection, Statement } from './driver.js';
 import { agentRecord } from './rows.js';
 
-const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
+export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
 
 export class Commits {
   readonly #node: number;
@@ -77,7 +78,8 @@ export class Commits {
     if (commit.create !== undefined) {
       const { kind, version } = commit.create;
       const { changes } = s.create.run(key, commit.id, kind, version, commit.fence, this.#node, 0, at, at);
-      if (changes === 0) return { outcome: 'exists', record: this.#record(commit.id) as AgentRecord };
+      if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
+      if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
     const checkpoint = commit.checkpoint?.sequenceNumber ?? null;
     const { status, outcome, state, busy } = commit;
@@ -106,7 +108,8 @@ export class Commits {
   #write(commit: AgentCommit): void {
     const s = this.#s;
     const { key, at, segment, checkpoint } = commit;
-    if (segment !== undefined) this.#journal.add(key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
+    if (segment !== undefined)
+      this.#journal.add(key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
     if (checkpoint !== undefined) {
       this.#checkpoints.add(key, checkpoint.sequenceNumber, checkpoint.version, checkpoint.schema, checkpoint.data, checkpoint.checksum);
     }
@@ -164,10 +167,19 @@ export class Commits {
       const taken = s.marked.get(agent, messageId);
       if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken['sequence_number'] as number };
     }
-    if (cap !== Infinity && (s.waiting.get(agent)?.['waiting'] as number) >= cap) return { outcome: 'full' };
+    if (cap !== Infinity && (s.waiting.get(agent)?.['waiting'] as number) >= cap) {
+      const waits = messageId !== undefined && s.waits.get(agent, messageId) !== undefined;
+      return waits ? { outcome: 'duplicate', sequenceNumber: 0 } : { outcome: 'full' };
+    }
     const { changes, lastInsertRowid } = s.mail.run(agent, messageId ?? null, event, from ?? null, replyTo ?? null, acceptedAt);
     if (changes === 0) return { outcome: 'duplicate', sequenceNumber: 0 };
     return { outcome: 'accepted', position: Number(lastInsertRowid), agent };
+  }
+
+  #existing(commit: AgentCommit): AgentRecord {
+    const record = this.#record(commit.id);
+    if (record !== undefined) return record;
+    throw new InvariantViolationError(`the key of new agent "${commit.id}" is in use`, { hint: 'Keys are made by the engine, each once.' });
   }
 
   #record(id: string): AgentRecord | undefined {
@@ -177,7 +189,11 @@ export class Commits {
 
   #refused(key: AgentKey): CommitOutcome {
     const row = this.#s.head.get(key);
-    return { outcome: 'refused', fence: (row?.['fence'] as number | undefined) ?? 0, sequenceNumber: (row?.['sequence_number'] as number | undefined) ?? 0 };
+    return {
+      outcome: 'refused',
+      fence: (row?.['fence'] as number | undefined) ?? 0,
+      sequenceNumber: (row?.['sequence_number'] as number | undefined) ?? 0,
+    };
   }
 }
 
@@ -206,6 +222,7 @@ const statements = {
     SELECT ?, event, sender, 'agent-ended', ? FROM mailbox WHERE agent = ? ORDER BY position`,
   dropMail: 'DELETE FROM mailbox WHERE agent = ?',
   bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at) VALUES (?, ?, ?, ?, ?)',
+  waits: 'SELECT 1 FROM mailbox WHERE agent = ? AND message_id = ?',
   waiting: 'SELECT count(*) AS waiting FROM mailbox WHERE agent = ?',
   mail: 'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at) VALUES (?, ?, ?, ?, ?, ?)',
 } as const;

@@ -3,25 +3,29 @@
  * by `wal-sync.ts` before anybody hears of it, as `synchronous=FULL` would.
  *
  * After a write that failed for good (a failed fsync, a full disk) the file's state is known only to its log: the database is poisoned and takes nothing
- * more until it is opened again. Version 3.51.2 and earlier can corrupt a file when one connection checkpoints while another resets the
- * WAL: so automatic checkpoints are off, and ours run only while a second connection of ours holds the write lock, which shuts every other
- * writer and checkpointer out.
+ * more until it is opened again. What it does not promise: a schema of its own for each version, or sharing the file with foreign writers.
  */
 
 import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { failpoint } from '../../core/failpoint.js';
-import {
-  CorruptRecordError,
-  StatewardenError,
-  StoreOpenError,
-  StorePoisonedError,
-  StoreSchemaError,
-  StoreUnavailableError,
-} from '../../core/errors.js';
-import type { AgentCommit, AgentFilter, AgentKey, CommitOutcome, LoadOutcome, MachineRecord, MessageRecord, NodeLease, NodeRecord, PostOutcome } from '../store.js';
-import { Commits } from './commits.js';
-import { codeOf, connect, type Connection, type Statement } from './driver.js';
+import type { StatewardenError } from '../../core/errors.js';
+import { InvariantViolationError, StoreOpenError, StorePoisonedError, StoreSchemaError } from '../../core/errors.js';
+import type {
+  AgentCommit,
+  AgentFilter,
+  AgentKey,
+  CommitOutcome,
+  LoadOutcome,
+  MachineRecord,
+  MessageRecord,
+  NodeLease,
+  NodeRecord,
+  PostOutcome,
+} from '../store.js';
+import { Checkpointer } from './checkpointer.js';
+import { Commits, isFinal } from './commits.js';
+import { connect, type Connection, type Statement } from './driver.js';
+import { checkPath, corrupt, isBusy, openError, readError, writeError } from './faults.js';
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
@@ -37,8 +41,6 @@ export interface DatabaseOptions {
   readonly maximumPages: number | undefined;
 }
 
-/** WAL pages that bring a checkpoint: 16 MiB at 4 KiB a page. A WAL that is used again is quicker to sync than one that grows. */
-const checkpointPages = 4_000;
 /** Larger files are checked in full only by `check`. */
 const quickCheckBytes = 64 * 2 ** 20;
 
@@ -53,29 +55,29 @@ export class Database {
   readonly #beginRead: Statement;
   readonly #end: Statement;
   readonly #sync: WalSync;
-  #guard: Connection | undefined;
+  readonly #checkpointer: Checkpointer;
   #poison: StatewardenError | undefined;
   #dataVersion = -1;
   #seenMail = 0;
-  #pagesSinceCheckpoint = 0;
 
   constructor(options: DatabaseOptions, now: number) {
     this.#options = options;
     const { path, lease, busyMs, maximumPages } = options;
     checkPath(path);
     let connection: Connection | undefined;
+    let sync: WalSync | undefined;
     try {
       connection = connect(path);
       connection.exec(`PRAGMA busy_timeout = ${String(busyMs)}`);
-      const mode = connection.prepare('PRAGMA journal_mode = WAL').get();
-      if (mode?.['journal_mode'] !== 'wal') throw new Error(`the journal mode is ${String(mode?.['journal_mode'])}`);
-      connection.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA foreign_keys = OFF');
+      enterWal(connection, busyMs);
+      connection.exec('PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0; PRAGMA foreign_keys = OFF');
       if (maximumPages !== undefined) connection.exec(`PRAGMA max_page_count = ${String(maximumPages)}`);
       this.#connection = connection;
       this.driver = connection.driver;
+      this.#checkpointer = new Checkpointer(path, connection);
       this.#migrate();
       if (statSync(path).size <= quickCheckBytes) this.#quickCheck();
-      this.#sync = new WalSync(path);
+      this.#sync = sync = new WalSync(path);
       this.queries = new Queries(connection);
       this.#begin = connection.prepare('BEGIN IMMEDIATE');
       this.#beginRead = connection.prepare('BEGIN');
@@ -85,6 +87,7 @@ export class Database {
       this.#seenMail = this.queries.lastPosition();
     } catch (error) {
       try {
+        sync?.close();
         connection?.close();
       } catch {
         // The first error says more.
@@ -96,9 +99,12 @@ export class Database {
   #migrate(): void {
     const version = this.#connection.prepare('PRAGMA user_version').get()?.['user_version'] as number;
     if (version > schemaVersion) {
-      throw new StoreSchemaError(`${this.#options.path} has schema ${String(version)}; this version of Statewarden knows ${String(schemaVersion)}`, {
-        hint: 'Upgrade statewarden, or open a copy of the file made by this version.',
-      });
+      throw new StoreSchemaError(
+        `${this.#options.path} has schema ${String(version)}; this version of Statewarden knows ${String(schemaVersion)}`,
+        {
+          hint: 'Upgrade statewarden, or open a copy of the file made by this version.',
+        },
+      );
     }
     if (version === schemaVersion) return;
     this.#connection.exec('BEGIN IMMEDIATE');
@@ -132,7 +138,7 @@ export class Database {
     try {
       this.#begin.run();
     } catch (error) {
-      throw this.#writeError(error);
+      throw this.#writeFailed(error);
     }
     try {
       const result = work();
@@ -141,6 +147,7 @@ export class Database {
       failpoint('sqlite:before-sync');
       this.#sync.flush();
       failpoint('sqlite:after-commit');
+      this.#checkpointer.written(this.#sync.bytes);
       return result;
     } catch (error) {
       try {
@@ -149,7 +156,7 @@ export class Database {
         // Already rolled back by SQLite itself.
       }
       this.#commits?.discard();
-      throw this.#writeError(error);
+      throw this.#writeFailed(error);
     }
   }
 
@@ -162,38 +169,22 @@ export class Database {
         this.#end.run();
       }
     } catch (error) {
-      throw this.#readError(error);
+      throw readError(this.#options.path, error);
     }
   }
 
-  #readError(error: unknown): unknown {
-    const code = codeOf(error);
-    if (code === 'CORRUPT' || code === 'NOTADB') return corrupt(this.#options.path, (error as Error).message, error);
-    if (code === undefined) return error;
-    return new StoreUnavailableError(`${this.#options.path} cannot be read: ${(error as Error).message}`, { cause: error, hint: 'It is tried again.' });
-  }
-
-  #writeError(error: unknown): unknown {
-    if (error instanceof StatewardenError) return error;
-    const code = codeOf(error);
-    const message = `${this.#options.path} cannot be written: ${(error as Error).message}`;
-    if (code === 'BUSY' || code === 'LOCKED') {
-      return new StoreUnavailableError(message, { cause: error, hint: 'Another process holds the file for long; it is tried again.' });
-    }
-    const hints: Readonly<Record<string, string>> = {
-      FULL: 'Free space on the disk, then start again: everything acknowledged is in the file.',
-      READONLY: 'Make the file and its folder writable, then start again.',
-      IOERR: 'Look at the disk, then start again: recovery reads what it has.',
-      CORRUPT: 'Restore the file from a backup; `statewarden doctor` tells what is damaged.',
-    };
-    this.#poison = new StorePoisonedError(message, { cause: error, hint: hints[code ?? ''] ?? 'Nothing further is written; look at the cause, then start again.' });
-    return this.#poison;
+  #writeFailed(error: unknown): StatewardenError {
+    const failure = writeError(this.#options.path, error);
+    if (failure instanceof StorePoisonedError) this.#poison = failure;
+    return failure;
   }
 
   // ── The contract ────────────────────────────────────────────────────────────────────────────────────────────────
 
   commit(commits: readonly AgentCommit[]): CommitOutcome[] {
-    const outcomes = this.#write(() => {
+    if (this.node === 0)
+      throw new InvariantViolationError('an observer has tried to commit', { hint: 'Open the store with a lease to run agents.' });
+    return this.#write(() => {
       const done: CommitOutcome[] = [];
       for (const commit of commits) {
         done.push(this.#commits.apply(commit));
@@ -202,8 +193,6 @@ export class Database {
       this.#commits.flush();
       return done;
     });
-    this.#checkpointWhenDue(commits.length);
-    return outcomes;
   }
 
   load(agents: readonly (string | AgentKey)[], now: number): LoadOutcome[] {
@@ -222,6 +211,7 @@ export class Database {
       const nodes = new Map(this.#nodeRows().map((row) => [row.node, row]));
       const alive = new Map<number, boolean>();
       const take = this.#connection.prepare('UPDATE agents SET fence = fence + 1, owner = ? WHERE key = ?');
+      const robbed = new Set<number>();
       const outcomes = agents.map((agent): LoadOutcome => {
         const record = this.queries.agent(agent);
         if (record === undefined) return { outcome: 'absent' };
@@ -234,9 +224,11 @@ export class Database {
         }
         take.run(this.node, record.key);
         const taken = { ...record, owner: this.node, fence: record.fence + 1 };
+        if (holder !== undefined) robbed.add(holder.node);
         const downSince = holder === undefined ? undefined : Math.max(holder.closed_at ?? holder.seen_at, record.updatedAt);
         return { outcome: 'loaded', ...this.queries.loaded(taken, downSince) };
       });
+      for (const node of robbed) this.#connection.prepare('UPDATE nodes SET robbed = 1 WHERE node = ?').run(node);
       failpoint('sqlite:load-taken');
       return outcomes;
     });
@@ -278,12 +270,18 @@ export class Database {
   }
 
   nodes(now: number): NodeRecord[] {
-    return this.#read(() => this.#nodeRows().filter((row) => isAlive(row, now)).map(nodeRecord));
+    return this.#read(() =>
+      this.#nodeRows()
+        .filter((row) => isAlive(row, now))
+        .map(nodeRecord),
+    );
   }
 
   /** Live nodes other than this one. */
   others(now: number): number[] {
-    const rows = this.#connection.prepare('SELECT * FROM nodes WHERE closed_at IS NULL AND expires_at > ? AND node <> ?').all(now, this.node);
+    const rows = this.#connection
+      .prepare('SELECT * FROM nodes WHERE closed_at IS NULL AND expires_at > ? AND node <> ?')
+      .all(now, this.node);
     return (rows as unknown as NodeRow[]).filter((row) => isAlive(row, now)).map((row) => row.node);
   }
 
@@ -291,9 +289,11 @@ export class Database {
     const { lease } = this.#options;
     if (lease === undefined) return true;
     return this.#write(() => {
-      const row = this.#connection.prepare('SELECT expires_at FROM nodes WHERE node = ?').get(this.node);
-      this.#connection.prepare('UPDATE nodes SET seen_at = ?, expires_at = ? WHERE node = ?').run(now, now + lease.ttlMs, this.node);
-      return row !== undefined && (row['expires_at'] as number) > now;
+      const row = this.#connection.prepare('SELECT robbed FROM nodes WHERE node = ?').get(this.node);
+      this.#connection
+        .prepare('UPDATE nodes SET seen_at = ?, expires_at = ?, robbed = 0 WHERE node = ?')
+        .run(now, now + lease.ttlMs, this.node);
+      return row?.['robbed'] === 0;
     });
   }
 
@@ -307,47 +307,6 @@ export class Database {
     return agents;
   }
 
-  // ── Upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #checkpointWhenDue(commits: number): void {
-    this.#pagesSinceCheckpoint += commits + 1;
-    // A commit writes two pages or more: look at the true size only when the WAL may have grown enough.
-    if (this.#pagesSinceCheckpoint < checkpointPages / 4) return;
-    this.#pagesSinceCheckpoint = 0;
-    let bytes = 0;
-    try {
-      ({ size: bytes } = statSync(`${this.#options.path}-wal`));
-    } catch {
-      return;
-    }
-    if (bytes >= checkpointPages * 4_096) this.#checkpoint();
-  }
-
-  /** Moves the WAL into the file while nobody else can write, so that the next writer begins it anew. */
-  #checkpoint(): void {
-    try {
-      this.#guard ??= this.#openGuard();
-      this.#guard.exec('BEGIN IMMEDIATE');
-    } catch {
-      return; // somebody writes: another time
-    }
-    try {
-      failpoint('sqlite:checkpoint');
-      this.#connection.exec('PRAGMA wal_checkpoint(PASSIVE)');
-    } catch (error) {
-      const code = codeOf(error);
-      if (code !== 'BUSY' && code !== 'LOCKED') throw this.#writeError(error);
-    } finally {
-      this.#guard.exec('ROLLBACK');
-    }
-  }
-
-  #openGuard(): Connection {
-    const guard = connect(this.#options.path);
-    guard.exec('PRAGMA busy_timeout = 0; PRAGMA wal_autocheckpoint = 0');
-    return guard;
-  }
-
   list(filter: AgentFilter): ReturnType<Queries['list']> {
     return this.read((queries) => queries.list(filter));
   }
@@ -359,66 +318,28 @@ export class Database {
       }
     } finally {
       this.#sync.close();
-      this.#guard?.close();
+      this.#checkpointer.close();
       this.#connection.close();
     }
   }
 }
 
-function isFinal(status: string): boolean {
-  return status === 'done' || status === 'error' || status === 'stopped';
-}
-
-function checkPath(path: string): void {
-  let folder: ReturnType<typeof statSync>;
-  try {
-    if (statSync(path).isDirectory()) {
-      throw new StoreOpenError(`${path} is a folder`, { hint: `Give the path of a file, for example ${path.replace(/\/$/, '')}/agents.db.` });
-    }
-    return;
-  } catch (error) {
-    if (error instanceof StoreOpenError) throw error;
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new StoreOpenError(`${path} cannot be opened: ${(error as Error).message}`, { cause: error, hint: 'Check the path and its permissions.' });
-    }
-  }
-  try {
-    folder = statSync(dirname(path));
-    if (folder.isDirectory()) return;
-  } catch {
-    // told below
-  }
-  throw new StoreOpenError(`the folder of ${path} does not exist`, { hint: `Make it first: mkdir -p ${dirname(path)}` });
-}
-
-function corrupt(path: string, what: string, cause?: unknown): CorruptRecordError {
-  return new CorruptRecordError(`${path} is damaged: ${what}`, {
-    cause,
-    hint: 'Restore the file from a backup, or save what can be read with the sqlite3 shell: .recover',
-  });
-}
-
-function openError(path: string, error: unknown): unknown {
-  if (error instanceof StatewardenError) {
-    if (!(error instanceof StorePoisonedError)) return error;
-    return new StoreOpenError(error.message, { hint: error.hint, cause: error.cause });
-  }
-  const message = (error as Error).message;
-  switch (codeOf(error)) {
-    case 'NOTADB':
-      return new CorruptRecordError(`${path} is not a SQLite database, or its header is damaged`, {
-        cause: error,
-        hint: 'Give the path of a file made by Statewarden, or restore this one from a backup.',
+/**
+ * Turns write-ahead logging on. The switch of a new file needs it alone, and SQLite does not wait for that: two processes that make
+ * the same file at once would fail without a second try.
+ */
+function enterWal(connection: Connection, busyMs: number): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; ; waitedMs += 10) {
+    try {
+      const mode = connection.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
+      if (mode === 'wal') return;
+      throw new StoreOpenError(`the journal mode stays ${String(mode)}`, {
+        hint: 'Use a local disk: write-ahead logging needs shared memory.',
       });
-    case 'CORRUPT':
-      return corrupt(path, message, error);
-    case 'READONLY':
-    case 'PERM':
-      return new StoreOpenError(`${path} is read-only`, { cause: error, hint: 'Make the file and its folder writable: chmod u+w.' });
-    case 'BUSY':
-    case 'LOCKED':
-      return new StoreUnavailableError(`${path} is locked by another process`, { cause: error, hint: 'End the process that holds it, or wait.' });
-    default:
-      return new StoreOpenError(`${path} cannot be opened: ${message}`, { cause: error, hint: 'Check the path and its permissions.' });
+    } catch (error) {
+      if (!isBusy(error) || waitedMs >= busyMs) throw error;
+      Atomics.wait(pause, 0, 0, 10);
+    }
   }
 }

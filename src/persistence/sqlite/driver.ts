@@ -30,8 +30,7 @@ const require = createRequire(import.meta.url);
 
 function library(): Library {
   const builtin = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule?.('node:sqlite') as
-    | { DatabaseSync: new (path: string) => Omit<Connection, 'driver'> }
-    | undefined;
+    { DatabaseSync: new (path: string) => Omit<Connection, 'driver'> } | undefined;
   if (builtin !== undefined && process.env['STATEWARDEN_SQLITE'] !== 'libsql') {
     return { driver: 'node:sqlite', open: (path) => new builtin.DatabaseSync(path) };
   }

@@ -54,10 +54,17 @@ class SqliteStore implements OpenedStore {
 
   constructor(options: DatabaseOptions & { readonly lease: NodeLease | undefined }, now: () => number) {
     this.#now = now;
-    this.#worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: { options, signal: this.#signal } satisfies WriterData });
+    this.#worker = new Worker(new URL('./writer.js', import.meta.url), {
+      workerData: { options, signal: this.#signal } satisfies WriterData,
+    });
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     const died = (cause: unknown): void =>
-      this.#fail(new StorePoisonedError('the writer thread has ended', { cause, hint: 'Look at the cause, then start again: everything acknowledged is in the file.' }));
+      this.#fail(
+        new StorePoisonedError('the writer thread has ended', {
+          cause,
+          hint: 'Look at the cause, then start again: everything acknowledged is in the file.',
+        }),
+      );
     this.#worker.on('error', died);
     this.#worker.on('exit', (code) => died(new Error(`exit code ${String(code)}`)));
     this.#worker.unref();
@@ -98,6 +105,7 @@ class SqliteStore implements OpenedStore {
         Atomics.notify(this.#signal, 0);
       } catch (error) {
         this.#pending.pop();
+        if (this.#pending.length === this.#head) this.#worker.unref();
         reject(error as Error);
       }
     });

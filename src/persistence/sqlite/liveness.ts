@@ -21,10 +21,11 @@ export interface NodeRow {
 /** This machine as processes see it: containers that share a file but not their processes differ. */
 export const thisHost = `${hostname()} ${quietly(() => readlinkSync('/proc/self/ns/pid'))}`.trim();
 
-/** Start time of a process in clock ticks; empty where it cannot be read. */
+/** Start time of a process in clock ticks; empty where it cannot be read, and for one that is dead and waits for its parent to notice. */
 export function processIdentity(pid: number): string {
   const stat = quietly(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }
 
 export function isAlive(row: NodeRow, now: number): boolean {

@@ -39,6 +39,7 @@ export function toThrown(error: unknown): Answer {
 /** The error again, of the class it had. */
 export function fromThrown({ name, message, hint, cause }: Extract<Answer, { thrown: unknown }>['thrown']): Error {
   const Class = (errors as unknown as Record<string, new (message: string, details: errors.ErrorDetails) => Error>)[name];
-  if (Class === undefined) return new errors.StorePoisonedError(message, { hint: 'The store met something it does not know; please report it.' });
+  if (Class === undefined)
+    return new errors.InvariantViolationError(message, { hint: 'The store met something it does not know; please report it.' });
   return new Class(message, { hint, ...(cause === undefined ? {} : { cause: new Error(cause) }) });
 }

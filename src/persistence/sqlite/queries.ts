@@ -1,6 +1,6 @@
 /** Reading: agents with all they need, lists, and what is due. Inside the caller's transaction where one view matters. */
 
-import { checksum } from '../../core/checksum.js';
+import { agentFaults } from '../record-check.js';
 import type {
   AgentFilter,
   AgentKey,
@@ -15,7 +15,16 @@ import type {
   StoreCounts,
 } from '../store.js';
 import type { Connection, Statement, Value } from './driver.js';
-import { agentRecord, checkpointRecord, deadLetter, effectRecord, journalSegment, mailboxRecord, operationRecord, timerRecord } from './rows.js';
+import {
+  agentRecord,
+  checkpointRecord,
+  deadLetter,
+  effectRecord,
+  journalSegment,
+  mailboxRecord,
+  operationRecord,
+  timerRecord,
+} from './rows.js';
 
 const newestMarks = 1_024;
 
@@ -34,7 +43,9 @@ export class Queries {
   }
 
   #all<T>(sql: string, make: (row: Record<string, Value>) => T, ...values: readonly Value[]): T[] {
-    return this.#sql(sql).all(...values).map(make);
+    return this.#sql(sql)
+      .all(...values)
+      .map(make);
   }
 
   agent(idOrKey: string | AgentKey): AgentRecord | undefined {
@@ -65,10 +76,7 @@ export class Queries {
       checkpoint: checkpoint === undefined ? undefined : checkpointRecord(checkpoint),
       tail,
       timers: this.#all('SELECT * FROM timers WHERE agent = ?', timerRecord, key),
-      operations: [
-        ...this.#all('SELECT * FROM ledger WHERE agent = ? AND settled_in = 0', operationRecord, key),
-        ...this.#settledIn(key, tail),
-      ],
+      operations: this.#unsettled(key, base, tail.length > 0),
       effects: this.#all('SELECT * FROM effects WHERE agent = ?', effectRecord, key).sort(byPlace),
       mailbox: this.mailbox(key, 0),
       marks: marks.slice(0, newestMarks),
@@ -77,13 +85,10 @@ export class Queries {
     };
   }
 
-  /** The operations whose outcomes are taken in these segments. */
-  #settledIn(agent: AgentKey, segments: readonly JournalSegment[]): OperationRecord[] {
-    return segments.flatMap(({ entries }) =>
-      [...entries.matchAll(/"op":("(?:[^"\\]|\\.)*")/g)].flatMap(([, id]) =>
-        this.#all('SELECT * FROM ledger WHERE agent = ? AND id = ?', operationRecord, agent, JSON.parse(id as string) as string),
-      ),
-    );
+  /** Open operations, and with a tail those settled after the checkpoint: only then is the agent's whole ledger looked through. */
+  #unsettled(agent: AgentKey, base: number, tail: boolean): OperationRecord[] {
+    if (!tail) return this.#all('SELECT * FROM ledger WHERE agent = ? AND settled_in = 0', operationRecord, agent);
+    return this.#all('SELECT * FROM ledger WHERE agent = ? AND (settled_in = 0 OR settled_in > ?)', operationRecord, agent, base);
   }
 
   mailbox(agent: AgentKey, after: number): MailboxRecord[] {
@@ -117,7 +122,8 @@ export class Queries {
   }
 
   dueTimers(before: number, limit: number, others: readonly number[]): DueTimer[] {
-    const free = others.length === 0 ? '' : `AND EXISTS (SELECT 1 FROM agents WHERE agents.key = timers.agent AND ${freeOf(others, 'agents')})`;
+    const free =
+      others.length === 0 ? '' : `AND EXISTS (SELECT 1 FROM agents WHERE agents.key = timers.agent AND ${freeOf(others, 'agents')})`;
     return this.#all(
       `SELECT agent, id, due_at FROM timers WHERE due_at < ? ${free} ORDER BY due_at LIMIT ?`,
       (row) => ({ agent: row['agent'] as number, id: row['id'] as string, dueAt: row['due_at'] as number }),
@@ -155,7 +161,12 @@ export class Queries {
   machines(kind: string | undefined): MachineRecord[] {
     return this.#all(
       "SELECT * FROM machines WHERE kind = ?1 OR ?1 = '' ORDER BY kind, version",
-      (row) => ({ kind: row['kind'] as string, version: row['version'] as number, schema: row['schema'] as string, definition: row['definition'] as string }),
+      (row) => ({
+        kind: row['kind'] as string,
+        version: row['version'] as number,
+        schema: row['schema'] as string,
+        definition: row['definition'] as string,
+      }),
       kind ?? '',
     );
   }
@@ -211,25 +222,9 @@ export class Queries {
     const agents = this.#all('SELECT * FROM agents WHERE key > ? ORDER BY key LIMIT ?', agentRecord, after, limit);
     const faults: string[] = [];
     for (const record of agents) {
-      const name = `agent ${JSON.stringify(record.id)}`;
-      let expected = 1;
-      for (const segment of this.#all('SELECT * FROM journal WHERE agent = ? ORDER BY first', journalSegment, record.key)) {
-        const where = `${name}, journal ${String(segment.firstSequenceNumber)} to ${String(segment.lastSequenceNumber)}`;
-        if (checksum(segment.entries) !== segment.checksum) faults.push(`${where}: wrong checksum`);
-        if (segment.firstSequenceNumber !== expected) faults.push(`${where}: events from ${String(expected)} on are missing`);
-        expected = segment.lastSequenceNumber + 1;
-      }
-      if (expected !== record.sequenceNumber + 1) {
-        faults.push(`${name}: the journal ends at ${String(expected - 1)}, the agent is at ${String(record.sequenceNumber)}`);
-      }
+      const segments = this.#all('SELECT * FROM journal WHERE agent = ? ORDER BY first', journalSegment, record.key);
       const row = this.#sql('SELECT * FROM checkpoints WHERE agent = ?').get(record.key);
-      const checkpoint = row === undefined ? undefined : checkpointRecord(row);
-      if (checkpoint !== undefined && checksum(checkpoint.data) !== checkpoint.checksum) {
-        faults.push(`${name}, checkpoint at ${String(checkpoint.sequenceNumber)}: wrong checksum`);
-      }
-      if ((checkpoint?.sequenceNumber ?? 0) !== record.checkpointSequenceNumber) {
-        faults.push(`${name}: the checkpoint is at ${String(checkpoint?.sequenceNumber ?? 0)}, expected ${String(record.checkpointSequenceNumber)}`);
-      }
+      faults.push(...agentFaults(record, segments, row === undefined ? undefined : checkpointRecord(row)));
     }
     return { faults, next: agents.length < limit ? undefined : agents.at(-1)?.key, done: agents.length };
   }

@@ -1,6 +1,17 @@
 /** Rows of the tables as the contract's records. */
 
-import type { AgentRecord, AgentStatus, CheckpointRecord, DeadLetter, EffectRecord, JournalSegment, MailboxRecord, NodeRecord, OperationRecord, TimerRecord } from '../store.js';
+import type {
+  AgentRecord,
+  AgentStatus,
+  CheckpointRecord,
+  DeadLetter,
+  EffectRecord,
+  JournalSegment,
+  MailboxRecord,
+  NodeRecord,
+  OperationRecord,
+  TimerRecord,
+} from '../store.js';
 import type { Value } from './driver.js';
 import type { NodeRow } from './liveness.js';
 

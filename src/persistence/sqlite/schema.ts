@@ -8,12 +8,15 @@ export const schemaVersion = 1;
 
 export const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('application', 'statewarden'), ('schema', ${String(schemaVersion)});
 
 CREATE TABLE nodes (
   node INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL,
-  opened_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, closed_at INTEGER
+  opened_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, closed_at INTEGER,
+  robbed INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX nodes_open ON nodes (expires_at) WHERE closed_at IS NULL;
 
 CREATE TABLE agents (
   key INTEGER PRIMARY KEY,

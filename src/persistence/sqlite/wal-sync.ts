@@ -7,7 +7,7 @@
  * earlier frames along. SQLite takes no POSIX locks on the log, so closing this descriptor drops none.
  */
 
-import { closeSync, fdatasyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
 
 export class WalSync {
   readonly #path: string;
@@ -22,6 +22,11 @@ export class WalSync {
     // The log exists from the first write on, and stays as long as a connection is open.
     this.#descriptor ??= openSync(this.#path, 'r+');
     fdatasyncSync(this.#descriptor);
+  }
+
+  /** Size of the log in bytes; 0 before the first `flush`. */
+  get bytes(): number {
+    return this.#descriptor === undefined ? 0 : fstatSync(this.#descriptor).size;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** The writer thread: owns the database, answers requests one after the other, and looks now and then for mail from other processes. */
 
 import { parentPort, receiveMessageOnPort, workerData as untypedData, type MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../core/clock.js';
 import type { AgentCommit, AgentFilter, AgentKey, MachineRecord, MessageRecord } from '../store.js';
 import { Database } from './database.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
@@ -16,6 +17,7 @@ const checkPage = 500;
 
 let database: Database | undefined;
 let watching = false;
+let polledAt = 0;
 /** The difference between the caller's clock and this thread's, so that leases follow an injected clock. */
 let clockSkew = 0;
 
@@ -24,8 +26,10 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   heads: (db, _, keys: readonly AgentKey[]) => db.read((queries) => queries.heads(keys)),
   load: (db, now, agents: readonly (string | AgentKey)[]) => db.load(agents, now),
   lookup: (db, _, agents: readonly (string | AgentKey)[]) => db.read((queries) => agents.map((agent) => queries.agent(agent))),
-  runnable: (db, now, { after, limit }: { after: number; limit: number }) => db.read((queries) => queries.runnable(after, limit, db.others(now))),
-  dueTimers: (db, now, { before, limit }: { before: number; limit: number }) => db.read((queries) => queries.dueTimers(before, limit, db.others(now))),
+  runnable: (db, now, { after, limit }: { after: number; limit: number }) =>
+    db.read((queries) => queries.runnable(after, limit, db.others(now))),
+  dueTimers: (db, now, { before, limit }: { before: number; limit: number }) =>
+    db.read((queries) => queries.dueTimers(before, limit, db.others(now))),
   post: (db, now, messages: readonly MessageRecord[], cap: number) => db.post(messages, cap, now),
   mark: (db, _, agent: AgentKey, messageId: string) => db.read((queries) => queries.mark(agent, messageId)),
   succeeded: (db, _, activity: string, userKey: string) => db.read((queries) => queries.succeeded(activity, userKey)),
@@ -40,7 +44,8 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
       const record = queries.agent(agent);
       return record === undefined ? undefined : queries.loaded(record, undefined);
     }),
-  journal: (db, _, agent: AgentKey, { after, limit }: { after: number; limit: number }) => db.read((queries) => queries.journal(agent, after, limit)),
+  journal: (db, _, agent: AgentKey, { after, limit }: { after: number; limit: number }) =>
+    db.read((queries) => queries.journal(agent, after, limit)),
   operations: (db, _, agent: AgentKey) => db.read((queries) => queries.operations(agent)),
   deadLetters: (db, _, { after, limit }: { after: number; limit: number }) => db.read((queries) => queries.deadLetters(after, limit)),
   counts: (db) => db.read((queries) => queries.counts()),
@@ -60,7 +65,7 @@ function check(db: Database): string[] {
   const { agents } = db.read((queries) => queries.counts());
   const total = Object.values(agents).reduce((sum, count) => sum + count, 0);
   let done = 0;
-  for (let after: number | undefined = 0; after !== undefined; ) {
+  for (let after: number | undefined = 0; after !== undefined;) {
     const from: number = after;
     const page = db.read((queries) => queries.checkRecords(from, checkPage));
     faults.push(...page.faults);
@@ -72,8 +77,9 @@ function check(db: Database): string[] {
 }
 
 function poll(): void {
+  polledAt = systemClock.elapsed();
   try {
-    const mail = database?.foreignMail(performance.timeOrigin + performance.now() + clockSkew) ?? [];
+    const mail = database?.foreignMail(systemClock.now() + clockSkew) ?? [];
     if (mail.length > 0) answer({ mail });
   } catch {
     // The next request meets the same trouble and tells it.
@@ -82,7 +88,7 @@ function poll(): void {
 
 function handle({ method, parameters, now }: Request): void {
   try {
-    clockSkew = now - (performance.timeOrigin + performance.now());
+    clockSkew = now - systemClock.now();
     if (method === 'open') {
       database = new Database(workerData.options, now);
       answer({ value: { node: database.node, driver: database.driver } });
@@ -108,6 +114,8 @@ function serve(inbox: MessagePort): void {
     if (received !== undefined) {
       handle(received.message);
       open = received.message.method !== 'close';
+      // Under steady load the wait below never times out.
+      if (watching && systemClock.elapsed() - polledAt > pollMs) poll();
       continue;
     }
     const raised = Atomics.load(signal, 0);
