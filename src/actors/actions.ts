@@ -15,12 +15,10 @@ export interface ActionArguments<TContext extends MachineContext, TEvent extends
   readonly event: TEvent;
 }
 
-type Expression<TContext extends MachineContext, TEvent extends EventObject, T> =
-  | T
-  | ((args: ActionArguments<TContext, TEvent>) => T);
+type Expression<TContext extends MachineContext, TEvent extends EventObject, T> = T | ((args: ActionArguments<TContext, TEvent>) => T);
 
 /** A value that is no function. */
-type Plain = string | number | boolean | null | undefined | { readonly [key: string]: unknown } | readonly unknown[];
+type Plain = string | number | boolean | null | undefined | Readonly<Record<string, unknown>> | readonly unknown[];
 
 /**
  * An action that fits any machine with this context and these events. It has none of XState's phantom members (`_out_TEvent`, …):

@@ -19,7 +19,15 @@ import {
 } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { SealedCommit } from '../persistence/committer.js';
-import type { AgentCommit, AgentStatus, CheckpointRecord, CommitOutcome, EffectRecord, MailboxRecord, TimerRecord } from '../persistence/store.js';
+import type {
+  AgentCommit,
+  AgentStatus,
+  CheckpointRecord,
+  CommitOutcome,
+  EffectRecord,
+  MailboxRecord,
+  TimerRecord,
+} from '../persistence/store.js';
 import { markQuestion } from './actions.js';
 import { thresholdReached } from './checkpoint-policy.js';
 import { answerType, Collector } from './collector.js';
@@ -63,8 +71,8 @@ export class Agent {
   committedSequenceNumber: number;
   checkpointSequenceNumber = 0;
   status: AgentStatus = 'active';
-  /** Taken part in something since the passivation sweep looked last. */
-  used = true;
+  /** When it took part in something last, counted in uses of any agent; 0 when whoever wanted it in memory has not used it yet. */
+  usedAt = 0;
   gone = false;
   readonly #fence: number;
   #timers: Map<string, TimerRecord> | undefined;
@@ -281,7 +289,7 @@ export class Agent {
     // Mail that came in while the end was on its way: the commit of the end makes it a dead letter.
     if (this.status !== 'active') return;
     (this.#mail ??= new Map()).set(message.position, message);
-    this.used = true;
+    this.usedAt = this.host.uses += 1;
     const run = (): void => this.#takeMail(message);
     if (this.#mayRun()) run();
     else (this.#inbox ??= []).push({ run, abandon: () => undefined });
@@ -376,7 +384,9 @@ export class Agent {
     this.operations.delete(operation.record.path);
     const draft = this.draft();
     draft.setOperation(operation.record);
-    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), 'entire', () => settlePromise(operation.actor, result));
+    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), 'entire', () =>
+      settlePromise(operation.actor, result),
+    );
   }
 
   /** Writes down how an open operation stands: a failed attempt and when the next is due. */
@@ -458,7 +468,7 @@ export class Agent {
     const draft = this.draft();
     const mark = draft.mark();
     const before = this.root === undefined ? undefined : this.snapshot();
-    this.used = true;
+    this.usedAt = this.host.uses += 1;
     this.sequenceNumber += 1;
     collector.inTurn = true;
     try {
@@ -476,7 +486,7 @@ export class Agent {
     else if (!draft.checkpoint && before !== undefined && after.context !== before.context) {
       // Without a checkpoint nothing else would look at the context before the event is acknowledged.
       try {
-        assertChangesSavable(before.context, after.context);
+        assertChangesSavable(before.context as Record<string, unknown>, after.context as Record<string, unknown>);
       } catch (error) {
         this.drop(refusedBy(this.id, error), draft);
         return;
@@ -556,8 +566,7 @@ export class Agent {
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
-    const run = (): void =>
-      this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown));
+    const run = (): void => this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown));
     if (this.#mayRun()) run();
     else (this.#inbox ??= []).push({ run, abandon: () => undefined });
   }
@@ -730,6 +739,7 @@ export class Agent {
    * that is only journaled may come out differently when it is run again.
    */
   async seen(): Promise<AnyMachineSnapshot> {
+    this.usedAt = this.host.uses += 1;
     while (!this.gone && (this.#committedSnapshot === undefined || this.checkpointSequenceNumber < this.committedSequenceNumber)) {
       const draft = this.draft();
       draft.checkpoint = true;
@@ -781,7 +791,11 @@ function assertChangesSavable(before: Record<string, unknown>, after: Record<str
 function refusedBy(id: string, thrown: unknown): StatewardenError {
   if (thrown instanceof NotSerializableError) {
     const path = thrown.path.replace(/^checkpoint\.snapshot\./, '');
-    return new NotSerializableError(`agent "${id}": ${thrown.message.replace(thrown.path, path)}`, { path, hint: thrown.hint, cause: thrown });
+    return new NotSerializableError(`agent "${id}": ${thrown.message.replace(thrown.path, path)}`, {
+      path,
+      hint: thrown.hint,
+      cause: thrown,
+    });
   }
   return thrown instanceof StatewardenError ? thrown : agentFailed(id, thrown);
 }

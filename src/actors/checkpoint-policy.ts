@@ -45,8 +45,6 @@ export interface Tail {
 export function thresholdReached(policy: ResolvedPolicy, tail: Tail): boolean {
   if (policy === 'every-turn') return true;
   return (
-    tail.events >= policy.everyEvents ||
-    tail.bytes >= Math.max(policy.everyBytes, tail.checkpointBytes) ||
-    tail.sinceMs >= policy.everyMs
+    tail.events >= policy.everyEvents || tail.bytes >= Math.max(policy.everyBytes, tail.checkpointBytes) || tail.sinceMs >= policy.everyMs
   );
 }

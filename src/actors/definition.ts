@@ -83,17 +83,13 @@ export interface SnapshotShape {
 type StateValue = string | { readonly [key: string]: StateValue | undefined };
 
 /** Why `snapshot`, written under `before` (when known), does not fit `now`; empty when it fits. */
-export function differencesFor(
-  snapshot: SnapshotShape,
-  before: MachineDefinition | undefined,
-  now: MachineDefinition,
-): readonly string[] {
+export function differencesFor(snapshot: SnapshotShape, before: MachineDefinition | undefined, now: MachineDefinition): readonly string[] {
   const differences: string[] = [];
   compareState(snapshot.value, before?.root, now.root, '', differences);
   compareHistory(snapshot, now, differences);
   if (now.contextKeys !== undefined && typeof snapshot.context === 'object' && snapshot.context !== null) {
     for (const key of now.contextKeys) {
-      const isNew = before?.contextKeys === undefined || !before.contextKeys.includes(key);
+      const isNew = before?.contextKeys?.includes(key) !== true;
       if (isNew && !(key in snapshot.context)) differences.push(`context key "${key}" is new and missing in the checkpoint`);
     }
   }
@@ -135,17 +131,13 @@ function compareState(
   }
   if (now.type === 'parallel') {
     for (const key of Object.keys(now.states ?? {})) {
-      if (!(key in active) && now.states?.[key]?.type !== 'history') differences.push(`region "${path === '' ? key : `${path}.${key}`}" is new`);
+      if (!(key in active) && now.states?.[key]?.type !== 'history')
+        differences.push(`region "${path === '' ? key : `${path}.${key}`}" is new`);
     }
   }
 }
 
-function compareLists(
-  what: string,
-  before: readonly string[] = [],
-  now: readonly string[] = [],
-  differences: string[],
-): void {
+function compareLists(what: string, before: readonly string[] = [], now: readonly string[] = [], differences: string[]): void {
   for (const item of now) if (!before.includes(item)) differences.push(`${what} "${item}" is new`);
   for (const item of before) if (!now.includes(item)) differences.push(`${what} "${item}" is gone`);
 }

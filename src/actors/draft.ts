@@ -117,7 +117,8 @@ export class Draft {
 
   /** Undefined for a draft without effects. */
   mark(): DraftMark | undefined {
-    if (this.releases.length === 0 && this.effects === undefined && this.messages === undefined && this.spawns === undefined) return undefined;
+    if (this.releases.length === 0 && this.effects === undefined && this.messages === undefined && this.spawns === undefined)
+      return undefined;
     return {
       releases: this.releases.length,
       effects: this.effects?.length ?? 0,

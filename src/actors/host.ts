@@ -13,6 +13,8 @@ export interface AgentHost {
   readonly clock: Clock;
   /** When this node began; agents that it took from a node that was gone before stood still until then. */
   readonly startedAt: number;
+  /** Counts uses of agents, for passivation. */
+  uses: number;
   readonly committer: { enlist(participant: Participant): void; turning(): void };
   readonly operations: OperationRunner;
   readonly uncommittedTurns: number;

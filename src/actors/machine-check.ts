@@ -50,12 +50,7 @@ interface StateConfig {
 
 function checkState(machine: AnyStateMachine, state: StateConfig, name: string, seen: Set<unknown>): void {
   const actions: unknown[] = [state.entry, state.exit];
-  const transitions: unknown[] = [
-    state.always,
-    state.onDone,
-    ...Object.values(state.on ?? {}),
-    ...Object.values(state.after ?? {}),
-  ];
+  const transitions: unknown[] = [state.always, state.onDone, ...Object.values(state.on ?? {}), ...Object.values(state.after ?? {})];
   for (const invoke of list(state.invoke) as Record<string, unknown>[]) {
     transitions.push(invoke['onDone'], invoke['onError'], invoke['onSnapshot']);
     if (typeof invoke['src'] === 'object' && invoke['src'] !== null) checkLogic(invoke['src'] as AnyActorLogic, seen);

@@ -37,7 +37,8 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   const base = checkpoint?.sequenceNumber ?? 0;
   const entries = readSegments(record.id, loaded.tail, base);
   const data = checkpoint === undefined ? undefined : readCheckpoint(record.id, checkpoint);
-  const snapshot = data === undefined || checkpoint === undefined ? undefined : fitting(record.id, data.snapshot, checkpoint, registration, machines);
+  const snapshot =
+    data === undefined || checkpoint === undefined ? undefined : fitting(record.id, data.snapshot, checkpoint, registration, machines);
 
   const agent = new Agent(host, registration, { ...record, sequenceNumber: base }, record.busy);
   agent.status = record.status === 'parked' ? 'active' : record.status;
@@ -50,7 +51,9 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
 
   const { collector } = agent;
   collector.actorCount = data?.actors ?? 0;
-  collector.restoring = new Map(loaded.operations.filter(({ intendedIn }) => intendedIn <= base).map((operation) => [operation.path, operation]));
+  collector.restoring = new Map(
+    loaded.operations.filter(({ intendedIn }) => intendedIn <= base).map((operation) => [operation.path, operation]),
+  );
   const outcomes = new Map(loaded.operations.map((operation) => [operation.id, operation]));
   const outcomeOf = (id: string): OperationOutcome | undefined => {
     const operation = outcomes.get(id);
@@ -79,8 +82,7 @@ function resume(agent: Agent, loaded: LoadedAgent): void {
   for (const effect of loaded.effects) {
     const exec = namedAction(agent.root, effect.path, effect.type);
     const event: unknown = decode(effect.event);
-    const context: unknown =
-      effect.context === undefined ? (agent.snapshot() as { context?: unknown }).context : decode(effect.context);
+    const context: unknown = effect.context === undefined ? (agent.snapshot() as { context?: unknown }).context : decode(effect.context);
     const info = { context, event, self: agent.root, system: agent.root.system };
     const params: unknown = effect.params === undefined ? undefined : decode(effect.params);
     if (exec !== undefined) agent.perform(effect.type, () => exec(info as never, params as never));
@@ -151,12 +153,20 @@ function fitting(
     try {
       snapshot = migration(structuredClone(snapshot));
     } catch (cause) {
-      throw Object.assign(refuse([`migration ${String(step)} threw: ${String(cause)}`], 'Correct the migration and start again.'), { cause });
+      throw Object.assign(refuse([`migration ${String(step)} threw: ${String(cause)}`], 'Correct the migration and start again.'), {
+        cause,
+      });
     }
-    if (!isSnapshot(snapshot)) throw refuse([`migration ${String(step)} returned no snapshot`], 'Return the snapshot that it was given, with changes: value, context, status, children.');
+    if (!isSnapshot(snapshot))
+      throw refuse(
+        [`migration ${String(step)} returned no snapshot`],
+        'Return the snapshot that it was given, with changes: value, context, status, children.',
+      );
     lifted = true;
   }
-  const before = machines.find((machine) => machine.kind === kind && machine.version === checkpoint.version && machine.schema === checkpoint.schema);
+  const before = machines.find(
+    (machine) => machine.kind === kind && machine.version === checkpoint.version && machine.schema === checkpoint.schema,
+  );
   const known = lifted || before === undefined ? undefined : (JSON.parse(before.definition) as MachineDefinition);
   // A migration answers for the structure it made: then only what the machine cannot take at all counts.
   const differences = lifted

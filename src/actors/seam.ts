@@ -116,8 +116,8 @@ export function actorAt(root: AnyActorRef, path: string): AnyActorRef | undefine
   if (path === '') return root;
   let actor: AnyActorRef | undefined = root;
   for (const id of path.split('/')) {
-    const children: Record<string, AnyActorRef> | undefined = actor?.getSnapshot()?.children;
-    actor = children?.[decodeURIComponent(id)];
+    const snapshot = actor?.getSnapshot() as { readonly children?: Readonly<Record<string, AnyActorRef>> } | undefined;
+    actor = snapshot?.children?.[decodeURIComponent(id)];
   }
   return actor;
 }
@@ -222,7 +222,7 @@ function wrap(logic: Logic): AnyActorLogic {
       return wrapEphemeral(logic);
     case 'transition':
       return override(logic, {
-        transition: (snapshot, event, scope) => logic.transition(snapshot, event, collecting(scope)),
+        transition: (snapshot, event, scope): unknown => logic.transition(snapshot, event, collecting(scope)),
       });
   }
 }
@@ -248,7 +248,10 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
       get: () => durable(actors[name] as AnyActorLogic),
     });
   }
-  const inside = createMachine(wrapInvokes(machine.config) as never, { ...implementations, actors: wrappedActors } as never) as AnyStateMachine;
+  const inside = createMachine(
+    wrapInvokes(machine.config) as never,
+    { ...implementations, actors: wrappedActors } as never,
+  ) as AnyStateMachine;
   return override(inside, {
     transition(snapshot, event, scope) {
       const next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
@@ -273,12 +276,8 @@ function wrapInvokes(config: Record<string, unknown>): Record<string, unknown> {
   const copy = { ...config };
   if (config['invoke'] !== undefined) {
     const wrapOne = (invoke: { src: unknown }): unknown =>
-      typeof invoke.src === 'object' && invoke.src !== null
-        ? { ...invoke, src: durable(invoke.src as AnyActorLogic) }
-        : invoke;
-    copy['invoke'] = Array.isArray(config['invoke'])
-      ? config['invoke'].map(wrapOne)
-      : wrapOne(config['invoke'] as { src: unknown });
+      typeof invoke.src === 'object' && invoke.src !== null ? { ...invoke, src: durable(invoke.src as AnyActorLogic) } : invoke;
+    copy['invoke'] = Array.isArray(config['invoke']) ? config['invoke'].map(wrapOne) : wrapOne(config['invoke'] as { src: unknown });
   }
   if (config['states'] !== undefined) {
     const states = config['states'] as Record<string, Record<string, unknown>>;
@@ -290,7 +289,7 @@ function wrapInvokes(config: Record<string, unknown>): Record<string, unknown> {
 /** XState restores a child by the name of its logic; one spawned from the logic itself has none. */
 function refuseInlineChildren(snapshot: AnyMachineSnapshot, machineId: string): void {
   for (const id in snapshot.children) {
-    const child = snapshot.children[id] as (AnyActorRef & { src: unknown }) | undefined;
+    const child = (snapshot.children as Record<string, (AnyActorRef & { src: unknown }) | undefined>)[id];
     if (child === undefined || typeof child.src === 'string') continue;
     const state = JSON.stringify(snapshot.value);
     throw new UnsupportedMachineError(
@@ -309,7 +308,7 @@ function wrapPromise(logic: Logic): AnyActorLogic {
       const { status, input } = snapshot as { status: string; input: unknown };
       if (status === 'active') sinkIn(scope).promiseStarted(pathTo(scope.self), logic, input, scope.self);
     },
-    transition(snapshot, event, scope) {
+    transition(snapshot, event, scope): unknown {
       if (event.type === 'xstate.stop') sinkIn(scope).promiseStopped(pathTo(scope.self));
       return logic.transition(snapshot, event, scope);
     },
@@ -334,7 +333,7 @@ function wrapEphemeral(logic: Logic): AnyActorLogic {
         logic.start?.(now, scope);
       });
     },
-    transition(snapshot, event, scope) {
+    transition(snapshot, event, scope): unknown {
       const sink = sinkIn(scope);
       if (event.type === 'xstate.stop') {
         sink.ephemeralStopped(pathTo(scope.self));

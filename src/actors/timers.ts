@@ -24,7 +24,7 @@ export class Timers {
   readonly #options: Required<TimerOptions>;
   readonly #heap = new Heap<DueTimer>((timer) => timer.dueAt);
   #horizon = 0;
-  #handle: TimerHandle | undefined;
+  #handle: TimerHandle;
   #wakeAt = Infinity;
   #filling: Promise<void> | undefined;
   #stopped = false;

@@ -46,8 +46,7 @@ function parse(specification: string | undefined): Map<string, Armed> | undefine
   for (const part of specification.split(';')) {
     const [name = '', how = ''] = part.split('=');
     const [what = '', passing = '1'] = how.split('@');
-    const action =
-      what === 'crash' || what === 'throw' ? what : { delayMs: Number(what.replace(/^delay:/, '')) || 0 };
+    const action = what === 'crash' || what === 'throw' ? what : { delayMs: Number(what.replace(/^delay:/, '')) || 0 };
     points.set(name, { action, passing: Number(passing), passed: 0 });
   }
   return points;

@@ -51,22 +51,34 @@ const definitions = new WeakMap<AnyActorLogic, ResolvedActivity>();
  * Makes an activity.
  * @throws BadInputError for a missing name or an option out of range.
  */
-export function activity<TInput = undefined, TOutput = unknown>(definition: ActivityDefinition<TInput, TOutput>): ActivityLogic<TInput, TOutput> {
+export function activity<TInput = undefined, TOutput = unknown>(
+  definition: ActivityDefinition<TInput, TOutput>,
+): ActivityLogic<TInput, TOutput> {
   const { name, run, timeoutMs, concurrency, key } = (definition as typeof definition | undefined) ?? ({} as typeof definition);
   if (typeof name !== 'string' || name === '') {
-    throw new BadInputError('activity() needs a name', { hint: 'Give it a name that stays the same across releases: activity({ name: "search", … }).' });
+    throw new BadInputError('activity() needs a name', {
+      hint: 'Give it a name that stays the same across releases: activity({ name: "search", … }).',
+    });
   }
   if (typeof run !== 'function') {
-    throw new BadInputError(`activity "${name}": run is ${typeof run}`, { hint: 'Give the function that makes the call: run: async (input, { signal }) => …' });
+    throw new BadInputError(`activity "${name}": run is ${typeof run}`, {
+      hint: 'Give the function that makes the call: run: async (input, { signal }) => …',
+    });
   }
   if (key !== undefined && typeof key !== 'function') {
-    throw new BadInputError(`activity "${name}": key is ${String(key)}`, { hint: 'Give a function of the input: key: ({ orderId }) => orderId.' });
+    throw new BadInputError(`activity "${name}": key is ${String(key)}`, {
+      hint: 'Give a function of the input: key: ({ orderId }) => orderId.',
+    });
   }
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new BadInputError(`activity "${name}": timeoutMs is ${String(timeoutMs)}`, { hint: 'Give milliseconds greater than 0, or leave it out.' });
+    throw new BadInputError(`activity "${name}": timeoutMs is ${String(timeoutMs)}`, {
+      hint: 'Give milliseconds greater than 0, or leave it out.',
+    });
   }
   if (concurrency !== undefined && concurrency !== Infinity && !(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
-    throw new BadInputError(`activity "${name}": concurrency is ${String(concurrency)}`, { hint: 'Give a whole number from 1, or leave it out.' });
+    throw new BadInputError(`activity "${name}": concurrency is ${String(concurrency)}`, {
+      hint: 'Give a whole number from 1, or leave it out.',
+    });
   }
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;

@@ -27,7 +27,8 @@ export function resolveRetry(policy: RetryPolicy | undefined, activity: string):
   const wrong = (option: string, hint: string): BadInputError =>
     new BadInputError(`activity "${activity}": retry.${option} is ${String(resolved[option as keyof RetryPolicy])}`, { hint });
   const { attempts, jitter } = resolved;
-  if (attempts !== Infinity && !(Number.isSafeInteger(attempts) && attempts >= 1)) throw wrong('attempts', 'Give a whole number from 1, or Infinity.');
+  if (attempts !== Infinity && !(Number.isSafeInteger(attempts) && attempts >= 1))
+    throw wrong('attempts', 'Give a whole number from 1, or Infinity.');
   if (!(resolved.initialMs >= 0)) throw wrong('initialMs', 'Give milliseconds, 0 or more.');
   if (!(resolved.maximumMs >= resolved.initialMs)) throw wrong('maximumMs', 'Give milliseconds, not less than initialMs.');
   if (!(resolved.factor >= 1)) throw wrong('factor', 'Give a number from 1.');

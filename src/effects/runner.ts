@@ -7,7 +7,7 @@
 import type { AnyActorLogic } from 'xstate';
 import { decode, encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { CancelledError, TimeoutError } from '../core/errors.js';
+import { BadInputError, CancelledError, TimeoutError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
@@ -33,7 +33,7 @@ interface Run {
   readonly activity: ResolvedActivity;
   /** Of the attempt that runs now; aborts its signal. */
   abort: ((reason: Error) => void) | undefined;
-  timer: TimerHandle | undefined;
+  timer: TimerHandle;
   startedAt: number;
 }
 
@@ -57,7 +57,7 @@ export class Runner implements OperationRunner {
   traits(logic: AnyActorLogic, path: string): OperationTraits {
     const question = isQuestion(logic);
     const { name, key } = activityOf(logic, question ? 'ask' : nameOf(path));
-    return { name, question, userKey: (input) => key?.(input) };
+    return { name, question, userKey: (input) => (key === undefined ? undefined : checkKey(name, key(input))) };
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
@@ -299,6 +299,13 @@ export class Runner implements OperationRunner {
       ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
     });
   }
+}
+
+function checkKey(activity: string, key: unknown): string {
+  if (typeof key === 'string' && key !== '') return key;
+  throw new BadInputError(`activity "${activity}": its key is ${JSON.stringify(key) ?? 'undefined'}`, {
+    hint: 'key(input) returns a string that is not empty.',
+  });
 }
 
 /** A plain `fromPromise`: its creator is called as XState would call it. */

@@ -30,7 +30,17 @@ import {
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
-import type { AgentRecord, DueTimer, LoadedAgent, LoadOutcome, MachineRecord, MessageRecord, NodeRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
+import type {
+  AgentRecord,
+  DueTimer,
+  LoadedAgent,
+  LoadOutcome,
+  MachineRecord,
+  MessageRecord,
+  NodeRecord,
+  OpenedStore,
+  PostOutcome,
+} from '../persistence/store.js';
 import type { ResolvedOptions } from './options.js';
 
 /** Where an agent is, seen from this node. */
@@ -49,6 +59,7 @@ const maximumStrikes = 3;
 export class Node implements AgentHost {
   readonly clock: Clock;
   readonly startedAt: number;
+  uses = 0;
   readonly committer: Committer;
   readonly operations: Runner;
   readonly uncommittedTurns: number;
@@ -66,14 +77,17 @@ export class Node implements AgentHost {
   readonly #struck = new Map<string, StatewardenError>();
   readonly #answers = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #ends = new Map<string, Set<(agent: Agent | undefined) => void>>();
-  #wanted = new Map<string | number, { promise: Promise<Presence>; resolve: (presence: Presence) => void; reject: (error: unknown) => void }>();
+  #wanted = new Map<
+    string | number,
+    { promise: Promise<Presence>; resolve: (presence: Presence) => void; reject: (error: unknown) => void }
+  >();
   #loading = new Map<string | number, Promise<Presence>>();
   #machines: MachineRecord[] = [];
   #nextKey: number;
   #questions = 0;
   /** Other nodes that were alive at the last look. */
   #neighbours: ReadonlySet<number> = new Set();
-  #heartbeat: TimerHandle | undefined;
+  #heartbeat: TimerHandle;
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -118,9 +132,12 @@ export class Node implements AgentHost {
 
   /** Recovers what was under way, then takes part in the store's life. */
   async start(): Promise<void> {
-    const machines = [...this.#registrations.values()].map(
-      ({ kind, version, schema, definition }): MachineRecord => ({ kind, version, schema, definition: JSON.stringify(definition) }),
-    );
+    const machines = [...this.#registrations.values()].map(({ kind, version, schema, definition }): MachineRecord => ({
+      kind,
+      version,
+      schema,
+      definition: JSON.stringify(definition),
+    }));
     await this.store.saveMachines(machines);
     this.#machines = [...(await this.store.machines())];
     this.store.onForeignMail((keys) => {
@@ -151,7 +168,7 @@ export class Node implements AgentHost {
   /** Finds an agent, bringing it into memory when it is active and nobody else's. */
   presence(idOrKey: string | number): Promise<Presence> {
     const agent = typeof idOrKey === 'string' ? this.#residents.get(idOrKey) : this.#byKey.get(idOrKey);
-    if (agent !== undefined && agent.status === 'active') return Promise.resolve({ where: 'here', agent });
+    if (agent?.status === 'active') return Promise.resolve({ where: 'here', agent });
     const known = this.#loading.get(idOrKey) ?? this.#wanted.get(idOrKey)?.promise;
     if (known !== undefined) return known;
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -212,7 +229,12 @@ export class Node implements AgentHost {
     if (here !== undefined && !here.gone) return { where: 'here', agent: here };
     const registration = this.#registrations.get(record.kind);
     const started = this.clock.elapsed();
-    const told = { type: 'recovery' as const, agentId: record.id, kind: record.kind, fromSequenceNumber: outcome.checkpoint?.sequenceNumber ?? 0 };
+    const told = {
+      type: 'recovery' as const,
+      agentId: record.id,
+      kind: record.kind,
+      fromSequenceNumber: outcome.checkpoint?.sequenceNumber ?? 0,
+    };
     if (registration === undefined) {
       const error = this.#unknownKind(record.kind);
       this.tell({ ...told, replayedTurns: 0, durationMs: 0, outcome: 'failed', error });
@@ -258,7 +280,8 @@ export class Node implements AgentHost {
   }
 
   #background(error: unknown): void {
-    if (this.#closing === undefined && this.#failure === undefined) this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) });
+    if (this.#closing === undefined && this.#failure === undefined)
+      this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) });
   }
 
   // ── Making agents ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,7 +350,10 @@ export class Node implements AgentHost {
   #unknownKind(kind: string): UnknownKindError {
     const known = [...this.#registrations.keys()].map((name) => JSON.stringify(name)).join(', ');
     return new UnknownKindError(`no agents of kind ${JSON.stringify(kind)} are registered`, {
-      hint: known === '' ? 'Register it with createRuntime({ agents: { … } }).' : `Registered kinds: ${known}. Add it to createRuntime({ agents: { … } }).`,
+      hint:
+        known === ''
+          ? 'Register it with createRuntime({ agents: { … } }).'
+          : `Registered kinds: ${known}. Add it to createRuntime({ agents: { … } }).`,
     });
   }
 
@@ -343,10 +369,14 @@ export class Node implements AgentHost {
   checkEvent(event: unknown): EventObject {
     const hint = "Send an object with a string type: { type: 'START' }.";
     if (typeof event !== 'object' || event === null || Array.isArray(event)) {
-      throw new BadEventError(`an event must be an object, not ${event === null ? 'null' : Array.isArray(event) ? 'an array' : typeof event}`, { hint });
+      throw new BadEventError(
+        `an event must be an object, not ${event === null ? 'null' : Array.isArray(event) ? 'an array' : typeof event}`,
+        { hint },
+      );
     }
     const { type } = event as { type?: unknown };
-    if (typeof type !== 'string' || type === '') throw new BadEventError(`an event needs a string type, not ${JSON.stringify(type) ?? 'undefined'}`, { hint });
+    if (typeof type !== 'string' || type === '')
+      throw new BadEventError(`an event needs a string type, not ${JSON.stringify(type) ?? 'undefined'}`, { hint });
     if (type === '*' || type.startsWith('xstate.') || type.startsWith('statewarden.')) {
       throw new BadEventError(`the event type "${type}" is reserved`, { hint: 'Use a type of your own.' });
     }
@@ -358,9 +388,12 @@ export class Node implements AgentHost {
     const text = encode(this.checkEvent(event), 'event');
     const limit = this.#options.limits.eventBytes;
     if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit)) {
-      throw new EventTooLargeError(`the event "${(event as EventObject).type}" takes ${String(Buffer.byteLength(text))} bytes, more than ${String(limit)}`, {
-        hint: 'Keep the value elsewhere and send a reference, or raise limits.eventBytes.',
-      });
+      throw new EventTooLargeError(
+        `the event "${(event as EventObject).type}" takes ${String(Buffer.byteLength(text))} bytes, more than ${String(limit)}`,
+        {
+          hint: 'Keep the value elsewhere and send a reference, or raise limits.eventBytes.',
+        },
+      );
     }
     return text;
   }
@@ -406,7 +439,12 @@ export class Node implements AgentHost {
   }
 
   /** An address for one answer, and the promise of it. */
-  question(): { readonly address: string; readonly answer: Promise<unknown>; readonly fail: (error: Error) => void; readonly abandon: () => void } {
+  question(): {
+    readonly address: string;
+    readonly answer: Promise<unknown>;
+    readonly fail: (error: Error) => void;
+    readonly abandon: () => void;
+  } {
     this.#questions += 1;
     const address = `code:${String(this.store.node)}.${String(this.#questions)}`;
     const answer = new Promise<unknown>((resolve, reject) => this.#answers.set(address, { resolve, reject }));
@@ -457,23 +495,29 @@ export class Node implements AgentHost {
 
   // ── Leaving memory ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Second chance over the order of use: an agent touched since the last look goes to the end of the line. */
+  /**
+   * The least recently used idle agents leave: of all when the cap is small, else of some that stand first in line, so that a sweep
+   * costs the same with any number of agents. A large cap is swept below itself, so that not every new agent brings a sweep.
+   */
   #sweep(): void {
     const cap = this.#options.limits.residentAgents;
-    let looks = 2 * (this.#residents.size - cap) + 32;
     if (this.#residents.size <= cap) return;
+    const leaving = this.#residents.size - cap + Math.floor(Math.min(cap, 16_384) / 64);
+    let looks = Math.min(this.#residents.size, 2 * leaving + 32);
+    const idle: Agent[] = [];
     for (const agent of this.#residents.values()) {
-      if (this.#residents.size <= cap || looks <= 0) return;
+      if (looks === 0) break;
       looks -= 1;
-      if (agent.used || !agent.idle) {
-        agent.used = false;
-        this.#residents.delete(agent.id);
-        this.#residents.set(agent.id, agent);
-      } else {
-        agent.gone = true;
-        this.#leave(agent);
-        if (this.observed) this.tell({ type: 'passivated', agentId: agent.id, kind: agent.kind });
-      }
+      this.#residents.delete(agent.id);
+      this.#residents.set(agent.id, agent);
+      if (agent.usedAt === 0) agent.usedAt = this.uses += 1;
+      else if (agent.idle) idle.push(agent);
+    }
+    idle.sort((one, other) => one.usedAt - other.usedAt);
+    for (const agent of idle.slice(0, leaving)) {
+      agent.gone = true;
+      this.#leave(agent);
+      if (this.observed) this.tell({ type: 'passivated', agentId: agent.id, kind: agent.kind });
     }
   }
 

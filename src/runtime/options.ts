@@ -1,6 +1,5 @@
 /** What a runtime is made with, its defaults, and the checks on it. */
 
-import type { AnyStateMachine } from 'xstate';
 import type { CheckpointPolicy } from '../actors/checkpoint-policy.js';
 import type { KindDefinition } from '../actors/registration.js';
 import { systemClock, type Clock } from '../core/clock.js';
@@ -8,7 +7,7 @@ import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
 import type { Store } from '../persistence/store.js';
 
-export type KindRegistry = Readonly<Record<string, KindDefinition<AnyStateMachine>>>;
+export type KindRegistry = Readonly<Record<string, KindDefinition>>;
 
 export interface Limits {
   /** Largest encoded event, in bytes of text. Default 1,048,576. */
@@ -57,7 +56,9 @@ const defaultLimits: Limits = { eventBytes: 1_048_576, mailbox: 10_000, uncommit
 /** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
-    throw new BadInputError('createRuntime() needs a store', { hint: "Pass store: sqlite('./agents.db') from 'statewarden/sqlite', or memory()." });
+    throw new BadInputError('createRuntime() needs a store', {
+      hint: "Pass store: sqlite('./agents.db') from 'statewarden/sqlite', or memory().",
+    });
   }
   if (typeof options.agents !== 'object' || options.agents === null) {
     throw new BadInputError('createRuntime() needs the kinds of agents', { hint: 'Pass agents: { researcher: { machine, version: 1 } }.' });

@@ -4,7 +4,15 @@
  */
 
 import { Observable } from 'rxjs';
-import { createActor, type AnyMachineSnapshot, type AnyStateMachine, type EmittedFrom, type EventFrom, type OutputFrom, type SnapshotFrom } from 'xstate';
+import {
+  createActor,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type EmittedFrom,
+  type EventFrom,
+  type OutputFrom,
+  type SnapshotFrom,
+} from 'xstate';
 import { agentFailed, type Agent } from '../actors/agent.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
@@ -15,7 +23,8 @@ import {
   DeadLetterError,
   LeaseLostError,
   MailboxFullError,
-  StatewardenError,
+  RuntimeClosedError,
+  type StatewardenError,
   TimeoutError,
   UnknownAgentError,
 } from '../core/errors.js';
@@ -33,15 +42,21 @@ export interface AgentRef<TMachine extends AnyStateMachine = AnyStateMachine> {
    */
   send(event: EventFrom<TMachine>, options?: { readonly messageId?: string }): Promise<Receipt>;
   /** Sends an event and resolves to what the machine answers with `reply(…)`. Default limit 30,000 ms. @throws TimeoutError and what `send` throws */
-  ask<TReply = unknown>(event: EventFrom<TMachine>, options?: { readonly messageId?: string; readonly timeoutMs?: number }): Promise<TReply>;
+  ask<TReply = unknown>(
+    event: EventFrom<TMachine>,
+    options?: { readonly messageId?: string; readonly timeoutMs?: number },
+  ): Promise<TReply>;
   /** The latest committed snapshot. */
   snapshot(): Promise<SnapshotFrom<TMachine>>;
-  /** Committed snapshots, the current one first; completes when the agent ends. Watching keeps the agent in memory. */
+  /** Committed snapshots, the current one first; completes when the agent ends or the runtime is closed. Watching keeps the agent in memory. */
   readonly snapshots$: Observable<SnapshotFrom<TMachine>>;
   /** What the machine emits, after the commit. */
   readonly emitted$: Observable<EmittedFrom<TMachine>>;
   /** The first committed snapshot, from the current one on, that satisfies. @throws TimeoutError; AgentStoppedError when it ended before */
-  waitFor(predicate: (snapshot: SnapshotFrom<TMachine>) => boolean, options?: { readonly timeoutMs?: number }): Promise<SnapshotFrom<TMachine>>;
+  waitFor(
+    predicate: (snapshot: SnapshotFrom<TMachine>) => boolean,
+    options?: { readonly timeoutMs?: number },
+  ): Promise<SnapshotFrom<TMachine>>;
   /** The machine's output, whenever it ends. @throws AgentFailedError, AgentStoppedError */
   result(): Promise<OutputFrom<TMachine>>;
   /** Ends the agent; resolves once that is durable. An agent that has ended already stays as it is. */
@@ -106,7 +121,14 @@ export class Reference implements AgentRef {
 
   /** The unfenced way: into the mailbox in the store. */
   async #post(event: string, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
-    const outcome = await this.#node.post({ to: this.id, messageId, event, from: undefined, replyTo, acceptedAt: this.#options.clock.now() });
+    const outcome = await this.#node.post({
+      to: this.id,
+      messageId,
+      event,
+      from: undefined,
+      replyTo,
+      acceptedAt: this.#options.clock.now(),
+    });
     switch (outcome.outcome) {
       case 'accepted':
         return { sequenceNumber: 0, duplicate: false };
@@ -129,7 +151,12 @@ export class Reference implements AgentRef {
     });
     try {
       await this.#send(event, options.messageId, question.address);
-      return (await this.#within(question.answer, options.timeoutMs ?? defaultAskMs, 'did not answer', 'Its machine answers with reply(…); raise timeoutMs if it needs longer.')) as TReply;
+      return (await this.#within(
+        question.answer,
+        options.timeoutMs ?? defaultAskMs,
+        'did not answer',
+        'Its machine answers with reply(…); raise timeoutMs if it needs longer.',
+      )) as TReply;
     } finally {
       forget();
       question.abandon();
@@ -157,15 +184,15 @@ export class Reference implements AgentRef {
         }
         if (presence.where !== 'here') throw this.#absent(presence);
         const { agent } = presence;
-        let current: AnyMachineSnapshot | undefined;
+        let started = false;
         const early: AnyMachineSnapshot[] = [];
         const stop = agent.observe({
-          next: (snapshot) => void (current === undefined ? early.push(snapshot) : subscriber.next(snapshot)),
+          next: (snapshot) => void (started ? subscriber.next(snapshot) : early.push(snapshot)),
           ended: () => {
-            if (current !== undefined) subscriber.complete();
+            if (started) subscriber.complete();
           },
-          // It left this memory with an error of its own: go on with the one that comes back, or tell why it cannot.
-          dropped: (error) => void again(error),
+          // It left this memory: go on with the one that comes back, or tell why it cannot. Closing the runtime is a good end.
+          dropped: (error) => void (error instanceof RuntimeClosedError ? subscriber.complete() : again(error)),
         });
         leave = stop;
         if (subscriber.closed) {
@@ -174,7 +201,7 @@ export class Reference implements AgentRef {
         }
         const first = await agent.seen();
         if (subscriber.closed) return;
-        current = first;
+        started = true;
         if (early.length === 0) subscriber.next(first);
         else for (const snapshot of early) subscriber.next(snapshot);
         if (agent.status !== 'active' && agent.gone) subscriber.complete();
@@ -198,7 +225,7 @@ export class Reference implements AgentRef {
             leave = presence.agent.observe({
               emitted: (event) => subscriber.next(event as never),
               ended: () => subscriber.complete(),
-              dropped: (error) => subscriber.error(error),
+              dropped: (error) => void (error instanceof RuntimeClosedError ? subscriber.complete() : subscriber.error(error)),
             });
           }
         },
@@ -220,11 +247,24 @@ export class Reference implements AgentRef {
           }
         },
         error: reject,
-        complete: () =>
-          reject(new AgentStoppedError(`agent "${this.id}" ended before it was as wanted`, { hint: 'Look at its last state with `statewarden show`.' })),
+        complete: () => {
+          try {
+            this.#node.assertOpen();
+            reject(
+              new AgentStoppedError(`agent "${this.id}" ended before it was as wanted`, {
+                hint: 'Look at its last state with `statewarden show`.',
+              }),
+            );
+          } catch (error) {
+            reject(error as Error);
+          }
+        },
       });
     });
-    const limited = timeoutMs === undefined ? found : this.#within(found, timeoutMs, 'was not as wanted', 'Look at its state with `statewarden show`, or raise timeoutMs.');
+    const limited =
+      timeoutMs === undefined
+        ? found
+        : this.#within(found, timeoutMs, 'was not as wanted', 'Look at its state with `statewarden show`, or raise timeoutMs.');
     return limited.finally(() => subscription?.unsubscribe());
   }
 
@@ -248,7 +288,9 @@ export class Reference implements AgentRef {
         if (record.status === 'done') return decode(record.outcome ?? '{"$sw":"undefined"}') as never;
         if (record.status === 'error') throw agentFailed(this.id, decode(record.outcome ?? 'null'));
         if (record.status === 'stopped') {
-          throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, { hint: 'Ask for the result of agents that reach a final state.' });
+          throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, {
+            hint: 'Ask for the result of agents that reach a final state.',
+          });
         }
         if (record.status === 'parked') {
           const presence = await node.presence(this.id);
@@ -270,8 +312,11 @@ export class Reference implements AgentRef {
   }
 
   async #present(): Promise<Presence> {
-    this.#node.assertOpen();
-    return this.#node.presence(this.id);
+    for (;;) {
+      this.#node.assertOpen();
+      const presence = await this.#node.presence(this.id);
+      if (presence.where !== 'here' || !presence.agent.gone) return presence;
+    }
   }
 
   /** The last snapshot of an agent that has ended, as XState would show it. */
@@ -288,7 +333,10 @@ export class Reference implements AgentRef {
     const { clock } = this.#options;
     let handle: unknown;
     const expired = new Promise<never>((_, reject) => {
-      handle = clock.setTimeout(() => reject(new TimeoutError(`agent "${this.id}" ${what} within ${String(timeoutMs)} ms`, { hint })), timeoutMs);
+      handle = clock.setTimeout(
+        () => reject(new TimeoutError(`agent "${this.id}" ${what} within ${String(timeoutMs)} ms`, { hint })),
+        timeoutMs,
+      );
     });
     try {
       return await Promise.race([wanted, expired]);
@@ -314,10 +362,14 @@ export class Reference implements AgentRef {
 
   #unanswered(agent: Agent): StatewardenError {
     if (agent.status === 'error') return agentFailed(this.id, agent.failure);
-    return new AgentStoppedError(`agent "${this.id}" ended (${agent.status}) without an answer`, { hint: 'Its machine answers with reply(…) before it ends.' });
+    return new AgentStoppedError(`agent "${this.id}" ended (${agent.status}) without an answer`, {
+      hint: 'Its machine answers with reply(…) before it ends.',
+    });
   }
 
   #unknown(): UnknownAgentError {
-    return new UnknownAgentError(`there is no agent "${this.id}"`, { hint: 'Make it with runtime.spawn(kind, { id }); `statewarden ls` lists the agents.' });
+    return new UnknownAgentError(`there is no agent "${this.id}"`, {
+      hint: 'Make it with runtime.spawn(kind, { id }); `statewarden ls` lists the agents.',
+    });
   }
 }

@@ -31,18 +31,42 @@ describe('a checkpoint from a machine that changed under the same version', () =
     ['the active state was removed', createMachine({ ...base, states: { open: {}, shipped: {} } }), ['state "paid" is gone']],
     ['the active state was renamed', createMachine({ ...base, states: { open: {}, settled: {}, shipped: {} } }), ['state "paid" is gone']],
     ['the active state became compound', withPaid({ initial: 'x', states: { x: {} } }), ['state "paid" was atomic and is compound']],
-    ['the active state became parallel', withPaid({ type: 'parallel', states: { x: {}, y: {} } }), ['state "paid" was atomic and is parallel']],
+    [
+      'the active state became parallel',
+      withPaid({ type: 'parallel', states: { x: {}, y: {} } }),
+      ['state "paid" was atomic and is parallel'],
+    ],
     ['the active state became final', withPaid({ type: 'final', on: undefined }), ['state "paid" was atomic and is final']],
-    ['an invoke was added to the active state', withPaid({ invoke: { src: fromPromise(async () => 1), id: 'ship' } }), ['state "paid": invoke "ship ← ']],
-    ['an invoke was added to the root', createMachine({ ...base, invoke: { src: fromPromise(async () => 1), id: 'watch' } }), ['the root: invoke "watch ← ']],
+    [
+      'an invoke was added to the active state',
+      withPaid({ invoke: { src: fromPromise(async () => 1), id: 'ship' } }),
+      ['state "paid": invoke "ship ← '],
+    ],
+    [
+      'an invoke was added to the root',
+      createMachine({ ...base, invoke: { src: fromPromise(async () => 1), id: 'watch' } }),
+      ['the root: invoke "watch ← '],
+    ],
     ['a delay was added to the active state', withPaid({ after: { 5_000: 'shipped' } }), ['state "paid": delay "5000" is new']],
-    ['the context has a new key', withPaid({}, { context: { total: 1, currency: 'EUR' } }), ['context key "currency" is new and missing in the checkpoint']],
+    [
+      'the context has a new key',
+      withPaid({}, { context: { total: 1, currency: 'EUR' } }),
+      ['context key "currency" is new and missing in the checkpoint'],
+    ],
     [
       'several things changed: all are told',
       withPaid({ initial: 'x', states: { x: {} }, after: { 9: 'open' } }, { context: { total: 1, tax: 0 } }),
-      ['state "paid" was atomic and is compound', 'state "paid": delay "9" is new', 'context key "tax" is new and missing in the checkpoint'],
+      [
+        'state "paid" was atomic and is compound',
+        'state "paid": delay "9" is new',
+        'context key "tax" is new and missing in the checkpoint',
+      ],
     ],
-    ['the shape is another one altogether', createMachine({ id: 'order', type: 'parallel', states: { a: {}, b: {} } }), ['the root was compound and is parallel', 'state "paid" is gone', 'region "a" is new', 'region "b" is new']],
+    [
+      'the shape is another one altogether',
+      createMachine({ id: 'order', type: 'parallel', states: { a: {}, b: {} } }),
+      ['the root was compound and is parallel', 'state "paid" is gone', 'region "a" is new', 'region "b" is new'],
+    ],
   ];
   for (const [what, machine, differences] of refused) {
     it(`parks the agent and says what differs: ${what}`, async () => {
@@ -58,7 +82,13 @@ describe('a checkpoint from a machine that changed under the same version', () =
         for (const [index, line] of differences.entries()) expect(error.differences[index]).to.include(line);
         expect(error.message).to.include('"o"').and.include(differences[0]);
         expect(error.hint).to.match(/Raise agents\.order\.version to 2 and give migrations: \{ 2: /);
-        for (const call of [() => agent.snapshot(), () => agent.result(), () => agent.ask({ type: 'SHIP' }), () => agent.stop(), () => agent.waitFor(() => true)]) {
+        for (const call of [
+          () => agent.snapshot(),
+          () => agent.result(),
+          () => agent.ask({ type: 'SHIP' }),
+          () => agent.stop(),
+          () => agent.waitFor(() => true),
+        ]) {
           await failing('SNAPSHOT_VERSION', call);
         }
         expect(events.some((event) => event.type === 'parked' && event.agentId === 'o')).to.equal(true);
@@ -88,13 +118,17 @@ describe('a checkpoint from a machine that changed under the same version', () =
   });
 
   it('tells of a changed child machine', async () => {
-    const parent = (child: AnyStateMachine): AnyStateMachine => setup({ actors: { child } }).createMachine({ id: 'parent', invoke: { src: 'child', id: 'kid' } });
+    const parent = (child: AnyStateMachine): AnyStateMachine =>
+      setup({ actors: { child } }).createMachine({ id: 'parent', invoke: { src: 'child', id: 'kid' } });
     const store = memory();
     {
       await using runtime = await createRuntime({ store, agents: { order: { machine: parent(createMachine(base)), version: 1 } } });
       await runtime.spawn('order', { id: 'o' });
     }
-    await using runtime = await reopen(store, { machine: parent(createMachine({ ...base, initial: 'paid', states: { paid: {} } })), version: 1 });
+    await using runtime = await reopen(store, {
+      machine: parent(createMachine({ ...base, initial: 'paid', states: { paid: {} } })),
+      version: 1,
+    });
     const { differences } = await failing<SnapshotVersionError>('SNAPSHOT_VERSION', () => runtime.agent('o').snapshot());
     expect(differences).to.deep.equal(['child "kid": state "open" is gone']);
   });
@@ -103,7 +137,10 @@ describe('a checkpoint from a machine that changed under the same version', () =
     ['a state that is not active was removed', createMachine({ ...base, states: { open: {}, paid: base.states.paid, shipped: {} } })],
     ['a state was added', createMachine({ ...base, states: { ...base.states, returned: {} } })],
     ['an event was added', withPaid({ on: { SHIP: 'shipped', REFUND: 'open' } })],
-    ['an invoke was added to a state that is not active', createMachine({ ...base, states: { ...base.states, shipped: { invoke: { src: fromPromise(async () => 1) } } } })],
+    [
+      'an invoke was added to a state that is not active',
+      createMachine({ ...base, states: { ...base.states, shipped: { invoke: { src: fromPromise(async () => 1) } } } }),
+    ],
     ['another state became compound', createMachine({ ...base, states: { ...base.states, open: { initial: 'x', states: { x: {} } } } })],
     ['actions were added', withPaid({ entry: () => undefined, exit: () => undefined })],
   ];
@@ -118,7 +155,11 @@ describe('a checkpoint from a machine that changed under the same version', () =
 });
 
 describe('migrations', () => {
-  const settled = createMachine({ ...base, context: { total: 1, currency: 'EUR' }, states: { open: {}, settled: { on: { SHIP: 'shipped' } }, shipped: {} } });
+  const settled = createMachine({
+    ...base,
+    context: { total: 1, currency: 'EUR' },
+    states: { open: {}, settled: { on: { SHIP: 'shipped' } }, shipped: {} },
+  });
   const toSettled = (snapshot: { value: unknown; context: Record<string, unknown> }) => ({
     ...snapshot,
     value: snapshot.value === 'paid' ? 'settled' : snapshot.value,
@@ -139,7 +180,10 @@ describe('migrations', () => {
     const store = await paidOrder();
     const steps: number[] = [];
     const migrations = Object.fromEntries(
-      [2, 3, 4].map((step) => [step, (snapshot: { value: unknown; context: Record<string, unknown> }) => (steps.push(step), step === 3 ? toSettled(snapshot) : snapshot)]),
+      [2, 3, 4].map((step) => [
+        step,
+        (snapshot: { value: unknown; context: Record<string, unknown> }) => (steps.push(step), step === 3 ? toSettled(snapshot) : snapshot),
+      ]),
     );
     for (let start = 0; start < 2; start += 1) {
       await using runtime = await reopen(store, { machine: settled, version: 4, migrations });

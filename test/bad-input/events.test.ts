@@ -4,7 +4,10 @@ import { createRuntime, memory, reply, tell, type AgentRef, type NotSerializable
 import { failing } from './failing.js';
 
 const counter = setup({
-  types: { context: {} as { count: number; kept?: unknown }, events: {} as { type: 'INC' } | { type: 'KEEP'; value: unknown } | { type: 'END' } },
+  types: {
+    context: {} as { count: number; kept?: unknown },
+    events: {} as { type: 'INC' } | { type: 'KEEP'; value: unknown } | { type: 'END' },
+  },
 }).createMachine({
   id: 'counter',
   context: { count: 0 },
@@ -51,12 +54,16 @@ describe('an event that cannot be taken', () => {
   it('is refused when it holds what cannot be saved, saying where', async () => {
     await using runtime = await createRuntime({ store: memory(), agents });
     const agent = await runtime.spawn('counter', { id: 'c' });
-    const error = await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'KEEP', value: { deep: [1, { call: () => 1 }] } }));
+    const error = await failing<NotSerializableError>('NOT_SERIALIZABLE', () =>
+      agent.send({ type: 'KEEP', value: { deep: [1, { call: () => 1 }] } }),
+    );
     expect(error.path).to.equal('event.value.deep[1].call');
     expect(error.message).to.include('event.value.deep[1].call');
     const circle: { self?: unknown } = {};
     circle.self = circle;
-    expect((await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'KEEP', value: circle }))).path).to.equal('event.value.self');
+    expect((await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'KEEP', value: circle }))).path).to.equal(
+      'event.value.self',
+    );
     expect((await agent.snapshot()).context).to.deep.equal({ count: 0 });
   });
 
@@ -131,7 +138,9 @@ describe('an event for an agent that cannot take it', () => {
   });
 
   it('becomes a dead letter when another agent tells it to one that does not exist', async () => {
-    const teller = setup({ types: { events: {} as { type: 'GO' } } }).createMachine({ on: { GO: { actions: tell('nobody', { type: 'HELLO' }) } } });
+    const teller = setup({ types: { events: {} as { type: 'GO' } } }).createMachine({
+      on: { GO: { actions: tell('nobody', { type: 'HELLO' }) } },
+    });
     await using runtime = await createRuntime({ store: memory(), agents: { teller: { machine: teller, version: 1 } } });
     const agent = await runtime.spawn('teller', { id: 't' });
     await agent.send({ type: 'GO' });

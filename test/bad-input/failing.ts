@@ -18,7 +18,7 @@ export async function failing<T extends StatewardenError = StatewardenError>(cod
   expect(thrown, String((thrown as Error).stack)).to.be.instanceOf(StatewardenError);
   const error = thrown as T;
   expect(error.code, error.message).to.equal(code);
-  expect(error.hint.length, "the hint says what to do").to.be.greaterThan(10);
+  expect(error.hint.length, 'the hint says what to do').to.be.greaterThan(10);
   expect(error.name).to.equal(error.constructor.name);
   return error;
 }

@@ -4,31 +4,111 @@ import { createRuntime, memory } from 'statewarden';
 import { failing } from './failing.js';
 
 const work = fromPromise(async () => 1);
-const start = (machine: unknown) => createRuntime({ store: memory(), agents: { bad: { machine: machine as AnyStateMachine, version: 1 } } });
+const start = (machine: unknown) =>
+  createRuntime({ store: memory(), agents: { bad: { machine: machine as AnyStateMachine, version: 1 } } });
 
 describe('a machine that spawns a child from inline logic', () => {
   const refused: readonly (readonly [string, AnyStateMachine, string])[] = [
     ['in the entry of the root', createMachine({ id: 'm', entry: spawnChild(fromPromise(async () => 1)) }), 'machine "m"'],
     ['in the entry of a state', createMachine({ id: 'm', initial: 'a', states: { a: { entry: spawnChild(work) } } }), 'state "a"'],
     ['in the exit of a state', createMachine({ id: 'm', initial: 'a', states: { a: { exit: [spawnChild(work)] } } }), 'state "a"'],
-    ['in a transition', createMachine({ id: 'm', initial: 'a', states: { a: { on: { GO: { actions: spawnChild(fromCallback(() => undefined)) } } } } }), 'state "a"'],
-    ['in one of several transitions', createMachine({ id: 'm', initial: 'a', states: { a: { on: { GO: [{ guard: () => false }, { actions: [spawnChild(work)] }] } } } }), 'state "a"'],
-    ['after a delay', createMachine({ id: 'm', initial: 'a', states: { a: { after: { 5: { actions: spawnChild(work) } } } } }), 'state "a"'],
-    ['in an always transition', createMachine({ id: 'm', initial: 'a', states: { a: { always: { target: 'b', actions: spawnChild(work) } }, b: {} } }), 'state "a"'],
-    ['in the onDone of an invoke', createMachine({ id: 'm', initial: 'a', states: { a: { invoke: { src: work, onDone: { actions: spawnChild(work) } } } } }), 'state "a"'],
-    ['in a nested state', createMachine({ id: 'm', initial: 'a', states: { a: { initial: 'b', states: { b: { initial: 'c', states: { c: { entry: spawnChild(work) } } } } } } }), 'state "a.b.c"'],
-    ['with another machine as the child', createMachine({ id: 'm', initial: 'a', states: { a: { entry: spawnChild(createMachine({})) } } }), 'state "a"'],
-    ['inside an assign', createMachine({ id: 'm', initial: 'a', states: { a: { entry: assign({ ref: ({ spawn }) => spawn(fromPromise(async () => 1)) }) } } }), 'state "a"'],
-    ['inside an assign of the whole context', createMachine({ id: 'm', initial: 'a', states: { a: { on: { GO: { actions: assign(({ spawn }: { spawn: (logic: unknown) => unknown }) => ({ ref: spawn(fromPromise(async () => 1)) })) as never } } } } }), 'state "a"'],
-    ['inside enqueueActions', createMachine({ id: 'm', initial: 'a', states: { a: { entry: enqueueActions(({ enqueue }) => enqueue.spawnChild(fromPromise(async () => 1))) } } }), 'state "a"'],
+    [
+      'in a transition',
+      createMachine({ id: 'm', initial: 'a', states: { a: { on: { GO: { actions: spawnChild(fromCallback(() => undefined)) } } } } }),
+      'state "a"',
+    ],
+    [
+      'in one of several transitions',
+      createMachine({ id: 'm', initial: 'a', states: { a: { on: { GO: [{ guard: () => false }, { actions: [spawnChild(work)] }] } } } }),
+      'state "a"',
+    ],
+    [
+      'after a delay',
+      createMachine({ id: 'm', initial: 'a', states: { a: { after: { 5: { actions: spawnChild(work) } } } } }),
+      'state "a"',
+    ],
+    [
+      'in an always transition',
+      createMachine({ id: 'm', initial: 'a', states: { a: { always: { target: 'b', actions: spawnChild(work) } }, b: {} } }),
+      'state "a"',
+    ],
+    [
+      'in the onDone of an invoke',
+      createMachine({ id: 'm', initial: 'a', states: { a: { invoke: { src: work, onDone: { actions: spawnChild(work) } } } } }),
+      'state "a"',
+    ],
+    [
+      'in a nested state',
+      createMachine({
+        id: 'm',
+        initial: 'a',
+        states: { a: { initial: 'b', states: { b: { initial: 'c', states: { c: { entry: spawnChild(work) } } } } } },
+      }),
+      'state "a.b.c"',
+    ],
+    [
+      'with another machine as the child',
+      createMachine({ id: 'm', initial: 'a', states: { a: { entry: spawnChild(createMachine({})) } } }),
+      'state "a"',
+    ],
+    [
+      'inside an assign',
+      createMachine({ id: 'm', initial: 'a', states: { a: { entry: assign({ ref: ({ spawn }) => spawn(fromPromise(async () => 1)) }) } } }),
+      'state "a"',
+    ],
+    [
+      'inside an assign of the whole context',
+      createMachine({
+        id: 'm',
+        initial: 'a',
+        states: {
+          a: {
+            on: {
+              GO: {
+                actions: assign(({ spawn }: { spawn: (logic: unknown) => unknown }) => ({
+                  ref: spawn(fromPromise(async () => 1)),
+                })) as never,
+              },
+            },
+          },
+        },
+      }),
+      'state "a"',
+    ],
+    [
+      'inside enqueueActions',
+      createMachine({
+        id: 'm',
+        initial: 'a',
+        states: { a: { entry: enqueueActions(({ enqueue }) => enqueue.spawnChild(fromPromise(async () => 1))) } },
+      }),
+      'state "a"',
+    ],
     [
       'in the context factory',
-      createMachine({ id: 'm', context: (({ spawn }: { spawn: (logic: unknown) => unknown }) => ({ ref: spawn(fromPromise(async () => 1)) })) as never }) as AnyStateMachine,
+      createMachine({
+        id: 'm',
+        context: (({ spawn }: { spawn: (logic: unknown) => unknown }) => ({ ref: spawn(fromPromise(async () => 1)) })) as never,
+      }) as unknown as AnyStateMachine,
       'the context factory',
     ],
-    ['in a named action', setup({ actions: { hire: spawnChild(work) as never } }).createMachine({ id: 'm', entry: 'hire' as never }), 'action "hire"'],
-    ['in a registered child machine', setup({ actors: { child: createMachine({ id: 'kid', initial: 'a', states: { a: { entry: spawnChild(work) } } }) } }).createMachine({ id: 'm' }), 'machine "kid": state "a"'],
-    ['in an inline invoked machine', createMachine({ id: 'm', invoke: { src: createMachine({ id: 'kid', entry: spawnChild(work) }) } }), 'machine "kid"'],
+    [
+      'in a named action',
+      setup({ actions: { hire: spawnChild(work) as never } }).createMachine({ id: 'm', entry: 'hire' as never }),
+      'action "hire"',
+    ],
+    [
+      'in a registered child machine',
+      setup({ actors: { child: createMachine({ id: 'kid', initial: 'a', states: { a: { entry: spawnChild(work) } } }) } }).createMachine({
+        id: 'm',
+      }),
+      'machine "kid": state "a"',
+    ],
+    [
+      'in an inline invoked machine',
+      createMachine({ id: 'm', invoke: { src: createMachine({ id: 'kid', entry: spawnChild(work) }) } }),
+      'machine "kid"',
+    ],
   ];
   for (const [where, machine, place] of refused) {
     it(`is refused when it is registered: ${where}`, async () => {
@@ -45,7 +125,14 @@ describe('a machine that spawns a child from inline logic', () => {
       id: 'm',
       context: {},
       initial: 'a',
-      states: { a: { on: { GO: { target: 'b', actions: assign({ ref: ({ spawn }) => (spawn as unknown as (logic: unknown) => unknown)(hidden.logic) }) } } }, b: {} },
+      states: {
+        a: {
+          on: {
+            GO: { target: 'b', actions: assign({ ref: ({ spawn }) => (spawn as unknown as (logic: unknown) => unknown)(hidden.logic) }) },
+          },
+        },
+        b: {},
+      },
     });
     await using runtime = await start(machine);
     const agent = await runtime.spawn('bad', { id: 'x' });
@@ -58,7 +145,10 @@ describe('a machine that spawns a child from inline logic', () => {
   it('may spawn by name, and invoke inline logic', async () => {
     const machine = setup({ actors: { work } }).createMachine({
       initial: 'a',
-      states: { a: { entry: spawnChild('work', { id: 'w' }), invoke: { src: fromPromise(async () => 2), onDone: 'b' } }, b: { type: 'final' } },
+      states: {
+        a: { entry: spawnChild('work', { id: 'w' }), invoke: { src: fromPromise(async () => 2), onDone: 'b' } },
+        b: { type: 'final' },
+      },
     });
     await using runtime = await start(machine);
     await (await runtime.spawn('bad', { id: 'x' })).result();
@@ -70,7 +160,11 @@ describe('what is registered as a kind', () => {
   const machine = createMachine({});
   const bad: readonly (readonly [string, unknown, string])[] = [
     ['has no machine', { version }, 'agents.bad.machine is not an XState machine'],
-    ['has a machine’s configuration in place of the machine', { machine: { initial: 'a', states: { a: {} } }, version }, 'agents.bad.machine is not an XState machine'],
+    [
+      'has a machine’s configuration in place of the machine',
+      { machine: { initial: 'a', states: { a: {} } }, version },
+      'agents.bad.machine is not an XState machine',
+    ],
     ['has a promise’s logic in place of the machine', { machine: work, version }, 'agents.bad.machine is not an XState machine'],
     ['is nothing', undefined, 'agents.bad'],
     ['has no version', { machine }, 'agents.bad.version is undefined'],
@@ -91,7 +185,11 @@ describe('what is registered as a kind', () => {
 
   it('is looked at before the store is opened', async () => {
     let opened = false;
-    const store = { name: 's', capabilities: { durable: true, shared: true }, open: () => ((opened = true), Promise.reject(new Error('opened'))) };
+    const store = {
+      name: 's',
+      capabilities: { durable: true, shared: true },
+      open: () => ((opened = true), Promise.reject(new Error('opened'))),
+    };
     await failing('BAD_INPUT', () => createRuntime({ store, agents: { bad: { machine, version: 0 } } }));
     expect(opened).to.equal(false);
   });

@@ -118,7 +118,9 @@ describe('a call after close', () => {
   it('rejects who waits when it is closed', async () => {
     const runtime = await createRuntime({ store: memory(), agents });
     const agent = await runtime.spawn('plain', { id: 'p' });
-    const waiting = [() => agent.result(), () => agent.waitFor(() => false), () => agent.ask({ type: 'GO' })].map((call) => failing('RUNTIME_CLOSED', call));
+    const waiting = [() => agent.result(), () => agent.waitFor(() => false), () => agent.ask({ type: 'GO' })].map((call) =>
+      failing('RUNTIME_CLOSED', call),
+    );
     await agent.snapshot();
     await runtime.close();
     await Promise.all(waiting);

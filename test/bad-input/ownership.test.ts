@@ -9,9 +9,13 @@ import { failing, inFolder } from './failing.js';
 const counter = setup({ types: { context: {} as { count: number }, events: {} as { type: 'INC' } | { type: 'HOW_MANY' } } }).createMachine({
   id: 'counter',
   context: { count: 0 },
-  on: { INC: { actions: assign({ count: ({ context }) => context.count + 1 }) }, HOW_MANY: { actions: reply(({ context }) => context.count) } },
+  on: {
+    INC: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+    HOW_MANY: { actions: reply(({ context }) => context.count) },
+  },
 });
-const open = (store: Store, name: string) => createRuntime({ store, agents: { counter: { machine: counter, version: 1 } }, node: { name } });
+const open = (store: Store, name: string) =>
+  createRuntime({ store, agents: { counter: { machine: counter, version: 1 } }, node: { name } });
 
 /** Each case on both stores: two runtimes on one memory store, two connections to one file. */
 const stores: readonly (readonly [string, (work: (first: Store, second: Store) => Promise<void>) => Promise<void>])[] = [
@@ -33,7 +37,13 @@ for (const [place, withStores] of stores) {
         await first.spawn('counter', { id: 'c' });
         await using second = await open(two, 'second');
         const agent = second.agent<'counter'>('c');
-        for (const call of [() => agent.snapshot(), () => agent.ask({ type: 'HOW_MANY' }), () => agent.stop(), () => agent.waitFor(() => true), () => new Promise((_, reject) => agent.snapshots$.subscribe({ error: reject }))]) {
+        for (const call of [
+          () => agent.snapshot(),
+          () => agent.ask({ type: 'HOW_MANY' }),
+          () => agent.stop(),
+          () => agent.waitFor(() => true),
+          () => new Promise((_, reject) => agent.snapshots$.subscribe({ error: reject })),
+        ]) {
           const error = await failing('AGENT_OWNED', call);
           expect(error.disposition).to.equal('retry');
           expect(error.message).to.include(`process ${String(process.pid)}`);
@@ -63,7 +73,7 @@ for (const [place, withStores] of stores) {
         await using second = await open(two, 'second');
         const agent = await second.spawn('counter', { id: 'c' });
         await failing('AGENT_OWNED', () => agent.snapshot());
-        expect((await (first.agent<'counter'>('c')).send({ type: 'INC' })).sequenceNumber).to.equal(2);
+        expect((await first.agent<'counter'>('c').send({ type: 'INC' })).sequenceNumber).to.equal(2);
       }));
 
     it('has it as soon as the first one closes', () =>

@@ -223,7 +223,10 @@ function openWithoutPrivileges(folder: string, path: string): { code: string; me
     for (const name of [folder, path, `${path}-wal`, `${path}-shm`]) if (existsSync(name)) chownSync(name, nobody, nobody);
   }
   const program = fileURLToPath(new URL('./open-file.js', import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, path], { encoding: 'utf8', ...(root ? { uid: nobody, gid: nobody } : {}) });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, path], {
+    encoding: 'utf8',
+    ...(root ? { uid: nobody, gid: nobody } : {}),
+  });
   if (status === 0) return JSON.parse(stdout) as { code: string; message: string; hint: string };
   if (root && (status === null || /EACCES|permission denied|Cannot find module/.test(stderr))) return undefined;
   throw new Error(stderr);

@@ -8,7 +8,10 @@ class Socket {
 }
 
 const keeper = setup({
-  types: { context: {} as { count: number; socket?: unknown }, events: {} as { type: 'INC' } | { type: 'OPEN' } | { type: 'NEST' } | { type: 'BOTH' } },
+  types: {
+    context: {} as { count: number; socket?: unknown },
+    events: {} as { type: 'INC' } | { type: 'OPEN' } | { type: 'NEST' } | { type: 'BOTH' },
+  },
 }).createMachine({
   id: 'keeper',
   context: { count: 0 },
@@ -29,7 +32,9 @@ describe('a context that cannot be saved', () => {
     const error = await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'OPEN' }));
     expect(error.path).to.equal('context.socket');
     expect(error.message).to.equal('agent "k": context.socket is an instance of Socket, which cannot be saved');
-    expect((await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'NEST' }))).path).to.equal('context.socket.list[0].open');
+    expect((await failing<NotSerializableError>('NOT_SERIALIZABLE', () => agent.send({ type: 'NEST' }))).path).to.equal(
+      'context.socket.list[0].open',
+    );
     expect(await agent.send({ type: 'INC' })).to.deep.equal({ sequenceNumber: 3, duplicate: false });
     expect((await agent.snapshot()).context).to.deep.equal({ count: 2 });
   });
@@ -64,7 +69,10 @@ describe('a context that cannot be saved', () => {
     const machine = setup({ actors: { connect }, types: { context: {} as { socket?: unknown } } }).createMachine({
       context: {},
       initial: 'connecting',
-      states: { connecting: { invoke: { src: 'connect', onDone: { target: 'open', actions: assign({ socket: () => new Socket() }) } } }, open: {} },
+      states: {
+        connecting: { invoke: { src: 'connect', onDone: { target: 'open', actions: assign({ socket: () => new Socket() }) } } },
+        open: {},
+      },
     });
     const store = memory();
     {
@@ -79,7 +87,10 @@ describe('a context that cannot be saved', () => {
     const mended = setup({ actors: { connect }, types: { context: {} as { socket?: unknown } } }).createMachine({
       context: {},
       initial: 'connecting',
-      states: { connecting: { invoke: { src: 'connect', onDone: { target: 'open', actions: assign({ socket: () => 3 }) } } }, open: { type: 'final' } },
+      states: {
+        connecting: { invoke: { src: 'connect', onDone: { target: 'open', actions: assign({ socket: () => 3 }) } } },
+        open: { type: 'final' },
+      },
     });
     await using runtime = await createRuntime({ store, agents: { flow: { machine: mended, version: 1 } } });
     await runtime.agent('f').result();
@@ -105,19 +116,28 @@ describe('a context that cannot be saved', () => {
 });
 
 describe('other values that cannot be saved', () => {
-  const taker = setup({ types: { context: {} as { n: number }, input: {} as { call?: unknown } | undefined } }).createMachine({ context: { n: 0 } });
+  const taker = setup({ types: { context: {} as { n: number }, input: {} as { call?: unknown } | undefined } }).createMachine({
+    context: { n: 0 },
+  });
 
   it('are refused as the input of spawn, saying where', async () => {
     await using runtime = await createRuntime({ store: memory(), agents: { taker: { machine: taker, version: 1 } } });
-    const error = await failing<NotSerializableError>('NOT_SERIALIZABLE', () => runtime.spawn('taker', { id: 't', input: { call: () => 1 } }));
+    const error = await failing<NotSerializableError>('NOT_SERIALIZABLE', () =>
+      runtime.spawn('taker', { id: 't', input: { call: () => 1 } }),
+    );
     expect(error.path).to.equal('input.call');
     expect(await runtime.store.list({ limit: 10 })).to.deep.equal([]);
     await runtime.spawn('taker', { id: 't', input: { call: new Map([[1, new Date(0)]]) } });
   });
 
   it('fail the machine that spawns with them', async () => {
-    const machine = setup({ types: { events: {} as { type: 'GO' } } }).createMachine({ on: { GO: { actions: spawnAgent('taker', { id: 't', input: Symbol('s') }) } } });
-    await using runtime = await createRuntime({ store: memory(), agents: { boss: { machine, version: 1 }, taker: { machine: taker, version: 1 } } });
+    const machine = setup({ types: { events: {} as { type: 'GO' } } }).createMachine({
+      on: { GO: { actions: spawnAgent('taker', { id: 't', input: Symbol('s') }) } },
+    });
+    await using runtime = await createRuntime({
+      store: memory(),
+      agents: { boss: { machine, version: 1 }, taker: { machine: taker, version: 1 } },
+    });
     const agent = await runtime.spawn('boss', { id: 'b' });
     await agent.send({ type: 'GO' });
     const { cause } = await failing('AGENT_FAILED', () => agent.result());
@@ -131,7 +151,13 @@ describe('other values that cannot be saved', () => {
       context: {},
       initial: 'calling',
       states: {
-        calling: { invoke: { src: 'bad', onDone: 'end', onError: { target: 'end', actions: assign({ error: ({ event }) => event.error as Error }) } } },
+        calling: {
+          invoke: {
+            src: 'bad',
+            onDone: 'end',
+            onError: { target: 'end', actions: assign({ error: ({ event }) => event.error as Error }) },
+          },
+        },
         end: { type: 'final' },
       },
       output: ({ context }) => context.error,
@@ -155,7 +181,11 @@ describe('other values that cannot be saved', () => {
   });
 
   it('make an agent end in error when they are its output', async () => {
-    const machine = setup({}).createMachine({ initial: 'end', states: { end: { type: 'final' } }, output: () => ({ socket: new Socket() }) });
+    const machine = setup({}).createMachine({
+      initial: 'end',
+      states: { end: { type: 'final' } },
+      output: () => ({ socket: new Socket() }),
+    });
     await using runtime = await createRuntime({ store: memory(), agents: { end: { machine, version: 1 } } });
     const agent = await runtime.spawn('end', { id: 'e' });
     const { cause } = await failing('AGENT_FAILED', () => agent.result());
@@ -165,7 +195,9 @@ describe('other values that cannot be saved', () => {
   it('are not lost when JSON would lose them: dates, maps, sets, big numbers, errors come back as they were', async () => {
     const store = memory();
     const value = { at: new Date(5), map: new Map([['k', new Set([1n])]]), none: undefined, nan: NaN, error: new RangeError('far') };
-    const machine = setup({ types: { context: {} as { value: unknown }, input: {} as unknown } }).createMachine({ context: ({ input }) => ({ value: input }) });
+    const machine = setup({ types: { context: {} as { value: unknown }, input: {} as unknown } }).createMachine({
+      context: ({ input }) => ({ value: input }),
+    });
     const kinds = { keep: { machine, version: 1 } };
     {
       await using runtime = await createRuntime({ store, agents: kinds });

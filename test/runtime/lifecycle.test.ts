@@ -100,13 +100,26 @@ describe('a runtime', () => {
       },
       retry: { initialMs: 1, maximumMs: 2 },
     });
-    const broken = activity({ name: 'broken', run: (): number => { throw new TerminalError('never'); } });
+    const broken = activity({
+      name: 'broken',
+      run: (): number => {
+        throw new TerminalError('never');
+      },
+    });
     const machine = setup({ types: { context: {} as { result: number; error: string } }, actors: { flaky, broken } }).createMachine({
       context: { result: 0, error: '' },
       initial: 'first',
       states: {
-        first: { invoke: { src: 'flaky', input: { n: 21 }, onDone: { target: 'second', actions: assign({ result: ({ event }) => event.output }) } } },
-        second: { invoke: { src: 'broken', onError: { target: 'end', actions: assign({ error: ({ event }) => (event.error as Error).message }) } } },
+        first: {
+          invoke: {
+            src: 'flaky',
+            input: { n: 21 },
+            onDone: { target: 'second', actions: assign({ result: ({ event }) => event.output }) },
+          },
+        },
+        second: {
+          invoke: { src: 'broken', onError: { target: 'end', actions: assign({ error: ({ event }) => (event.error as Error).message }) } },
+        },
         end: { type: 'final' },
       },
       output: ({ context }) => context,
@@ -119,14 +132,27 @@ describe('a runtime', () => {
     expect(await agent.result()).to.deep.equal({ result: 42, error: 'never' });
     expect(calls).to.equal(3);
     const phases = events.flatMap((event) => (event.type === 'activity' ? [`${event.activity} ${event.phase}`] : []));
-    expect(phases).to.deep.equal(['flaky started', 'flaky retrying', 'flaky started', 'flaky retrying', 'flaky started', 'flaky succeeded', 'broken started', 'broken failed']);
+    expect(phases).to.deep.equal([
+      'flaky started',
+      'flaky retrying',
+      'flaky started',
+      'flaky retrying',
+      'flaky started',
+      'flaky succeeded',
+      'broken started',
+      'broken failed',
+    ]);
   });
 
   it('lets agents tell, spawn and ask each other', async () => {
     const worker = setup({ types: { events: {} as { type: 'WORK'; n: number } } }).createMachine({
       id: 'worker',
       initial: 'ready',
-      states: { ready: { on: { WORK: { actions: [reply(({ event }) => event.n + 1), tell('boss', ({ event }) => ({ type: 'WORKED', n: event.n }))] } } } },
+      states: {
+        ready: {
+          on: { WORK: { actions: [reply(({ event }) => event.n + 1), tell('boss', ({ event }) => ({ type: 'WORKED', n: event.n }))] } },
+        },
+      },
     });
     const boss = setup({
       types: { context: {} as { answer: number; worked: number }, events: {} as { type: 'WORKED'; n: number } },
@@ -140,15 +166,30 @@ describe('a runtime', () => {
         asking: {
           initial: 'on',
           states: {
-            on: { invoke: { src: 'askWorker', input: { to: 'worker-1', event: { type: 'WORK', n: 1 } }, onDone: { target: 'off', actions: assign({ answer: ({ event }) => event.output }) } } },
+            on: {
+              invoke: {
+                src: 'askWorker',
+                input: { to: 'worker-1', event: { type: 'WORK', n: 1 } },
+                onDone: { target: 'off', actions: assign({ answer: ({ event }) => event.output }) },
+              },
+            },
             off: { type: 'final' },
           },
         },
-        told: { initial: 'no', states: { no: { on: { WORKED: { target: 'yes', actions: assign({ worked: ({ event }) => event.n }) } } }, yes: { type: 'final' } } },
+        told: {
+          initial: 'no',
+          states: {
+            no: { on: { WORKED: { target: 'yes', actions: assign({ worked: ({ event }) => event.n }) } } },
+            yes: { type: 'final' },
+          },
+        },
       },
       output: ({ context }) => context,
     });
-    await using runtime = await createRuntime({ store: memory(), agents: { boss: { machine: boss, version: 1 }, worker: { machine: worker, version: 1 } } });
+    await using runtime = await createRuntime({
+      store: memory(),
+      agents: { boss: { machine: boss, version: 1 }, worker: { machine: worker, version: 1 } },
+    });
     const agent = await runtime.spawn('boss', { id: 'boss' });
     expect(await agent.result()).to.deep.equal({ answer: 2, worked: 1 });
   });
@@ -158,11 +199,20 @@ describe('a runtime', () => {
       id: 'child',
       on: { PING: { actions: sendParent({ type: 'PONG' }) } },
     });
-    const parent = setup({ types: { context: {} as { log: string[] }, events: {} as { type: 'GO' } | { type: 'PONG' } }, actors: { child } }).createMachine({
+    const parent = setup({
+      types: { context: {} as { log: string[] }, events: {} as { type: 'GO' } | { type: 'PONG' } },
+      actors: { child },
+    }).createMachine({
       context: { log: [] },
       invoke: { src: 'child', id: 'child' },
       on: {
-        GO: { actions: [assign({ log: ({ context }) => [...context.log, 'go'] }), sendTo('child', { type: 'PING' }), sendTo('child', { type: 'PING' })] },
+        GO: {
+          actions: [
+            assign({ log: ({ context }) => [...context.log, 'go'] }),
+            sendTo('child', { type: 'PING' }),
+            sendTo('child', { type: 'PING' }),
+          ],
+        },
         PONG: { actions: assign({ log: ({ context }) => [...context.log, 'pong'] }) },
       },
     });
@@ -176,7 +226,10 @@ describe('a runtime', () => {
   it('treats a plain promise as an activity of one attempt', async () => {
     const machine = setup({ actors: { fetch: fromPromise(async () => 'page') } }).createMachine({
       initial: 'loading',
-      states: { loading: { invoke: { src: 'fetch', onDone: 'loaded' } }, loaded: { type: 'final', output: ({ event }: { event: { output?: unknown } }) => event.output } },
+      states: {
+        loading: { invoke: { src: 'fetch', onDone: 'loaded' } },
+        loaded: { type: 'final', output: ({ event }: { event: { output?: unknown } }) => event.output },
+      },
       output: ({ event }) => (event as { output?: unknown }).output,
     });
     await using runtime = await createRuntime({ store: memory(), agents: { page: { machine, version: 1 } } });

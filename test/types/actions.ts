@@ -78,5 +78,15 @@ export const named = setup({
 /** An enqueued action is an ordinary one too. */
 export const enqueued = setup({ types: { context: {} as { boss: string }, events: {} as Events } }).createMachine({
   context: { boss: 'b' },
-  on: { WORK: { actions: [tell(({ context }) => context.boss, ({ event }) => ({ type: 'N', n: event.n })), spawnAgent('worker', { id: 'w' })] } },
+  on: {
+    WORK: {
+      actions: [
+        tell(
+          ({ context }) => context.boss,
+          ({ event }) => ({ type: 'N', n: event.n }),
+        ),
+        spawnAgent('worker', { id: 'w' }),
+      ],
+    },
+  },
 });

@@ -14,10 +14,8 @@ const counter = setup({
   },
 }).createMachine({ context: ({ input }) => ({ count: input.from }), initial: 'on', states: { on: {} } });
 const bare = setup({}).createMachine({});
-type Kinds = {
-  readonly counter: { readonly machine: typeof counter; readonly version: 1 };
-  readonly bare: { readonly machine: typeof bare; readonly version: 1 };
-};
+const kinds = { counter: { machine: counter, version: 1 }, bare: { machine: bare, version: 1 } } as const;
+type Kinds = typeof kinds;
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const sure = <T extends true>(value?: T): unknown => value;
@@ -93,7 +91,10 @@ export const misfits = [
   (): unknown => activity({ name: 'n', run: () => 1, retry: { jitter: 'half' } }),
 ];
 
-export const searcher = setup({ types: { context: {} as { found: string[] } }, actors: { search, ping, plain: fromPromise(async ({ input }: { input: number }) => input) } }).createMachine({
+export const searcher = setup({
+  types: { context: {} as { found: string[] } },
+  actors: { search, ping, plain: fromPromise(async ({ input }: { input: number }) => input) },
+}).createMachine({
   context: { found: [] },
   initial: 'searching',
   states: {
