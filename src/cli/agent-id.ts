@@ -23,8 +23,17 @@ export async function findAgent(session: Session, typed: string, match: 'exact' 
     aside.write(`${printable(typed)} is ${printable(only.id)}\n`);
     return only;
   }
-  const close = beginning.length > 0 ? beginning.map(({ id }) => id) : nearest(typed, (await store.list({ limit: compared })).map(({ id }) => id));
-  const list = close.slice(0, named).map((id) => JSON.stringify(id)).join(', ');
+  const close =
+    beginning.length > 0
+      ? beginning.map(({ id }) => id)
+      : nearest(
+          typed,
+          (await store.list({ limit: compared })).map(({ id }) => id),
+        );
+  const list = close
+    .slice(0, named)
+    .map((id) => JSON.stringify(id))
+    .join(', ');
   throw new UnknownAgentError(`no agent has the id ${JSON.stringify(typed)}`, {
     hint: close.length === 0 ? 'List the ids with `statewarden ls`.' : `Did you mean ${list}${close.length > named ? ', …' : ''}?`,
   });

@@ -55,7 +55,13 @@ cli
   .example('  $ statewarden ls --status parked')
   .example('  $ statewarden ls --prefix orders/ --json')
   .action(() => {
-    const options = { kind: text('kind'), status: text('status'), prefix: text('prefix'), after: text('after'), limit: number('limit', 1, 100) };
+    const options = {
+      kind: text('kind'),
+      status: text('status'),
+      prefix: text('prefix'),
+      after: text('after'),
+      limit: number('limit', 1, 100),
+    };
     return withStore((session) => list(session, options));
   });
 cli
@@ -79,7 +85,6 @@ cli
   .example(`  $ statewarden send orders/o-42 '{"type":"PAY","cents":999}' --message-id pay-1`)
   .action((id: string, event: string) => {
     const messageId = text('message-id');
-    if (messageId === '') throw new UsageError('--message-id is empty', 'Write --message-id=ID, or leave it out.');
     return withStore((session) => send(session, id, event, messageId));
   });
 cli
@@ -113,7 +118,10 @@ async function main(): Promise<number> {
       cli.outputHelp();
       return 2;
     }
-    const [close] = nearest(name, cli.commands.map((one) => one.name));
+    const [close] = nearest(
+      name,
+      cli.commands.map((one) => one.name),
+    );
     throw new UsageError(`there is no command "${name}"`, close === undefined ? 'Try statewarden --help.' : `Did you mean "${close}"?`);
   }
   let done: unknown;

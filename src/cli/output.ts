@@ -79,15 +79,30 @@ export class Output {
       if (columns[index]?.align === 'right') return cut.padStart(width);
       return index === columns.length - 1 ? cut : cut.padEnd(width);
     };
-    this.line(columns.map(({ title }, index) => this.paint('dim', fit(title, index))).join('  ').trimEnd());
+    this.line(
+      columns
+        .map(({ title }, index) => this.paint('dim', fit(title, index)))
+        .join('  ')
+        .trimEnd(),
+    );
     rows.forEach((row, line) => {
-      this.line(columns.map(({ colour }, index) => this.paint(colour?.(row), fit(cells[line]?.[index] as string, index))).join('  '));
+      this.line(
+        columns
+          .map(({ colour }, index) => this.paint(colour?.(row), fit(cells[line]?.[index] as string, index)))
+          .join('  ')
+          .trimEnd(),
+      );
     });
   }
 
   /** A decoded value over several lines, indented. */
   value(text: string): void {
-    const shown = inspect(decode(text), { depth: 8, colors: this.#coloured, breakLength: Math.min(this.#width, 120) - 2, maxStringLength: 2_000 });
+    const shown = inspect(decode(text), {
+      depth: 8,
+      colors: this.#coloured,
+      breakLength: Math.min(this.#width, 120) - 2,
+      maxStringLength: 2_000,
+    });
     for (const line of shown.split('\n')) this.line(`  ${line}`);
   }
 }
@@ -146,8 +161,8 @@ export function size(bytes: number): string {
 }
 
 /** `1 agent`, `2 agents`. */
-export function count(n: number, what: string): string {
-  return `${String(n)} ${what}${n === 1 ? '' : 's'}`;
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${String(n)} ${n === 1 ? one : many}`;
 }
 
 export function shortened(text: string, length: number): string {

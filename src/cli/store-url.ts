@@ -37,7 +37,10 @@ export function parseStoreUrl(url: string, folder: string): StoreUrl {
     throw new UsageError('a memory store is seen only by its own process', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
   }
   if (scheme !== undefined && scheme !== 'sqlite') {
-    throw new UsageError(`there is no store for "${scheme}:" in this version`, 'Give the path of a SQLite file: --store sqlite:./agents.db.');
+    throw new UsageError(
+      `there is no store for "${scheme}:" in this version`,
+      'Give the path of a SQLite file: --store sqlite:./agents.db.',
+    );
   }
   if (path === '') throw new UsageError('the store has no path', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
   return { name: `sqlite:${path}`, path: resolve(folder, path) };
@@ -75,7 +78,9 @@ export async function openStore({ name, path }: StoreUrl, now: () => number): Pr
     });
   }
   if (size === 0) {
-    throw new StoreOpenError(`${name} is an empty file`, { hint: 'Start the runtime that uses it first, or give another path with --store.' });
+    throw new StoreOpenError(`${name} is an empty file`, {
+      hint: 'Start the runtime that uses it first, or give another path with --store.',
+    });
   }
   return sqlite(path).open({ now });
 }

@@ -14,7 +14,14 @@ export async function deadLetters({ store, output, now }: Session, { after, limi
   const letters = found.slice(0, limit);
   const next = found.length > limit ? (letters.at(-1)?.position ?? null) : null;
   if (output.json) {
-    const documents = letters.map(({ position, to, from, reason, at, event }) => ({ position, to, from: from ?? null, reason, at, event: stored(event) }));
+    const documents = letters.map(({ position, to, from, reason, at, event }) => ({
+      position,
+      to,
+      from: from ?? null,
+      reason,
+      at,
+      event: stored(event),
+    }));
     output.document({ deadLetters: documents, next });
     return 0;
   }

@@ -71,7 +71,7 @@ async function examine(session: Session): Promise<Examination> {
 
 async function allParked({ store }: Session): Promise<AgentRecord[]> {
   const parked: AgentRecord[] = [];
-  for (let after: string | undefined = ''; after !== undefined; ) {
+  for (let after: string | undefined = ''; after !== undefined;) {
     const found: readonly AgentRecord[] = await store.list({ status: 'parked', limit: page, after });
     parked.push(...found);
     after = found.length < page ? undefined : found.at(-1)?.id;
@@ -85,7 +85,7 @@ async function findOrphans({ store, aside, now }: Session, alive: ReadonlySet<nu
   const gone = new Set<number>();
   const bar = new Progress(aside, 'looking for work left behind', now);
   let seen = 0;
-  for (let after: number | undefined = 0; after !== undefined; ) {
+  for (let after: number | undefined = 0; after !== undefined;) {
     const keys: readonly number[] = await store.runnable({ after, limit: page });
     for (const record of await store.lookup(keys)) {
       seen += 1;
@@ -106,7 +106,12 @@ function judge({ faults, counts, nodes, parked, overdue, orphans }: Examination,
   const findings: Finding[] = [];
   const idle = nodes.length === 0;
   if (faults.length > 0) {
-    findings.push({ severity: 'problem', code: 'DAMAGED', message: `${count(faults.length, 'record')} damaged`, hint: 'Restore the store from a backup.' });
+    findings.push({
+      severity: 'problem',
+      code: 'DAMAGED',
+      message: `${count(faults.length, 'record')} damaged`,
+      hint: 'Restore the store from a backup.',
+    });
   }
   if (parked.length > 0) {
     findings.push({
@@ -130,7 +135,9 @@ function judge({ faults, counts, nodes, parked, overdue, orphans }: Examination,
       severity: idle ? 'notice' : 'problem',
       code: 'ORPHANED_ACTIVITIES',
       message: `${count(orphans.length, 'agent')} left in the middle of an activity by a node that is gone`,
-      hint: idle ? 'No node is up; they go on when one starts.' : 'A node is up but has not taken them over: is their kind registered with it?',
+      hint: idle
+        ? 'No node is up; they go on when one starts.'
+        : 'A node is up but has not taken them over: is their kind registered with it?',
     });
   }
   if (counts !== undefined && counts.deadLetters > 0) {
@@ -174,12 +181,26 @@ function print(session: Session, examination: Examination, findings: readonly Fi
     ['integrity', faults.length === 0 ? output.paint('green', 'sound') : output.paint('red', count(faults.length, 'fault'))],
     ...(counts === undefined ? [] : factsOf(counts)),
     ['nodes', nodes.length === 0 ? 'none is up' : `${String(nodes.length)} up`],
-    ...nodes.map((node) => ['', `node ${String(node.node)}, ${node.name}, process ${String(node.pid)} on ${node.host}, up since ${time(node.openedAt)}, heard of ${away(node.seenAt, at)}`] as const),
+    ...nodes.map(
+      (node) =>
+        [
+          '',
+          `node ${String(node.node)}, ${node.name}, process ${String(node.pid)} on ${node.host}, up since ${time(node.openedAt)}, heard of ${away(node.seenAt, at)}`,
+        ] as const,
+    ),
     ...(gone.length === 0 ? [] : [['', `gone, with work left: ${gone.map((node) => `node ${String(node)}`).join(', ')}`] as const]),
   ]);
   section(session, 'Faults', faults);
-  section(session, 'Parked', parked.map((agent) => `${printable(agent.id)} (${agent.kind}): ${shortened(printable(reason(agent)), 400)}`));
-  section(session, 'Left in the middle', orphans.map(({ id, node, activities }) => `${printable(id)}: ${activities.join(', ')} (node ${String(node)})`));
+  section(
+    session,
+    'Parked',
+    parked.map((agent) => `${printable(agent.id)} (${agent.kind}): ${shortened(printable(reason(agent)), 400)}`),
+  );
+  section(
+    session,
+    'Left in the middle',
+    orphans.map(({ id, node, activities }) => `${printable(id)}: ${activities.join(', ')} (node ${String(node)})`),
+  );
   output.line();
   for (const { severity, message, hint } of findings) {
     output.line(`${output.paint(severity === 'problem' ? 'red' : 'yellow', severity)}: ${message}. ${hint}`);
@@ -192,8 +213,14 @@ function factsOf({ agents, ...rest }: StoreCounts): (readonly [string, string])[
   const byStatus = Object.entries(agents).filter(([, n]) => n > 0);
   return [
     ['agents', `${String(total)}${total === 0 ? '' : ` (${byStatus.map(([status, n]) => `${String(n)} ${status}`).join(', ')})`}`],
-    ['waiting', `${count(rest.mailbox, 'event')}, ${count(rest.timers, 'timer')}, ${String(rest.openOperations)} open activities, ${count(rest.unsettledEffects, 'effect')}`],
-    ['kept', `${count(rest.journalSegments, 'journal segment')}, ${count(rest.checkpoints, 'checkpoint')}, ${count(rest.deadLetters, 'dead letter')}, ${size(rest.bytes)}`],
+    [
+      'waiting',
+      `${count(rest.mailbox, 'event')}, ${count(rest.timers, 'timer')}, ${count(rest.openOperations, 'open activity', 'open activities')}, ${count(rest.unsettledEffects, 'effect')}`,
+    ],
+    [
+      'kept',
+      `${count(rest.journalSegments, 'journal segment')}, ${count(rest.checkpoints, 'checkpoint')}, ${count(rest.deadLetters, 'dead letter')}, ${size(rest.bytes)}`,
+    ],
   ];
 }
 

@@ -45,11 +45,18 @@ export async function journal(session: Session, typed: string, { after, limit }:
   const columns: readonly Column<Line>[] = [
     { title: 'SEQ', text: ({ entry }) => String(entry.seq), align: 'right' },
     { title: 'TIME', text: ({ entry }) => time(entry.at) },
-    { title: 'EVENT', text: ({ type, entry }) => (entry.to === undefined ? type : `${type} → ${entry.to}`), colour: ({ kind }) => (kind === 'event' ? undefined : 'dim') },
+    {
+      title: 'EVENT',
+      text: ({ type, entry }) => (entry.to === undefined ? type : `${type} → ${entry.to}`),
+      colour: ({ kind }) => (kind === 'event' ? undefined : 'dim'),
+    },
     { title: 'FROM', text: ({ entry }) => origin(entry) },
     { title: 'PAYLOAD', text: ({ payload }) => brief(payload) },
   ];
-  output.table(lines, columns.filter(({ title }) => title !== 'FROM' || lines.some(({ entry }) => origin(entry) !== '')));
+  output.table(
+    lines,
+    columns.filter(({ title }) => title !== 'FROM' || lines.some(({ entry }) => origin(entry) !== '')),
+  );
   if (next !== null) output.line(output.paint('dim', `… more: --after ${String(next)}, or --limit`));
   return 0;
 }
@@ -79,7 +86,12 @@ function lineOf(entry: JournalEntry, operations: ReadonlyMap<string, OperationRe
   if (entry.stop === true) return { entry, kind: 'stop', type: '(stop)', payload: undefined };
   if (entry.op !== undefined) {
     const operation = operations.get(entry.op);
-    return { entry, kind: 'outcome', type: operation === undefined ? entry.op : `${operation.activity} ${operation.status}`, payload: operation?.outcome };
+    return {
+      entry,
+      kind: 'outcome',
+      type: operation === undefined ? entry.op : `${operation.activity} ${operation.status}`,
+      payload: operation?.outcome,
+    };
   }
   const { type = '', ...payload } = entry.event ?? {};
   return { entry, kind: 'event', type, payload: Object.keys(payload).length === 0 ? undefined : encode(payload, 'event') };

@@ -16,7 +16,13 @@ export interface ListOptions {
 const statuses: readonly AgentStatus[] = ['active', 'done', 'error', 'stopped', 'parked'];
 
 /** Colours of a status, wherever it is shown. */
-export const statusColours: Readonly<Record<AgentStatus, Colour>> = { active: 'cyan', done: 'green', error: 'red', stopped: 'dim', parked: 'yellow' };
+export const statusColours: Readonly<Record<AgentStatus, Colour>> = {
+  active: 'cyan',
+  done: 'green',
+  error: 'red',
+  stopped: 'dim',
+  parked: 'yellow',
+};
 
 /** @throws UsageError for a status that there is not. */
 export async function list({ store, output, now }: Session, options: ListOptions): Promise<ExitCode> {

@@ -20,9 +20,14 @@ export async function send(session: Session, id: string, eventText: string, mess
   const event = parseEvent(eventText);
   const { store, now, output } = session;
   const agent = await findAgent(session, id, 'exact');
-  const [outcome] = await store.post([{ to: agent.id, messageId, event, from: undefined, replyTo: undefined, acceptedAt: now() }], mailboxLimit);
+  const [outcome] = await store.post(
+    [{ to: agent.id, messageId, event, from: undefined, replyTo: undefined, acceptedAt: now() }],
+    mailboxLimit,
+  );
   if (outcome === undefined || outcome.outcome === 'full') {
-    throw new MailboxFullError(`the mailbox of "${agent.id}" holds ${String(mailboxLimit)} events`, { hint: 'Start the runtime that runs it, or wait until it has taken some.' });
+    throw new MailboxFullError(`the mailbox of "${agent.id}" holds ${String(mailboxLimit)} events`, {
+      hint: 'Start the runtime that runs it, or wait until it has taken some.',
+    });
   }
   if (output.json) output.document({ id: agent.id, messageId: messageId ?? null, ...outcomeDocument(outcome) });
   else output.line(await inWords(session, agent, outcome));
@@ -48,7 +53,9 @@ export function parseEvent(text: string): string {
   const encoded = encode(event, 'event');
   const bytes = Buffer.byteLength(encoded);
   if (bytes > eventBytesLimit) {
-    throw new EventTooLargeError(`the event takes ${String(bytes)} bytes, more than ${String(eventBytesLimit)}`, { hint: 'Keep the value elsewhere and send a reference.' });
+    throw new EventTooLargeError(`the event takes ${String(bytes)} bytes, more than ${String(eventBytesLimit)}`, {
+      hint: 'Keep the value elsewhere and send a reference.',
+    });
   }
   return encoded;
 }

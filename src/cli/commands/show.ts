@@ -6,7 +6,7 @@
 import { readCheckpoint } from '../../actors/restore.js';
 import type { LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
 import { UnknownAgentError } from '../../core/errors.js';
-import { encode } from '../../core/codec.js';
+import { decode, encode } from '../../core/codec.js';
 import { findAgent } from '../agent-id.js';
 import { away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
@@ -44,14 +44,21 @@ interface ShownSnapshot {
 
 function snapshotOf({ record, checkpoint }: LoadedAgent): ShownSnapshot | undefined {
   if (checkpoint === undefined) return undefined;
-  const { snapshot } = readCheckpoint(record.id, checkpoint) as { snapshot: { context?: unknown; children?: Readonly<Record<string, ChildSnapshot>> } };
+  const { snapshot } = readCheckpoint(record.id, checkpoint) as {
+    snapshot: { context?: unknown; children?: Readonly<Record<string, ChildSnapshot>> };
+  };
   return { context: encode(snapshot.context, 'context'), children: childrenOf(snapshot.children, '') };
 }
 
 function childrenOf(children: Readonly<Record<string, ChildSnapshot>> | undefined, around: string): Child[] {
   return Object.entries(children ?? {}).flatMap(([id, { src, snapshot }]) => {
     const path = around === '' ? id : `${around}/${id}`;
-    const child = { path, src: typeof src === 'string' ? src : '(inline)', status: snapshot.status ?? 'active', state: snapshot.value ?? null };
+    const child = {
+      path,
+      src: typeof src === 'string' ? src : '(inline)',
+      status: snapshot.status ?? 'active',
+      state: snapshot.value ?? null,
+    };
     return [child, ...childrenOf(snapshot.children, path)];
   });
 }
@@ -72,7 +79,12 @@ function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: S
     checkpoint:
       checkpoint === undefined
         ? null
-        : { sequenceNumber: checkpoint.sequenceNumber, version: checkpoint.version, schema: checkpoint.schema, bytes: checkpoint.data.length },
+        : {
+            sequenceNumber: checkpoint.sequenceNumber,
+            version: checkpoint.version,
+            schema: checkpoint.schema,
+            bytes: checkpoint.data.length,
+          },
     eventsSinceCheckpoint: eventsSince(loaded),
     context: snapshot === undefined ? null : stored(snapshot.context),
     children: snapshot?.children ?? [],
@@ -113,7 +125,9 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['kind', `${record.kind}, version ${String(record.version)}`],
     ['status', output.paint(statusColours[record.status], record.status)],
     ['state', stateName(record.state)],
-    ...(record.outcome === undefined ? [] : [[record.status === 'done' ? 'output' : 'reason', shortened(printable(brief(record.outcome)), 500)] as const]),
+    ...(record.outcome === undefined
+      ? []
+      : [[record.status === 'done' ? 'output' : 'reason', shortened(printable(brief(record.outcome)), 500)] as const]),
     ['events', String(record.sequenceNumber)],
     ['checkpoint', saved],
     ['created', `${time(record.createdAt)} (${away(record.createdAt, at)})`],
@@ -122,7 +136,9 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['mailbox', mailbox.length === 0 ? 'empty' : `${count(mailbox.length, 'event')} waiting`],
   ]);
   if (snapshot !== undefined) {
-    output.heading(since === 0 ? 'Context' : `Context (as of event ${String(checkpoint?.sequenceNumber ?? 0)}, ${count(since, 'event')} ago)`);
+    output.heading(
+      since === 0 ? 'Context' : `Context (as of event ${String(checkpoint?.sequenceNumber ?? 0)}, ${count(since, 'event')} ago)`,
+    );
     output.value(snapshot.context);
   }
   if (snapshot !== undefined && snapshot.children.length > 0) {
@@ -136,12 +152,19 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
   }
   if (timers.length > 0) {
     output.heading('Timers');
-    output.table([...timers].sort((one, other) => one.dueAt - other.dueAt), [
-      { title: 'DUE', text: ({ dueAt }) => `${time(dueAt)} (${away(dueAt, at)})`, colour: ({ dueAt }) => (dueAt < at ? 'yellow' : undefined) },
-      { title: 'EVENT', text: ({ event }) => brief(event) },
-      { title: 'TARGET', text: ({ target }) => (target === '' ? '(root)' : target) },
-      { title: 'POLICY', text: ({ policy }) => policy },
-    ]);
+    output.table(
+      [...timers].sort((one, other) => one.dueAt - other.dueAt),
+      [
+        {
+          title: 'DUE',
+          text: ({ dueAt }) => `${time(dueAt)} (${away(dueAt, at)})`,
+          colour: ({ dueAt }) => (dueAt < at ? 'yellow' : undefined),
+        },
+        { title: 'EVENT', text: ({ event }) => (decode(event) as { type: string }).type },
+        { title: 'TARGET', text: ({ target }) => (target === '' ? '(root)' : target) },
+        { title: 'POLICY', text: ({ policy }) => policy },
+      ],
+    );
   }
   const activities = openOperations(loaded);
   if (activities.length > 0) {
