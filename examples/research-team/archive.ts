@@ -27,7 +27,11 @@ export async function pastRuns(path: string): Promise<PastRun[]> {
   const store = await sqlite(path).open({ now: Date.now });
   try {
     const busy = (await store.nodes()).find(({ expiresAt, host, pid }) => expiresAt > Date.now() && (host !== hostname() || isAlive(pid)));
-    if (busy !== undefined) throw new UsageError(`process ${String(busy.pid)} is at work in this folder`, 'Wait until it has finished, stop it, or name another --dir.');
+    if (busy !== undefined)
+      throw new UsageError(
+        `process ${String(busy.pid)} is at work in this folder`,
+        'Wait until it has finished, stop it, or name another --dir.',
+      );
     const found: PastRun[] = [];
     for (const { id, status } of await store.list({ kind: 'planner', limit: 10_000 })) {
       const run = id.slice(0, id.indexOf('/'));

@@ -9,11 +9,25 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } fro
 
 export type CallLine =
   /** A process began to work on the run; `recorded` are the calls whose success the ledger held already, `about` what the run was begun with. */
-  | { readonly type: 'open'; readonly run: string; readonly pid: number; readonly at: number; readonly recorded: readonly string[]; readonly about: Readonly<Record<string, unknown>> }
+  | {
+      readonly type: 'open';
+      readonly run: string;
+      readonly pid: number;
+      readonly at: number;
+      readonly recorded: readonly string[];
+      readonly about: Readonly<Record<string, unknown>>;
+    }
   /** It ended in good order, finished or not. An `open` without a `close` is a process that was killed. */
   | { readonly type: 'close'; readonly run: string; readonly pid: number; readonly at: number }
   /** `key` is the idempotency key that the call carried. */
-  | { readonly type: 'start'; readonly key: string; readonly task: string; readonly attempt: number; readonly pid: number; readonly at: number }
+  | {
+      readonly type: 'start';
+      readonly key: string;
+      readonly task: string;
+      readonly attempt: number;
+      readonly pid: number;
+      readonly at: number;
+    }
   | { readonly type: 'done' | 'failed'; readonly key: string; readonly attempt: number; readonly pid: number; readonly at: number };
 
 export class CallLog {

@@ -38,15 +38,23 @@ export async function chaos(request: ChaosRequest): Promise<ChaosSummary> {
   const logPath = join(dir, 'calls.jsonl');
   const earlier = finishedCalls(logPath);
   const draw = randomFrom(seed);
-  const points = Array.from({ length: kills }, () => 1 + Math.floor(draw() * Math.max(1, reference.calls - 3))).sort((one, other) => one - other);
+  const points = Array.from({ length: kills }, () => 1 + Math.floor(draw() * Math.max(1, reference.calls - 3))).sort(
+    (one, other) => one - other,
+  );
   let crashes = 0;
   for (;;) {
     const child = start(request);
     const point = points[crashes];
-    const outcome = await watch(child, signal, point === undefined ? undefined : { logPath, calls: earlier + point, delayMs: draw() * (2 * request.paceMs + 2) });
+    const outcome = await watch(
+      child,
+      signal,
+      point === undefined ? undefined : { logPath, calls: earlier + point, delayMs: draw() * (2 * request.paceMs + 2) },
+    );
     if (outcome === 'killed') {
       crashes += 1;
-      output.write(`killed with SIGKILL: ${String(crashes)} of ${String(kills)}, after ${String(finishedCalls(logPath) - earlier)} calls\n`);
+      output.write(
+        `killed with SIGKILL: ${String(crashes)} of ${String(kills)}, after ${String(finishedCalls(logPath) - earlier)} calls\n`,
+      );
     } else {
       return { ...outcome, run: id, crashes, identical: outcome.reportSha256 === reference.reportSha256 };
     }
@@ -65,7 +73,10 @@ async function undisturbed(request: RunRequest): Promise<Summary> {
 }
 
 function start({ script, args, run: id }: ChaosRequest): ChildProcess {
-  return fork(script, [...args, '--run', id], { env: { ...process.env, [childMark]: '1' }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return fork(script, [...args, '--run', id], {
+    env: { ...process.env, [childMark]: '1' },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 }
 
 /** Resolves to the child's summary, or to `killed`. @throws RunFailedError when it ends otherwise. */

@@ -40,7 +40,10 @@ export function folderSource(path: string, cwd: string): CorpusSource {
   try {
     folder = statSync(root).isDirectory();
   } catch {
-    throw new CorpusError(`there is no folder "${path}"`, 'Name a folder of text or Markdown files, or none for the READMEs of the installed packages.');
+    throw new CorpusError(
+      `there is no folder "${path}"`,
+      'Name a folder of text or Markdown files, or none for the READMEs of the installed packages.',
+    );
   }
   if (!folder) throw new CorpusError(`"${path}" is a file, not a folder`, `Name the folder around it: ${dirname(path)}`);
   const label = relative(cwd, root);
@@ -68,7 +71,9 @@ export function survey(source: CorpusSource): Listing {
   let bytes = 0;
   for (const path of candidates) {
     if (files.length >= limits.files || bytes >= limits.totalBytes) {
-      notes.push(`${String(candidates.length - candidates.indexOf(path))} further files left out: a run takes at most ${String(limits.files)} files and ${String(limits.totalBytes >> 20)} MiB`);
+      notes.push(
+        `${String(candidates.length - candidates.indexOf(path))} further files left out: a run takes at most ${String(limits.files)} files and ${String(limits.totalBytes >> 20)} MiB`,
+      );
       break;
     }
     const read = load(join(source.root, path));
@@ -83,7 +88,10 @@ export function survey(source: CorpusSource): Listing {
   }
   if (files.length === 0) {
     const found = notes.length === 0 ? 'it has no .md, .txt, .rst, .adoc or .org file' : notes.join('; ');
-    throw new CorpusError(`nothing to read in "${source.root}": ${found}`, 'Name a folder with text or Markdown files: npm start -- ./docs');
+    throw new CorpusError(
+      `nothing to read in "${source.root}": ${found}`,
+      'Name a folder with text or Markdown files: npm start -- ./docs',
+    );
   }
   return { files, notes: notes.sort(compareText) };
 }
@@ -99,8 +107,11 @@ export function readDocument(source: CorpusSource, file: SourceFile): Document {
 function packageReadmes(root: string): string[] {
   const found: string[] = [];
   for (const name of readdirSync(root)) {
-    if (name.startsWith('.') || name.startsWith('@') || statSync(join(root, name), { throwIfNoEntry: false })?.isDirectory() !== true) continue;
-    const file = readdirSync(join(root, name)).filter((entry) => readme.test(entry)).sort(compareText)[0];
+    if (name.startsWith('.') || name.startsWith('@') || statSync(join(root, name), { throwIfNoEntry: false })?.isDirectory() !== true)
+      continue;
+    const file = readdirSync(join(root, name))
+      .filter((entry) => readme.test(entry))
+      .sort(compareText)[0];
     if (file !== undefined) found.push(`${name}/${file}`);
   }
   return found.sort(compareText);

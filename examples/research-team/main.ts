@@ -1,6 +1,5 @@
 /** The command: `npm start -- [FOLDER] [options]`. Says what happens in plain words and ends with an exit code that means something. */
 
-import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StatewardenError } from 'statewarden';
@@ -65,7 +64,6 @@ async function underChaos(request: RunRequest, options: Options, args: readonly 
   if (request.model.name !== extractiveModel().name) {
     throw new UsageError('--chaos compares two runs and needs a model that always answers the same', 'Leave STATEWARDEN_LLM out.');
   }
-  mkdirSync(request.dir, { recursive: true });
   const past = await pastRuns(join(request.dir, 'agents.db'));
   const id = chooseRun(past, request);
   const childArgs = args.filter((arg) => arg !== '--chaos' && arg !== '--json');
@@ -89,10 +87,16 @@ function inWords(summary: Summary | ChaosSummary, reportPath: string): string {
     `repeated    ${String(repeated)} completed calls made again`,
   ];
   if (crashes > 0) {
-    const detail = again === 0 ? '' : `; ${String(again)} calls they cut off were made again with the same key (${String(redone)} had returned but were not recorded yet)`;
+    const detail =
+      again === 0
+        ? ''
+        : `; ${String(again)} calls they cut off were made again with the same key (${String(redone)} had returned but were not recorded yet)`;
     lines.push(`crashes     ${String(crashes)} survived${detail}`);
   }
-  if ('identical' in summary) lines.push(`identical   ${summary.identical ? 'yes: byte for byte the report of an undisturbed run' : 'NO: the report differs from that of an undisturbed run'}`);
+  if ('identical' in summary)
+    lines.push(
+      `identical   ${summary.identical ? 'yes: byte for byte the report of an undisturbed run' : 'NO: the report differs from that of an undisturbed run'}`,
+    );
   return `\n${lines.join('\n')}\n`;
 }
 

@@ -75,12 +75,16 @@ export function parseOptions(args: readonly string[]): Options {
     throw new UsageError((error as Error).message.split('\n')[0] ?? 'unknown option', 'See npm start -- --help');
   }
   const { values, positionals } = parsed;
-  if (positionals.length > 1) throw new UsageError(`one folder, please: ${positionals.join(' ')}`, 'Put a question in quotes: --question "How …?"');
-  if (values.question?.trim() === '') throw new UsageError('the question is empty', 'Leave --question out to learn what the documents are about.');
+  if (positionals.length > 1)
+    throw new UsageError(`one folder, please: ${positionals.join(' ')}`, 'Put a question in quotes: --question "How …?"');
+  if (values.question?.trim() === '')
+    throw new UsageError('the question is empty', 'Leave --question out to learn what the documents are about.');
   if (values.run !== undefined && values.fresh) throw new UsageError('--run and --fresh exclude each other', 'Leave one of them out.');
-  if (values.chaos && values.fresh) throw new UsageError('--chaos and --fresh exclude each other', 'Name another --dir for a run of its own.');
+  if (values.chaos && values.fresh)
+    throw new UsageError('--chaos and --fresh exclude each other', 'Name another --dir for a run of its own.');
   const folder = positionals[0];
-  if (folder === '') throw new UsageError('the name of the folder is empty', 'Name a folder, or none for the READMEs of the installed packages.');
+  if (folder === '')
+    throw new UsageError('the name of the folder is empty', 'Name a folder, or none for the READMEs of the installed packages.');
   return {
     folder,
     question: values.question?.trim(),

@@ -100,7 +100,8 @@ export class Progress {
         this.#erase();
         this.#draw();
       }, redrawMs);
-    } else if (before?.state !== row.state) this.#output.write(`${row.name.padEnd(13)} ${row.state.padEnd(24)} ${row.detail}`.trimEnd() + '\n');
+    } else if (before?.state !== row.state)
+      this.#output.write(`${row.name.padEnd(13)} ${row.state.padEnd(24)} ${row.detail}`.trimEnd() + '\n');
   }
 
   #erase(): void {
@@ -121,18 +122,18 @@ function lineOf({ name, state, detail, done, total }: Row): string {
 }
 
 function plannerRow({ value, context }: TeamSnapshot<'planner'>): Row {
-  const step = ['surveying', 'planning', 'directing', 'finished'].indexOf(String(value));
+  const step = ['surveying', 'planning', 'directing', 'finished'].indexOf(value);
   const documents = context.listing.files.length === 0 ? '' : `${String(context.listing.files.length)} documents`;
   const topics = context.topics.length === 0 ? '' : `, ${String(context.topics.length)} topics`;
-  return { name: 'planner', state: String(value), detail: documents + topics, done: step, total: 3 };
+  return { name: 'planner', state: value, detail: documents + topics, done: step, total: 3 };
 }
 
 const researcherStates: Readonly<Record<string, string>> = { underReview: 'with the critic' };
 
 function researcherRow(number: number, title: string, { value, context }: TeamSnapshot<'researcher'>): Row {
   const { position, list, round, accepted } = context;
-  const phase = String(value);
-    const state = phase === 'finished' || phase === 'dismissed' ? phase : `${researcherStates[phase] ?? phase}, round ${String(round)}`;
+  const phase: string = value;
+  const state = phase === 'finished' || phase === 'dismissed' ? phase : `${researcherStates[phase] ?? phase}, round ${String(round)}`;
   const detail = `${title}${accepted.length === 0 ? '' : `: ${String(accepted.length)} quotes accepted`}`;
   const finished = phase === 'finished';
   return { name: `researcher-${String(number)}`, state, detail, done: finished ? 1 : position, total: finished ? 1 : list.length };
@@ -141,11 +142,14 @@ function researcherRow(number: number, title: string, { value, context }: TeamSn
 function criticRow({ value, context }: TeamSnapshot<'critic'>): Row {
   const { answered, waiting } = context;
   const detail = `${String(answered)} answered${waiting.length === 0 ? '' : `, ${String(waiting.length)} to do`}`;
-  return { name: 'critic', state: String(value), detail, done: answered, total: answered + waiting.length };
+  return { name: 'critic', state: value, detail, done: answered, total: answered + waiting.length };
 }
 
 function writerRow({ value, context }: TeamSnapshot<'writer'>): Row {
   const { findings, sections, topics, sha256 } = context;
-  const detail = sections.length > 0 ? `${String(sections.length)} of ${String(topics)} sections written` : `${String(findings.length)} of ${String(topics)} findings in`;
-  return { name: 'writer', state: String(value), detail, done: findings.length + sections.length + (sha256 === '' ? 0 : 1), total: 2 * topics + 1 };
+  const detail =
+    sections.length > 0
+      ? `${String(sections.length)} of ${String(topics)} sections written`
+      : `${String(findings.length)} of ${String(topics)} findings in`;
+  return { name: 'writer', state: value, detail, done: findings.length + sections.length + (sha256 === '' ? 0 : 1), total: 2 * topics + 1 };
 }

@@ -61,7 +61,7 @@ const leaseMs = 2_000;
 /** @throws UsageError, CorpusError, RunFailedError, RunStoppedError, and what the runtime throws. */
 export async function run(request: RunRequest): Promise<Summary> {
   const { dir, source, output, signal, model, paceMs, flakyEvery } = request;
-  mkdirSync(dir, { recursive: true });
+  prepare(dir);
   const storePath = join(dir, 'agents.db');
   const logPath = join(dir, 'calls.jsonl');
   const reportPath = join(dir, 'report.md');
@@ -100,6 +100,15 @@ export async function run(request: RunRequest): Promise<Summary> {
     await runtime.close();
     log.append({ type: 'close', run: id, pid: process.pid, at: Date.now() });
     log.close();
+  }
+}
+
+/** Makes the folder that everything is kept in. @throws UsageError */
+export function prepare(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (error) {
+    throw new UsageError(`cannot make the folder "${dir}": ${(error as Error).message}`, 'Name another folder with --dir.');
   }
 }
 
@@ -151,7 +160,11 @@ function mishap(events: { subscribe(next: (event: RuntimeEvent) => void): unknow
     events.subscribe((event) => {
       if (!('agentId' in event) || !event.agentId.startsWith(`${run}/`)) return;
       if (event.type === 'parked' || (event.type === 'ended' && event.status === 'error')) {
-        reject(new RunFailedError(`agent ${event.agentId} ${event.type === 'parked' ? 'is parked' : 'failed'}: ${event.error?.message ?? 'unknown error'}`));
+        reject(
+          new RunFailedError(
+            `agent ${event.agentId} ${event.type === 'parked' ? 'is parked' : 'failed'}: ${event.error?.message ?? 'unknown error'}`,
+          ),
+        );
       }
     });
   });

@@ -9,7 +9,14 @@ import { read, score } from './extractive/read.js';
 import { write } from './extractive/write.js';
 import type { LanguageModel, TaskName, Tasks } from './language-model.js';
 
-const answers: { readonly [T in TaskName]: (prompt: Tasks[T]['prompt']) => Tasks[T]['answer'] } = { plan, read, score, critique, compare, write };
+const answers: { readonly [T in TaskName]: (prompt: Tasks[T]['prompt']) => Tasks[T]['answer'] } = {
+  plan,
+  read,
+  score,
+  critique,
+  compare,
+  write,
+};
 
 export function extractiveModel(): LanguageModel {
   return {

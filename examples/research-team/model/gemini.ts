@@ -23,21 +23,28 @@ export interface GeminiOptions {
   readonly load?: () => Promise<GenAi>;
 }
 
-const defaultModel = 'gemini-2.5-flash';
+const defaultModel = 'gemini-flash-latest';
 
-const instructions: { readonly [T in TaskName]: string } = {
+const instructions: Readonly<Record<TaskName, string>> = {
   plan: 'You plan research. Divide the question into at most `topics` topics that overlap little and that these documents can answer. For each give a short title, a question, the one to three words that make its subject, and up to six words that go with it, all as they occur in the documents. Answer {"topics":[{"title","question","subject":[],"companions":[]}]}.',
   read: 'You read one document for a topic. Quote up to four sentences that speak to it, exactly as they stand, each with the numbers of its first and last line, a relevance score from 0 to 10, and the heading above it (or ""). Look above all for the words in `emphasis`. Answer {"quotes":[{"text","firstLine","lastLine","score","heading"}]}.',
-  score: 'Choose the best quotes for the topic, at most `count`, best first, from several sources, none repeating another. Answer {"order":[index, …]} with their places in `quotes`, from 0.',
-  critique: 'You are a strict critic. Reject each of `quotes` that cannot be understood by itself, is not about the topic, or repeats another one, also of `accepted`. Say which important words of the topic no remaining quote covers and whether another round of reading is worth while. Answer {"rejected":[{"index","reason"}],"missing":[],"another":true or false,"remark":"what is missing, in one clause, or empty"}.',
-  compare: 'Find quotes that say the same as an earlier quote of another topic. Answer {"repeats":[{"index","of"}]} with their places in `quotes`, from 0.',
-  write: 'You write for engineers, plainly and briefly, only what the quotes support. For part "section": one paragraph that introduces the quotes. For part "summary": one line for each of `findings` in Markdown, beginning with its title in bold, citing as `path:line`. Answer {"paragraphs":["…"]}.',
+  score:
+    'Choose the best quotes for the topic, at most `count`, best first, from several sources, none repeating another. Answer {"order":[index, …]} with their places in `quotes`, from 0.',
+  critique:
+    'You are a strict critic. Reject each of `quotes` that cannot be understood by itself, is not about the topic, or repeats another one, also of `accepted`. Say which important words of the topic no remaining quote covers and whether another round of reading is worth while. Answer {"rejected":[{"index","reason"}],"missing":[],"another":true or false,"remark":"what is missing, in one clause, or empty"}.',
+  compare:
+    'Find quotes that say the same as an earlier quote of another topic. Answer {"repeats":[{"index","of"}]} with their places in `quotes`, from 0.',
+  write:
+    'You write for engineers, plainly and briefly, only what the quotes support. For part "section": one paragraph that introduces the quotes. For part "summary": one line for each of `findings` in Markdown, beginning with its title in bold, citing as `path:line`. Answer {"paragraphs":["…"]}.',
 };
 
 /** @throws UsageError when there is no key or the SDK is not installed. */
 export async function geminiModel({ apiKey, model = defaultModel, load = loadSdk }: GeminiOptions): Promise<LanguageModel> {
   if (apiKey === undefined || apiKey === '') {
-    throw new UsageError('STATEWARDEN_LLM=gemini needs a key', 'Set GEMINI_API_KEY or GOOGLE_API_KEY, or leave STATEWARDEN_LLM out for the local model.');
+    throw new UsageError(
+      'STATEWARDEN_LLM=gemini needs a key',
+      'Set GEMINI_API_KEY or GOOGLE_API_KEY, or leave STATEWARDEN_LLM out for the local model.',
+    );
   }
   const { GoogleGenAI } = await load();
   const client = new GoogleGenAI({ apiKey });
@@ -60,7 +67,10 @@ async function loadSdk(): Promise<GenAi> {
     return (await import(name)) as GenAi;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new UsageError('STATEWARDEN_LLM=gemini needs the package @google/genai', 'npm install @google/genai, or leave STATEWARDEN_LLM out for the local model.');
+    throw new UsageError(
+      'STATEWARDEN_LLM=gemini needs the package @google/genai',
+      'npm install @google/genai, or leave STATEWARDEN_LLM out for the local model.',
+    );
   }
 }
 
@@ -114,7 +124,13 @@ function understood<T extends TaskName>(task: T, prompt: Tasks[T]['prompt'], tex
     plan: () => ({ topics: list('topics', { title: 'string', question: 'string', subject: 'strings', companions: 'strings' }) }),
     read: () => {
       const { document } = prompt as Tasks['read']['prompt'];
-      const quotes: Tasks['read']['answer']['quotes'] = list('quotes', { text: 'string', firstLine: 'number', lastLine: 'number', score: 'number', heading: 'string' });
+      const quotes: Tasks['read']['answer']['quotes'] = list('quotes', {
+        text: 'string',
+        firstLine: 'number',
+        lastLine: 'number',
+        score: 'number',
+        heading: 'string',
+      });
       return { quotes: quotes.map((quote) => ({ ...quote, path: document.path })), considered: document.lines.length };
     },
     score: () => ({ order: list('order', 'number') }),

@@ -14,8 +14,20 @@ export interface Document {
 export interface Tasks {
   /** Divide the question among researchers. */
   plan: {
-    readonly prompt: { readonly question: string; readonly open: boolean; readonly topics: number; readonly documents: readonly Document[] };
-    readonly answer: { readonly topics: readonly { readonly title: string; readonly question: string; readonly subject: readonly string[]; readonly companions: readonly string[] }[] };
+    readonly prompt: {
+      readonly question: string;
+      readonly open: boolean;
+      readonly topics: number;
+      readonly documents: readonly Document[];
+    };
+    readonly answer: {
+      readonly topics: readonly {
+        readonly title: string;
+        readonly question: string;
+        readonly subject: readonly string[];
+        readonly companions: readonly string[];
+      }[];
+    };
   };
   /** Find the sentences of one document that speak to the topic. */
   read: {
@@ -24,13 +36,23 @@ export interface Tasks {
   };
   /** Choose the best quotes, best first, that do not repeat each other. */
   score: {
-    readonly prompt: { readonly topic: Topic; readonly emphasis: readonly string[]; readonly quotes: readonly Quote[]; readonly count: number };
+    readonly prompt: {
+      readonly topic: Topic;
+      readonly emphasis: readonly string[];
+      readonly quotes: readonly Quote[];
+      readonly count: number;
+    };
     readonly answer: { readonly order: readonly number[] };
   };
   /** Judge new quotes beside those accepted before. Their wording has been compared with the files already. */
   critique: {
     readonly prompt: { readonly topic: Topic; readonly quotes: readonly Quote[]; readonly accepted: readonly Quote[] };
-    readonly answer: { readonly rejected: readonly { readonly index: number; readonly reason: string }[]; readonly missing: readonly string[]; readonly another: boolean; readonly remark: string };
+    readonly answer: {
+      readonly rejected: readonly { readonly index: number; readonly reason: string }[];
+      readonly missing: readonly string[];
+      readonly another: boolean;
+      readonly remark: string;
+    };
   };
   /** Find quotes that say the same in different sections. */
   compare: {
@@ -39,7 +61,9 @@ export interface Tasks {
   };
   /** Write the opening of a section, or one line of the summary for each section. */
   write: {
-    readonly prompt: { readonly part: 'section'; readonly findings: Findings } | { readonly part: 'summary'; readonly question: string; readonly findings: readonly Findings[] };
+    readonly prompt:
+      | { readonly part: 'section'; readonly findings: Findings }
+      | { readonly part: 'summary'; readonly question: string; readonly findings: readonly Findings[] };
     readonly answer: { readonly paragraphs: readonly string[] };
   };
 }

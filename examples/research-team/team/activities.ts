@@ -5,7 +5,17 @@
 
 import { activity, TerminalError } from 'statewarden';
 import { CorpusError, readDocument, survey, type CorpusSource } from '../corpus.js';
-import { byPlace, citation, type Findings, type Listing, type Quote, type Report, type SourceFile, type Topic, type Verdict } from '../findings.js';
+import {
+  byPlace,
+  citation,
+  type Findings,
+  type Listing,
+  type Quote,
+  type Report,
+  type SourceFile,
+  type Topic,
+  type Verdict,
+} from '../findings.js';
 import type { Tasks } from '../model/language-model.js';
 import type { Provider } from '../provider.js';
 import { isVerbatim } from '../text/passages.js';
@@ -61,7 +71,10 @@ export function createActivities({ source, provider, publish, concurrency }: Wor
     score: activity({
       ...common,
       name: 'score',
-      run: async (input: { topic: Topic; emphasis: readonly string[]; quotes: readonly Quote[]; count: number }, context): Promise<Quote[]> => {
+      run: async (
+        input: { topic: Topic; emphasis: readonly string[]; quotes: readonly Quote[]; count: number },
+        context,
+      ): Promise<Quote[]> => {
         const { order } = await provider.ask('score', `${input.topic.title} of ${String(input.quotes.length)}`, input, context);
         return pick(input.quotes, order).slice(0, input.count);
       },
@@ -69,12 +82,20 @@ export function createActivities({ source, provider, publish, concurrency }: Wor
     critique: activity({
       ...common,
       name: 'critique',
-      run: async (input: { topic: Topic; quotes: readonly Quote[]; accepted: readonly Quote[]; files: readonly SourceFile[] }, context): Promise<Verdict> => {
+      run: async (
+        input: { topic: Topic; quotes: readonly Quote[]; accepted: readonly Quote[]; files: readonly SourceFile[] },
+        context,
+      ): Promise<Verdict> => {
         // Wording is a matter of fact: checked against the files, whatever model judges the rest.
         const found = input.quotes.filter((quote) => stands(source, input.files, quote));
         const invented = input.quotes.filter((quote) => !found.includes(quote));
         const { topic, accepted } = input;
-        const answer = await provider.ask('critique', `${topic.title} ${String(accepted.length)}+${String(found.length)}`, { topic, quotes: found, accepted }, context);
+        const answer = await provider.ask(
+          'critique',
+          `${topic.title} ${String(accepted.length)}+${String(found.length)}`,
+          { topic, quotes: found, accepted },
+          context,
+        );
         const reasons = new Map(answer.rejected.map(({ index, reason }) => [found[index], reason]));
         return {
           accepted: found.filter((quote) => !reasons.has(quote)),
@@ -98,7 +119,12 @@ export function createActivities({ source, provider, publish, concurrency }: Wor
       ...common,
       name: 'write',
       run: async (input: { findings: Findings }, context): Promise<string> => {
-        const { paragraphs } = await provider.ask('write', input.findings.topic.title, { part: 'section', findings: input.findings }, context);
+        const { paragraphs } = await provider.ask(
+          'write',
+          input.findings.topic.title,
+          { part: 'section', findings: input.findings },
+          context,
+        );
         return paragraphs.join('\n\n');
       },
     }),

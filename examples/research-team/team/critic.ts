@@ -16,7 +16,9 @@ export function criticMachine({ critique, compare }: Pick<Activities, 'critique'
     types: { context: {} as CriticContext, events: {} as CriticEvent, input: {} as { run: string } },
     actors: { critique, compare },
     actions: {
-      queue: assign(({ context, event }) => (event.type === 'DISMISSED' ? {} : { waiting: [...context.waiting, { request: event, from: askedBy(event) }] })),
+      queue: assign(({ context, event }) =>
+        event.type === 'DISMISSED' ? {} : { waiting: [...context.waiting, { request: event, from: askedBy(event) }] },
+      ),
       done: assign(({ context }) => ({ waiting: context.waiting.slice(1), answered: context.answered + 1 })),
       giveUp: tell(
         ({ context }) => plannerId(context.run),
@@ -43,7 +45,10 @@ export function criticMachine({ critique, compare }: Pick<Activities, 'critique'
         invoke: {
           src: 'critique',
           input: ({ context }) => first(context) as ReviewRequest,
-          onDone: { target: 'ready', actions: [reply(({ event }) => event.output, { to: ({ context }) => context.waiting[0]?.from }), 'done'] },
+          onDone: {
+            target: 'ready',
+            actions: [reply(({ event }) => event.output, { to: ({ context }) => context.waiting[0]?.from }), 'done'],
+          },
           onError: 'stuck',
         },
       },
@@ -51,7 +56,10 @@ export function criticMachine({ critique, compare }: Pick<Activities, 'critique'
         invoke: {
           src: 'compare',
           input: ({ context }) => first(context) as CompareRequest,
-          onDone: { target: 'ready', actions: [reply(({ event }) => event.output, { to: ({ context }) => context.waiting[0]?.from }), 'done'] },
+          onDone: {
+            target: 'ready',
+            actions: [reply(({ event }) => event.output, { to: ({ context }) => context.waiting[0]?.from }), 'done'],
+          },
           onError: 'stuck',
         },
       },

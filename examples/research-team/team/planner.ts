@@ -35,7 +35,8 @@ export function plannerMachine({ survey, plan }: Pick<Activities, 'survey' | 'pl
     actions: {
       fail: assign((_, { reason }: { reason: string }) => ({ output: { failure: reason } })),
       dismiss: enqueueActions(({ context: { run, topics }, enqueue }) => {
-        for (const id of [criticId(run), writerId(run), ...topics.map(({ number }) => researcherId(run, number))]) enqueue(tell(id, { type: 'DISMISSED' }));
+        for (const id of [criticId(run), writerId(run), ...topics.map(({ number }) => researcherId(run, number))])
+          enqueue(tell(id, { type: 'DISMISSED' }));
       }),
       makeTeam: enqueueActions(({ context, enqueue }) => {
         const { run, question, listing, topics, name, model } = context;
@@ -64,7 +65,12 @@ export function plannerMachine({ survey, plan }: Pick<Activities, 'survey' | 'pl
       planning: {
         invoke: {
           src: 'plan',
-          input: ({ context }) => ({ question: context.question, open: context.open, topics: context.researchers, files: context.listing.files }),
+          input: ({ context }) => ({
+            question: context.question,
+            open: context.open,
+            topics: context.researchers,
+            files: context.listing.files,
+          }),
           onDone: [
             {
               guard: ({ event }) => event.output.length === 0,
@@ -81,9 +87,15 @@ export function plannerMachine({ survey, plan }: Pick<Activities, 'survey' | 'pl
         on: {
           REPORTED: {
             target: 'finished',
-            actions: [assign({ output: ({ event }) => ({ sha256: event.sha256 }) }), tell(({ context }) => criticId(context.run), { type: 'DISMISSED' })],
+            actions: [
+              assign({ output: ({ event }) => ({ sha256: event.sha256 }) }),
+              tell(({ context }) => criticId(context.run), { type: 'DISMISSED' }),
+            ],
           },
-          FAILED: { target: 'finished', actions: [{ type: 'fail', params: ({ event }) => ({ reason: `${event.who}: ${event.reason}` }) }, 'dismiss'] },
+          FAILED: {
+            target: 'finished',
+            actions: [{ type: 'fail', params: ({ event }) => ({ reason: `${event.who}: ${event.reason}` }) }, 'dismiss'],
+          },
         },
       },
       finished: { type: 'final' },

@@ -145,7 +145,15 @@ export function researcherMachine({ read, score }: Pick<Activities, 'read' | 'sc
               const accepted = [...context.accepted, ...event.output.accepted];
               const rejected = [...context.rejected, ...event.output.rejected];
               const { missing, another, remark } = event.output;
-              return { accepted, rejected, emphasis: missing, another, remark, found: unseen(context.found, context.submitted), submitted: [] };
+              return {
+                accepted,
+                rejected,
+                emphasis: missing,
+                another,
+                remark,
+                found: unseen(context.found, context.submitted),
+                submitted: [],
+              };
             }),
           },
           onError: 'stuck',

@@ -25,10 +25,17 @@ export function retrieve(topics: readonly Planned[], documents: readonly Documen
   const all = indexed.flatMap((document) => document.paragraphs);
   const averageLength = all.reduce((sum, paragraph) => sum + paragraph.length, 0) / Math.max(1, all.length);
   const weighted = (words: readonly string[], factor: number): WeightedTerm[] =>
-    [...new Set(words.flatMap((word) => terms(word).map(stem)))].map((term) => ({ term, weight: rounded(factor * (0.2 + idf(spread.get(term) ?? 0, documents.length))) }));
+    [...new Set(words.flatMap((word) => terms(word).map(stem)))].map((term) => ({
+      term,
+      weight: rounded(factor * (0.2 + idf(spread.get(term) ?? 0, documents.length))),
+    }));
   return topics.map((planned, index) => {
     const subject = weighted(planned.subject, subjectFactor);
-    const companions = weighted(planned.companions, 1).filter(({ term }) => !subject.some((other) => other.term === term));
+    // What was asked for weighs more than what merely stands beside the subject.
+    const asked = new Set(terms(planned.question));
+    const companions = weighted(planned.companions, 1)
+      .filter(({ term }) => !subject.some((other) => other.term === term))
+      .map(({ term, weight }) => ({ term, weight: asked.has(term) ? 2 * weight : weight }));
     const query = [...subject, ...companions];
     const ranked = indexed
       .map((document) => {
@@ -38,6 +45,13 @@ export function retrieve(topics: readonly Planned[], documents: readonly Documen
       })
       .filter(({ score }) => score > 0)
       .sort((one, other) => other.score - one.score || compareText(one.path, other.path));
-    return { number: index + 1, title: planned.title, question: planned.question, subject, companions, documents: ranked.map(({ path }) => path) };
+    return {
+      number: index + 1,
+      title: planned.title,
+      question: planned.question,
+      subject,
+      companions,
+      documents: ranked.map(({ path }) => path),
+    };
   });
 }

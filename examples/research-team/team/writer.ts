@@ -52,7 +52,8 @@ export function writerMachine({ write, conclude, publish }: Pick<Activities, 'wr
         on: {
           FINDINGS: {
             actions: assign({
-              findings: ({ context, event }) => [...context.findings, event.findings].sort((one, other) => one.topic.number - other.topic.number),
+              findings: ({ context, event }) =>
+                [...context.findings, event.findings].sort((one, other) => one.topic.number - other.topic.number),
             }),
           },
         },
@@ -64,7 +65,10 @@ export function writerMachine({ write, conclude, publish }: Pick<Activities, 'wr
             to: criticId(context.run),
             event: { type: 'COMPARE', quotes: numbered(context.findings) },
           }),
-          onDone: { target: 'sorting', actions: assign({ findings: ({ context, event }) => withoutRepeats(context.findings, event.output) }) },
+          onDone: {
+            target: 'sorting',
+            actions: assign({ findings: ({ context, event }) => withoutRepeats(context.findings, event.output) }),
+          },
           onError: 'stuck',
         },
       },
@@ -77,7 +81,9 @@ export function writerMachine({ write, conclude, publish }: Pick<Activities, 'wr
           input: ({ context }) => ({ findings: nextFindings(context) }),
           onDone: {
             target: 'sorting',
-            actions: assign({ sections: ({ context, event }) => [...context.sections, { findings: nextFindings(context), lead: event.output }] }),
+            actions: assign({
+              sections: ({ context, event }) => [...context.sections, { findings: nextFindings(context), lead: event.output }],
+            }),
           },
           onError: 'stuck',
         },
@@ -122,15 +128,21 @@ function withoutRepeats(findings: readonly Findings[], { repeats }: Repeats): Fi
   for (const { index, of } of repeats) {
     const [quote, earlier] = [all[index], all[of]];
     if (quote !== undefined && earlier !== undefined) {
-      reasons.set(`${String(quote.topic)} ${citation(quote)} ${quote.text}`, `repeats ${citation(earlier)}, quoted under topic ${String(earlier.topic)}`);
+      reasons.set(
+        `${String(quote.topic)} ${citation(quote)} ${quote.text}`,
+        `repeats ${citation(earlier)}, quoted under topic ${String(earlier.topic)}`,
+      );
     }
   }
   return findings.map((one) => {
-    const reasonFor = (quote: Findings['quotes'][number]): string | undefined => reasons.get(`${String(one.topic.number)} ${citation(quote)} ${quote.text}`);
+    const reasonFor = (quote: Findings['quotes'][number]): string | undefined =>
+      reasons.get(`${String(one.topic.number)} ${citation(quote)} ${quote.text}`);
     return {
       ...one,
       quotes: one.quotes.filter((quote) => reasonFor(quote) === undefined),
-      rejected: [...one.rejected, ...one.quotes.flatMap((quote) => ({ quote, reason: reasonFor(quote) ?? '' }))].filter(({ reason }) => reason !== ''),
+      rejected: [...one.rejected, ...one.quotes.flatMap((quote) => ({ quote, reason: reasonFor(quote) ?? '' }))].filter(
+        ({ reason }) => reason !== '',
+      ),
     };
   });
 }

@@ -59,7 +59,12 @@ export function indexPhrases(documents: readonly (readonly Paragraph[])[]): Phra
       indexed.push({ document: documentIndex, terms: kept });
     }
   });
-  const phrases = [...found].map(([key, entry]) => ({ key, shown: cased(commonest(entry.forms), capitals), paragraphs: entry.paragraphs, documents: entry.documents }));
+  const phrases = [...found].map(([key, entry]) => ({
+    key,
+    shown: cased(commonest(entry.forms), capitals),
+    paragraphs: entry.paragraphs,
+    documents: entry.documents,
+  }));
   phrases.sort((one, other) => (one.key < other.key ? -1 : 1));
   return { phrases, paragraphs: indexed };
 }

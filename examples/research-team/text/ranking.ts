@@ -41,7 +41,11 @@ export function likeness(one: ReadonlySet<string>, other: ReadonlySet<string>): 
 }
 
 /** Chooses up to `count`, best first, each as relevant and as unlike the chosen ones as can be. `variety` 0 to 1. */
-export function diverse<T>(items: readonly T[], count: number, { text, score, variety }: { text: (item: T) => string; score: (item: T) => number; variety: number }): T[] {
+export function diverse<T>(
+  items: readonly T[],
+  count: number,
+  { text, score, variety }: { text: (item: T) => string; score: (item: T) => number; variety: number },
+): T[] {
   const best = Math.max(1e-9, ...items.map(score));
   const left = items.map((item) => ({ item, relevance: score(item) / best, set: new Set(terms(text(item))), nearest: 0 }));
   const chosen: T[] = [];

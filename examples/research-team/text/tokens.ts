@@ -10,7 +10,7 @@ const unspaced = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]+$/u;
 const stopWords = new Set(
   `a about above after again against all almost already also although always am an and any anyone anything are as at be became because
   been before being below between both but by can can't cannot could did didn't do does doesn't doing don't done down due during
-  each either else etc even ever every few first for from further get gets give given go goes going got had has have having he her here
+  each either else etc even ever every few first for from further get gets give given go goes going got had happen happens has have having he her here
   hers him his how however i i'd i'll i'm i've if in instead into is isn't it it's its itself just keep kind know last let let's like
   long made make makes many may maybe me mean means might more most much must my need needs never new next no nor not nothing now of off
   often on once one ones only or other others otherwise our out over own part please put rather really same say see seem several
@@ -33,7 +33,9 @@ const furniture = new Set(
   function functions current currently define defined different create created specific specified specify via available pass passed
   backer backers website people time times line lines better best avoid real wrong affect improve compare compared handle
   handled emitted aim pure lost local order warning help impact good bad kind sort bit lot half entire entirely immediately important
-  certain main basic common specify case cases three four five six seven eight nine ten first second third built reduce unknown invalid`.split(/\s+/),
+  certain main basic common specify case cases three four five six seven eight nine ten first second third built reduce unknown invalid`.split(
+    /\s+/,
+  ),
 );
 
 /** Words in order, lower case, with pairs for unspaced scripts. */

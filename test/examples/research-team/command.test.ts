@@ -24,7 +24,8 @@ describe('npm start', function () {
     for (const [index, subject] of subjects.entries()) {
       const next = subjects[(index + 1) % subjects.length];
       const lines = [`# The ${subject}`, ''];
-      for (const verb of ['keeps', 'loses', 'copies', 'orders', 'counts']) lines.push(`Every ${subject} ${verb} its entries while the ${next} of process ${verb.length} waits for the disk.`, '');
+      for (const verb of ['keeps', 'loses', 'copies', 'orders', 'counts'])
+        lines.push(`Every ${subject} ${verb} its entries while the ${next} of process ${verb.length} waits for the disk.`, '');
       writeFileSync(join(cwd, 'docs', `${subject}.md`), lines.join('\n'));
     }
   });
@@ -42,17 +43,39 @@ describe('npm start', function () {
     const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
     return { child, ended };
   }
-  const summaryOf = ({ stdout }: Ended): Record<string, unknown> => JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+  const summaryOf = ({ stdout }: Ended): Record<string, unknown> =>
+    JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
 
   it('survives kills at random points, repeats no completed call and writes the same report', async () => {
     const plain = await start('docs', '--pace', '0', '--researchers', '3', '--json').ended;
     expect(plain.code, plain.stderr).to.equal(0);
     const reference = summaryOf(plain);
     expect(reference).to.include({ repeated: 0, crashes: 0, reused: 0 });
-    const chaos = await start('docs', '--pace', '10', '--researchers', '3', '--chaos', '--kills', '4', '--seed', '3', '--dir', 'chaos', '--json').ended;
+    const chaos = await start(
+      'docs',
+      '--pace',
+      '10',
+      '--researchers',
+      '3',
+      '--chaos',
+      '--kills',
+      '4',
+      '--seed',
+      '3',
+      '--dir',
+      'chaos',
+      '--json',
+    ).ended;
     expect(chaos.code, chaos.stderr + chaos.stdout).to.equal(0);
     const summary = summaryOf(chaos);
-    expect(summary).to.include({ repeated: 0, unwitnessed: 0, crashes: 4, calls: reference['calls'], reportSha256: reference['reportSha256'], identical: true });
+    expect(summary).to.include({
+      repeated: 0,
+      unwitnessed: 0,
+      crashes: 4,
+      calls: reference['calls'],
+      reportSha256: reference['reportSha256'],
+      identical: true,
+    });
     expect(summary['reused']).to.be.greaterThan(0);
     expect(readFileSync(join(cwd, 'chaos/report.md'), 'utf8')).to.equal(readFileSync(join(cwd, '.research-team/report.md'), 'utf8'));
   });
@@ -60,7 +83,8 @@ describe('npm start', function () {
   it('goes on after kill -9 where it was, and begins anew when the run is finished', async () => {
     const first = start('docs', '--pace', '20', '--json');
     const log = join(cwd, '.research-team/calls.jsonl');
-    while (!existsSync(log) || readCallLog(log).filter(({ type }) => type === 'done').length < 8) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!existsSync(log) || readCallLog(log).filter(({ type }) => type === 'done').length < 8)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     first.child.kill('SIGKILL');
     await first.ended;
     const other = await start('docs', '--question', 'What is a worker?').ended;
@@ -104,7 +128,9 @@ describe('npm start', function () {
     ] as const) {
       const { code, stderr } = await start(...args).ended;
       expect(code, stderr).to.equal(2);
-      expect(stderr).to.include(said).and.to.match(/\nhint: {2}\S/);
+      expect(stderr)
+        .to.include(said)
+        .and.to.match(/\nhint: {2}\S/);
     }
     const { code, stdout } = await start('--help').ended;
     expect(code).to.equal(0);

@@ -44,18 +44,30 @@ describe('the extractive model', () => {
     const prompt = { question: 'What?', open: true, topics: 3, documents };
     const { topics } = await model.answer('plan', prompt, options);
     expect(topics).to.have.length(3);
-    expect(topics.map(({ title }) => title.toLowerCase()).join(' ')).to.match(/cache/).and.match(/worker|queue|message/);
+    expect(topics.map(({ title }) => title.toLowerCase()).join(' '))
+      .to.match(/cache/)
+      .and.match(/worker|queue|message/);
     expect(await model.answer('plan', prompt, options)).to.deep.equal({ topics });
   });
 
   it('lets a question decide the topics', async () => {
-    const { topics } = await model.answer('plan', { question: 'What happens to the lifetime of entries?', open: false, topics: 1, documents }, options);
+    const { topics } = await model.answer(
+      'plan',
+      { question: 'What happens to the lifetime of entries?', open: false, topics: 1, documents },
+      options,
+    );
     expect(topics[0]?.question).to.include('lifetime of entries');
     expect([...(topics[0]?.subject ?? []), ...(topics[0]?.companions ?? [])].join(' ')).to.match(/entry|lifetime/);
   });
 
   it('has no topic for documents without prose', async () => {
-    expect(await model.answer('plan', { question: 'What?', open: true, topics: 3, documents: [{ path: 'x', lines: ['```', 'code', '```'] }] }, options)).to.deep.equal({ topics: [] });
+    expect(
+      await model.answer(
+        'plan',
+        { question: 'What?', open: true, topics: 3, documents: [{ path: 'x', lines: ['```', 'code', '```'] }] },
+        options,
+      ),
+    ).to.deep.equal({ topics: [] });
   });
 
   it('quotes sentences that stand in the document, the most telling first', async () => {
@@ -71,7 +83,14 @@ describe('the extractive model', () => {
 
   it('rejects quotes that cannot stand alone, repeat another, or are about something else', async () => {
     const topic = await topicOf('cache');
-    const quote = (text: string, firstLine: number): Quote => ({ path: 'docs/cache.md', firstLine, lastLine: firstLine, text, heading: '', score: 1 });
+    const quote = (text: string, firstLine: number): Quote => ({
+      path: 'docs/cache.md',
+      firstLine,
+      lastLine: firstLine,
+      text,
+      heading: '',
+      score: 1,
+    });
     const quotes = [
       quote('A cache keeps hot entries in memory so that reads are quick.', 1),
       quote('This makes the cache quick in memory and on disk.', 2),
@@ -93,18 +112,28 @@ describe('the extractive model', () => {
   });
 
   it('finds what is said twice under different topics', async () => {
-    const quote = (topic: number, text: string): Quote & { topic: number } => ({ topic, path: 'p', firstLine: topic, lastLine: topic, text, heading: '', score: 1 });
+    const quote = (topic: number, text: string): Quote & { topic: number } => ({
+      topic,
+      path: 'p',
+      firstLine: topic,
+      lastLine: topic,
+      text,
+      heading: '',
+      score: 1,
+    });
     const quotes = [quote(1, 'Workers keep their order.'), quote(2, 'Disks may be full.'), quote(2, 'The workers keep their order.')];
     expect(await model.answer('compare', { quotes }, options)).to.deep.equal({ repeats: [{ index: 2, of: 0 }] });
   });
 });
 
 describe('the Gemini model', () => {
-  const fake = (respond: () => Promise<{ text?: string }>): (() => Promise<GenAi>) => async () => ({
-    GoogleGenAI: class {
-      models = { generateContent: respond };
-    },
-  });
+  const fake =
+    (respond: () => Promise<{ text?: string }>): (() => Promise<GenAi>) =>
+    async () => ({
+      GoogleGenAI: class {
+        models = { generateContent: respond };
+      },
+    });
   const answering = (text: string) => geminiModel({ apiKey: 'k', model: undefined, load: fake(async () => ({ text })) });
   const compare = { quotes: [] };
 
@@ -123,8 +152,17 @@ describe('the Gemini model', () => {
   });
 
   it('does not try again what was refused, and tries again what passes', async () => {
-    for (const [status, terminal] of [[400, true], [403, true], [429, false], [503, false]] as const) {
-      const gemini = await geminiModel({ apiKey: 'k', model: 'm', load: fake(() => Promise.reject(Object.assign(new Error('no'), { status }))) });
+    for (const [status, terminal] of [
+      [400, true],
+      [403, true],
+      [429, false],
+      [503, false],
+    ] as const) {
+      const gemini = await geminiModel({
+        apiKey: 'k',
+        model: 'm',
+        load: fake(() => Promise.reject(Object.assign(new Error('no'), { status }))),
+      });
       const error = await gemini.answer('compare', compare, options).catch((thrown: unknown) => thrown);
       expect(error instanceof TerminalError, String(status)).to.equal(terminal);
     }

@@ -63,7 +63,26 @@ describe('the passages of a document', () => {
   });
 
   it('stand verbatim where they say in any text', () => {
-    const piece = fc.constantFrom('Some words. ', 'More', '\n', '\n\n', '- ', '> ', '# ', '`', '```\n', '  ', '!', '<b>', '|', '1. ', '语言。', '---', '* * ', '[x] ');
+    const piece = fc.constantFrom(
+      'Some words. ',
+      'More',
+      '\n',
+      '\n\n',
+      '- ',
+      '> ',
+      '# ',
+      '`',
+      '```\n',
+      '  ',
+      '!',
+      '<b>',
+      '|',
+      '1. ',
+      '语言。',
+      '---',
+      '* * ',
+      '[x] ',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
         const lines = pieces.join('').split('\n');
@@ -79,7 +98,13 @@ describe('the passages of a document', () => {
 describe('terms', () => {
   it('are lower-case words without stop words, plurals folded', () => {
     expect(terms('The Queries of his caches, and classes!')).to.deep.equal(['query', 'cache', 'class']);
-    expect(['matches', 'branches', 'approaches', 'indexes', 'types'].map(stem)).to.deep.equal(['match', 'branch', 'approach', 'index', 'type']);
+    expect(['matches', 'branches', 'approaches', 'indexes', 'types'].map(stem)).to.deep.equal([
+      'match',
+      'branch',
+      'approach',
+      'index',
+      'type',
+    ]);
     expect(stem('status')).to.equal('status');
     expect(stem('glass')).to.equal('glass');
   });

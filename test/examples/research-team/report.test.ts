@@ -2,7 +2,14 @@ import { expect } from 'chai';
 import type { Findings, Quote, Report } from '../../../examples/research-team/findings.js';
 import { render } from '../../../examples/research-team/report.js';
 
-const quote = (path: string, firstLine: number, lastLine: number, text: string): Quote => ({ path, firstLine, lastLine, text, heading: 'Use', score: 1 });
+const quote = (path: string, firstLine: number, lastLine: number, text: string): Quote => ({
+  path,
+  firstLine,
+  lastLine,
+  text,
+  heading: 'Use',
+  score: 1,
+});
 const findings: Findings = {
   topic: { number: 1, title: 'Disk', question: 'What of the disk?' },
   quotes: [quote('a.md', 12, 12, 'The disk is slow.'), quote('a.md', 3, 4, 'A disk may be full.')],

@@ -12,14 +12,29 @@ describe('the witness', () => {
   it('counts calls, retries, reuse and what a kill cut off', () => {
     const log = [
       open(1),
-      call('start', 'a', 1), call('failed', 'a', 2), call('start', 'a', 3, 2), call('done', 'a', 4),
+      call('start', 'a', 1),
+      call('failed', 'a', 2),
+      call('start', 'a', 3, 2),
+      call('done', 'a', 4),
       call('start', 'b', 5), // killed
-      call('start', 'c', 5), call('done', 'c', 6), // killed before it was recorded
+      call('start', 'c', 5),
+      call('done', 'c', 6), // killed before it was recorded
       open(2, ['a']),
-      call('start', 'b', 7), call('done', 'b', 8), call('start', 'c', 7), call('done', 'c', 8),
+      call('start', 'b', 7),
+      call('done', 'b', 8),
+      call('start', 'c', 7),
+      call('done', 'c', 8),
       close(2),
     ];
-    expect(tally('r', log, ledger('a', 'b', 'c'))).to.deep.equal({ calls: 3, reused: 1, retried: 1, repeated: 0, interrupted: 1, redone: 1, unwitnessed: 0 });
+    expect(tally('r', log, ledger('a', 'b', 'c'))).to.deep.equal({
+      calls: 3,
+      reused: 1,
+      retried: 1,
+      repeated: 0,
+      interrupted: 1,
+      redone: 1,
+      unwitnessed: 0,
+    });
     expect(crashesOf('r', log)).to.equal(1);
   });
 

@@ -31,7 +31,8 @@ export function critique({ topic, quotes, accepted }: Tasks['critique']['prompt'
   const sources = new Set(kept.map(({ path }) => path)).size;
   const lacks: string[] = [];
   if (kept.length < leastQuotes) lacks.push(`${String(kept.length)} of at least ${String(leastQuotes)} quotes`);
-  if (sources < Math.min(leastSources, topic.documents.length)) lacks.push(`${String(sources)} of at least ${String(leastSources)} sources`);
+  if (sources < Math.min(leastSources, topic.documents.length))
+    lacks.push(`${String(sources)} of at least ${String(leastSources)} sources`);
   if (missing.length > wanted.length * (1 - leastCoverage)) lacks.push(`nothing on ${missing.map((term) => `“${term}”`).join(', ')}`);
   return {
     rejected,

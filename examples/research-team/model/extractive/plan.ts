@@ -98,7 +98,7 @@ function companionsOf(phrase: Phrase, { paragraphs: all }: PhraseIndex): string[
   return [...beside]
     .filter(([term, count]) => count >= 2 && term.length >= 3 && !isFurniture(term) && !/\d/.test(term))
     .map(([term, count]) => {
-      const lift = (count / phrase.paragraphs.size) / ((everywhere.get(term) ?? count) / all.length);
+      const lift = count / phrase.paragraphs.size / ((everywhere.get(term) ?? count) / all.length);
       return { term, worth: count * Math.log(lift) };
     })
     .filter(({ worth }) => worth > 0)

@@ -32,7 +32,10 @@ export function read({ topic, emphasis, document }: Tasks['read']['prompt']): Ta
     }
   }
   found.sort((one, other) => other.score - one.score || byPlace(one, other));
-  return { quotes: diverse(found.slice(0, 40), perDocument, { text: ({ text }) => text, score: ({ score }) => score, variety: 0.3 }), considered };
+  return {
+    quotes: diverse(found.slice(0, 40), perDocument, { text: ({ text }) => text, score: ({ score }) => score, variety: 0.3 }),
+    considered,
+  };
 }
 
 export function score({ topic, emphasis, quotes, count }: Tasks['score']['prompt']): Tasks['score']['answer'] {
@@ -47,12 +50,19 @@ export function score({ topic, emphasis, quotes, count }: Tasks['score']['prompt
     seen.set(entry.quote.path, before + 1);
     return { ...entry, worth: entry.worth * (before < 2 ? 1 : 0.6 ** (before - 1)) };
   });
-  const chosen = diverse(spread, count, { text: ({ quote }) => `${quote.text} ${topic.title}`, score: ({ worth }) => worth, variety: 0.35 });
+  const chosen = diverse(spread, count, {
+    text: ({ quote }) => `${quote.text} ${topic.title}`,
+    score: ({ worth }) => worth,
+    variety: 0.35,
+  });
   return { order: chosen.map(({ index }) => index) };
 }
 
 function queryOf(topic: Topic, emphasis: readonly string[]): WeightedTerm[] {
-  return [...topic.subject, ...topic.companions].map(({ term, weight }) => ({ term, weight: emphasis.includes(term) ? weight * 2 : weight }));
+  return [...topic.subject, ...topic.companions].map(({ term, weight }) => ({
+    term,
+    weight: emphasis.includes(term) ? weight * 2 : weight,
+  }));
 }
 
 /** Long enough to say something, short enough to quote, and whole: no HTML, no emphasis or code cut in half. */
@@ -68,10 +78,10 @@ function isQuotable({ text }: Sentence): boolean {
   return even(/`/g) && even(/\*\*/g) && level('(', ')') && level('[', ']');
 }
 
-/** Less for what reads badly in a report: links, code, no end. */
+/** Less for what reads badly in a report: links, code, no end, great length. */
 function plainness(text: string): number {
   const links = text.match(/\]\(|\]\[|https?:/g)?.length ?? 0;
   const code = (text.match(/`/g)?.length ?? 0) / 2;
   const ends = /[.!?。！？]["'”’)\]*_`]*$/.test(text);
-  return 0.75 ** links * 0.95 ** code * (ends ? 1 : 0.8) * (/^[\p{Ll}]/u.test(text) ? 0.7 : 1);
+  return 0.75 ** links * 0.95 ** code * (ends ? 1 : 0.8) * (text.length > 240 ? 0.75 : 1) * (/^[\p{Ll}]/u.test(text) ? 0.7 : 1);
 }

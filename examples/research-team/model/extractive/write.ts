@@ -31,7 +31,8 @@ function recurringWords(quotes: readonly Quote[], except: ReadonlySet<string>): 
   const shown = new Map<string, string>();
   const each = quotes.flatMap(({ text }) => {
     const own = new Map<string, string>();
-    for (const word of words(text)) if (!isStopWord(word) && !isFurniture(word) && word.length > 2 && !except.has(stem(word))) own.set(stem(word), word);
+    for (const word of words(text))
+      if (!isStopWord(word) && !isFurniture(word) && word.length > 2 && !except.has(stem(word))) own.set(stem(word), word);
     for (const [key, word] of own) if (!shown.has(key)) shown.set(key, word);
     return [...own.keys()];
   });
