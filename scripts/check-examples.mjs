@@ -15,7 +15,12 @@ function researchTeam(...args) {
   const dir = mkdtempSync(join(tmpdir(), 'statewarden-example-'));
   try {
     const command = ['start', '--silent', '--', '--dir', dir, '--json', '--pace', '0', ...args];
-    const { status, stdout, stderr } = spawnSync('npm', command, { cwd: root, encoding: 'utf8', timeout: 240_000, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { status, stdout, stderr } = spawnSync('npm', command, {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 240_000,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const last = stdout.trim().split('\n').at(-1) ?? '';
     if (status !== 0) throw new Error(`npm ${command.join(' ')} ended with ${status}\n${stdout.slice(-2_000)}\n${stderr.slice(-2_000)}`);
     return JSON.parse(last);
@@ -34,4 +39,7 @@ expect('research-team finishes and repeats no completed call', calm.repeated ===
 const chaos = researchTeam('--chaos');
 expect(`research-team finishes after ${chaos.crashes} crashes`, chaos.crashes > 0, chaos);
 expect('… repeats no completed call', chaos.repeated === 0, chaos);
-expect('… and writes the same report', /^[0-9a-f]{64}$/.test(chaos.reportSha256) && chaos.reportSha256 === calm.reportSha256, { calm, chaos });
+expect('… and writes the same report', /^[0-9a-f]{64}$/.test(chaos.reportSha256) && chaos.reportSha256 === calm.reportSha256, {
+  calm,
+  chaos,
+});

@@ -37,5 +37,7 @@ writeFileSync(
 );
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', folder], { stdio: 'inherit' });
-console.log(`README.md: ${blocks.length} example${blocks.length === 1 ? '' : 's'} ${status === 0 ? 'compile' : 'do not compile (the number in a file name is its line)'}`);
+console.log(
+  `README.md: ${blocks.length} example${blocks.length === 1 ? '' : 's'} ${status === 0 ? 'compile' : 'do not compile (the number in a file name is its line)'}`,
+);
 process.exitCode = status ?? 1;

@@ -18,7 +18,10 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
    * Makes an agent; resolves once it is durable. Idempotent by id: the agent that has the id already is returned as it is.
    * @throws UnknownKindError, KindConflictError, BadInputError, NotSerializableError
    */
-  spawn<TKind extends keyof TKinds & string>(kind: TKind, options: SpawnOptions<TKinds[TKind]['machine']>): Promise<AgentRef<TKinds[TKind]['machine']>>;
+  spawn<TKind extends keyof TKinds & string>(
+    kind: TKind,
+    options: SpawnOptions<TKinds[TKind]['machine']>,
+  ): Promise<AgentRef<TKinds[TKind]['machine']>>;
   /** A reference to any agent, alive or not. Name its kind for its types: `runtime.agent<'researcher'>('r-1')`. */
   agent<TKind extends keyof TKinds & string = keyof TKinds & string>(id: string): AgentRef<TKinds[TKind]['machine']>;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */

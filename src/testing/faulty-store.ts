@@ -28,6 +28,13 @@ export interface FaultyStore extends Store {
   decide(choose: ((method: FaultyMethod, call: number) => Fault | undefined) | undefined): void;
   /** How often a method was called, over all openings. */
   calls(method: FaultyMethod): number;
+  /** Calls not yet answered. 0 means: whatever happens next does not come from this store. */
+  readonly underWay: number;
+}
+
+interface Traffic {
+  next(method: FaultyMethod): Fault | undefined;
+  underWay: number;
 }
 
 /** Wraps a store. Without a plan it behaves as the inner one. */
@@ -35,30 +42,36 @@ export function faultyStore(inner: Store): FaultyStore {
   const plans = new Map<FaultyMethod, (Fault | undefined)[]>();
   const counts = new Map<FaultyMethod, number>();
   let choose: ((method: FaultyMethod, call: number) => Fault | undefined) | undefined;
-  const next = (method: FaultyMethod): Fault | undefined => {
-    const call = (counts.get(method) ?? 0) + 1;
-    counts.set(method, call);
-    return choose?.(method, call) ?? plans.get(method)?.shift();
+  const traffic: Traffic = {
+    underWay: 0,
+    next: (method) => {
+      const call = (counts.get(method) ?? 0) + 1;
+      counts.set(method, call);
+      return choose?.(method, call) ?? plans.get(method)?.shift();
+    },
   };
   return {
     name: `faulty:${inner.name}`,
     capabilities: inner.capabilities,
-    open: async (options) => wrap(await inner.open(options), next),
+    open: async (options) => wrap(await inner.open(options), traffic),
     plan: (method, ...faults) => void plans.set(method, [...(plans.get(method) ?? []), ...faults]),
     decide: (chooser) => void (choose = chooser),
     calls: (method) => counts.get(method) ?? 0,
+    get underWay() {
+      return traffic.underWay;
+    },
   };
 }
 
 /** Calls that a fault does not touch: they return nothing to lose, or end the store. */
 const passed: ReadonlySet<string> = new Set(['onForeignMail', 'close']);
 
-function wrap(store: OpenedStore, next: (method: FaultyMethod) => Fault | undefined): OpenedStore {
+function wrap(store: OpenedStore, traffic: Traffic): OpenedStore {
   let poison: Error | undefined;
   /** Calls after a delayed one wait for it. */
   let last: Promise<unknown> | undefined;
   const call = async (method: FaultyMethod, run: () => Promise<unknown>): Promise<unknown> => {
-    const fault = next(method);
+    const fault = traffic.next(method);
     const before = last;
     if (before !== undefined || fault?.fault === 'delay') {
       const turn = Promise.all([before, fault?.fault === 'delay' ? fault.until : undefined]);
@@ -89,7 +102,14 @@ function wrap(store: OpenedStore, next: (method: FaultyMethod) => Fault | undefi
       if (typeof member !== 'function') return member;
       const method = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
       if (passed.has(name as string)) return method;
-      return (...args: unknown[]) => call(name as FaultyMethod, () => method(...args));
+      return async (...args: unknown[]) => {
+        traffic.underWay += 1;
+        try {
+          return await call(name as FaultyMethod, () => method(...args));
+        } finally {
+          traffic.underWay -= 1;
+        }
+      };
     },
   });
 }
