@@ -4,12 +4,16 @@
  */
 
 import { InvariantViolationError } from '../../core/errors.js';
+import { failpoint } from '../../core/failpoint.js';
 import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
 import { RowBatch } from './row-batch.js';
-import type { Connection, Statement } from './driver.js';
+import type { Connection, Statement, Value } from './driver.js';
 import { agentRecord } from './rows.js';
 
 export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
+
+/** Outcome of a commit that has nothing to tell. */
+const applied: CommitOutcome = { outcome: 'applied', messages: [], spawned: [] };
 
 export class Commits {
   readonly #node: number;
@@ -18,19 +22,24 @@ export class Commits {
   readonly #journal: RowBatch;
   readonly #checkpoints: RowBatch;
   readonly #ledger: RowBatch;
+  /** Agents' rows moved together: only the sequence number, or all that a commit may change. */
+  readonly #advances: RowBatch;
+  readonly #changes: RowBatch;
+  /** Agents in the two above. */
+  readonly #moving = new Set<AgentKey>();
 
   constructor(connection: Connection, node: number) {
     this.#node = node;
-    this.#journal = new RowBatch(connection, 'journal', ['agent', 'first', 'last', 'entries', 'checksum'], '');
-    this.#checkpoints = new RowBatch(
-      connection,
+    const insert = (table: string, columns: readonly string[], conflict: string): RowBatch =>
+      new RowBatch(connection, columns.length, (values) => `INSERT INTO ${table} (${columns.join(', ')}) ${values} ${conflict}`);
+    this.#journal = insert('journal', ['agent', 'first', 'last', 'entries', 'checksum'], '');
+    this.#checkpoints = insert(
       'checkpoints',
       ['agent', 'sequence_number', 'version', 'schema', 'data', 'checksum'],
       `ON CONFLICT (agent) DO UPDATE SET sequence_number = excluded.sequence_number, version = excluded.version,
         schema = excluded.schema, data = excluded.data, checksum = excluded.checksum`,
     );
-    this.#ledger = new RowBatch(
-      connection,
+    this.#ledger = insert(
       'ledger',
       [
         'agent',
@@ -51,6 +60,23 @@ export class Commits {
       `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
         next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
     );
+    this.#advances = new RowBatch(
+      connection,
+      6,
+      (values) => `WITH moved (number, at, checkpoint, agent, token, expected) AS (${values})
+        UPDATE agents SET sequence_number = number, updated_at = at,
+          checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number)
+        FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
+    );
+    this.#changes = new RowBatch(
+      connection,
+      10,
+      (values) => `WITH moved (number, at, checkpoint, new_status, new_outcome, new_state, new_busy, agent, token, expected) AS (${values})
+        UPDATE agents SET sequence_number = number, updated_at = at,
+          checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number), status = coalesce(new_status, status),
+          outcome = coalesce(new_outcome, outcome), state = coalesce(new_state, state), busy = coalesce(new_busy, busy)
+        FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
+    );
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
   }
 
@@ -63,9 +89,33 @@ export class Commits {
 
   /** Forgets it: the transaction was rolled back. */
   discard(): void {
-    this.#journal.discard();
-    this.#checkpoints.discard();
-    this.#ledger.discard();
+    for (const batch of [this.#journal, this.#checkpoints, this.#ledger, this.#advances, this.#changes]) batch.discard();
+    this.#moving.clear();
+  }
+
+  /**
+   * Applies commits as `apply` does one after the other, but moves those agents together of which no other commit's acceptance depends.
+   * Undefined when one of those was refused: then the transaction must be rolled back, and nothing says which it was.
+   */
+  applyTogether(commits: readonly AgentCommit[]): CommitOutcome[] | undefined {
+    const outcomes: CommitOutcome[] = [];
+    for (const commit of commits) {
+      if (this.#moving.has(commit.key) && !this.#move()) return undefined;
+      if (standsAlone(commit)) {
+        this.#moving.add(commit.key);
+        (isAdvance(commit) ? this.#advances : this.#changes).add(...moved(commit));
+        this.#write(commit);
+        outcomes.push(applied);
+      } else outcomes.push(this.apply(commit));
+    }
+    return this.#move() ? outcomes : undefined;
+  }
+
+  /** Whether all agents were as expected. */
+  #move(): boolean {
+    const expected = this.#advances.rows + this.#changes.rows;
+    this.#moving.clear();
+    return this.#advances.flush() + this.#changes.flush() === expected;
   }
 
   /** Applies one commit inside the caller's transaction; `flush` completes it. */
@@ -81,23 +131,7 @@ export class Commits {
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
       if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
-    const checkpoint = commit.checkpoint?.sequenceNumber ?? null;
-    const { status, outcome, state, busy } = commit;
-    const plain = status === undefined && outcome === undefined && state === undefined && busy === undefined;
-    const { changes } = plain
-      ? s.advance.run(commit.sequenceNumber, at, checkpoint, key, commit.fence, commit.expected)
-      : s.change.run(
-          commit.sequenceNumber,
-          at,
-          checkpoint,
-          status ?? null,
-          outcome ?? null,
-          state ?? null,
-          busy === undefined ? null : Number(busy),
-          key,
-          commit.fence,
-          commit.expected,
-        );
+    const { changes } = (isAdvance(commit) ? s.advance : s.change).run(...moved(commit));
     if (changes === 0) return this.#refused(key);
     this.#write(commit);
     const spawned = (commit.spawns ?? []).map((spawn) => this.#spawn(spawn, at));
@@ -106,6 +140,7 @@ export class Commits {
   }
 
   #write(commit: AgentCommit): void {
+    failpoint('sqlite:mid-group');
     const s = this.#s;
     const { key, at, segment, checkpoint } = commit;
     if (segment !== undefined)
@@ -138,7 +173,7 @@ export class Commits {
     }
     for (const e of commit.effects ?? []) s.effect.run(key, e.id, e.path, e.type, e.params ?? null, e.event, e.context ?? null);
     for (const id of commit.effectsSettled ?? []) s.settle.run(key, id);
-    if (isFinal(commit.status)) {
+    if (isFinal(commit.status) && s.anyMail.get(key) !== undefined) {
       s.buryMail.run(commit.id, at, key);
       s.dropMail.run(key);
     }
@@ -197,6 +232,25 @@ export class Commits {
   }
 }
 
+/** Whether no other commit's acceptance, and no message, depends on whether this one's agent has moved yet. */
+function standsAlone({ create, taken, spawns, messages, status }: AgentCommit): boolean {
+  return create === undefined && taken === undefined && spawns === undefined && messages === undefined && !isFinal(status);
+}
+
+/** Nothing of the agent's row changes but where it stands. */
+function isAdvance({ status, outcome, state, busy }: AgentCommit): boolean {
+  return status === undefined && outcome === undefined && state === undefined && busy === undefined;
+}
+
+/** What the agent's row becomes, and as what it is expected: for `advance` or `change`. */
+function moved(commit: AgentCommit): Value[] {
+  const { sequenceNumber, at, checkpoint, status, outcome, state, busy, key, fence, expected } = commit;
+  const place = checkpoint?.sequenceNumber ?? null;
+  if (isAdvance(commit)) return [sequenceNumber, at, place, key, fence, expected];
+  const busyFlag = busy === undefined ? null : Number(busy);
+  return [sequenceNumber, at, place, status ?? null, outcome ?? null, state ?? null, busyFlag, key, fence, expected];
+}
+
 const statements = {
   hasMail: 'SELECT 1 FROM mailbox WHERE position = ? AND agent = ?',
   create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at)
@@ -220,6 +274,7 @@ const statements = {
   settle: 'DELETE FROM effects WHERE agent = ? AND id = ?',
   buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at)
     SELECT ?, event, sender, 'agent-ended', ? FROM mailbox WHERE agent = ? ORDER BY position`,
+  anyMail: 'SELECT 1 FROM mailbox WHERE agent = ? LIMIT 1',
   dropMail: 'DELETE FROM mailbox WHERE agent = ?',
   bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at) VALUES (?, ?, ?, ?, ?)',
   waits: 'SELECT 1 FROM mailbox WHERE agent = ? AND message_id = ?',

@@ -41,6 +41,9 @@ export interface DatabaseOptions {
   readonly maximumPages: number | undefined;
 }
 
+/** Some commit of a group was refused. */
+class Contested extends Error {}
+
 /** Larger files are checked in full only by `check`. */
 const quickCheckBytes = 64 * 2 ** 20;
 
@@ -156,7 +159,7 @@ export class Database {
         // Already rolled back by SQLite itself.
       }
       this.#commits?.discard();
-      throw this.#writeFailed(error);
+      throw error instanceof Contested ? error : this.#writeFailed(error);
     }
   }
 
@@ -184,14 +187,21 @@ export class Database {
   commit(commits: readonly AgentCommit[]): CommitOutcome[] {
     if (this.node === 0)
       throw new InvariantViolationError('an observer has tried to commit', { hint: 'Open the store with a lease to run agents.' });
+    // Nearly always nobody is refused. When somebody is, all is taken back and done again one by one.
+    try {
+      return this.#write(() => {
+        const outcomes = this.#commits.applyTogether(commits);
+        if (outcomes === undefined) throw new Contested();
+        this.#commits.flush();
+        return outcomes;
+      });
+    } catch (error) {
+      if (!(error instanceof Contested)) throw error;
+    }
     return this.#write(() => {
-      const done: CommitOutcome[] = [];
-      for (const commit of commits) {
-        done.push(this.#commits.apply(commit));
-        failpoint('sqlite:mid-group');
-      }
+      const outcomes = commits.map((commit) => this.#commits.apply(commit));
       this.#commits.flush();
-      return done;
+      return outcomes;
     });
   }
 

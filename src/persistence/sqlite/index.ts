@@ -8,6 +8,7 @@ import { BadInputError, RuntimeClosedError, StorePoisonedError } from '../../cor
 import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
 import type { DatabaseOptions } from './database.js';
 import { fromThrown, type Answer, type Request, type WriterData } from './protocol.js';
+import { unpackOutcomes, writeTape } from './tape.js';
 
 export interface SqliteOptions {
   /** How long to wait for a lock that another process holds. Default 5,000. */
@@ -143,7 +144,7 @@ class SqliteStore implements OpenedStore {
     for (const { reject } of pending) reject(error);
   }
 
-  commit: OpenedStore['commit'] = (commits) => this.#ask('commit', commits);
+  commit: OpenedStore['commit'] = async (commits) => unpackOutcomes(await this.#ask('commit', writeTape(commits)));
   heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
   load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
   lookup: OpenedStore['lookup'] = (agents) => this.#ask('lookup', agents);

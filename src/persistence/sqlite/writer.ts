@@ -2,9 +2,10 @@
 
 import { parentPort, receiveMessageOnPort, workerData as untypedData, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../core/clock.js';
-import type { AgentCommit, AgentFilter, AgentKey, MachineRecord, MessageRecord } from '../store.js';
+import type { AgentFilter, AgentKey, MachineRecord, MessageRecord } from '../store.js';
 import { Database } from './database.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
+import { packOutcomes, readTape, type Tape } from './tape.js';
 
 const port = parentPort;
 if (port === null) throw new Error('writer.js runs in a worker thread');
@@ -22,7 +23,7 @@ let polledAt = 0;
 let clockSkew = 0;
 
 const methods: Readonly<Record<string, (database: Database, now: number, ...parameters: never[]) => unknown>> = {
-  commit: (db, _, commits: readonly AgentCommit[]) => db.commit(commits),
+  commit: (db, _, tape: Tape) => packOutcomes(db.commit(readTape(tape))),
   heads: (db, _, keys: readonly AgentKey[]) => db.read((queries) => queries.heads(keys)),
   load: (db, now, agents: readonly (string | AgentKey)[]) => db.load(agents, now),
   lookup: (db, _, agents: readonly (string | AgentKey)[]) => db.read((queries) => agents.map((agent) => queries.agent(agent))),

@@ -115,6 +115,27 @@ export const commitCases: readonly StoreCase[] = [
     },
   },
   {
+    title: 'refuses one plain turn among many, of agents that share nothing, and writes nothing of it',
+    run: async (scene) => {
+      const store = await scene.open();
+      const ids = Array.from({ length: 20 }, (_, index) => `a-${String(index)}`);
+      const keys = new Map<string, number>();
+      for (const id of ids) keys.set(id, await scene.create(store, id));
+      const group = [];
+      for (const [index, id] of ids.entries()) {
+        group.push(await scene.turn(store, id, { ...(index % 3 === 0 ? { busy: true } : {}), ...(id === 'a-13' ? { fence: 9 } : {}) }));
+      }
+      const outcomes = await store.commit(group);
+      for (const [index, id] of ids.entries()) {
+        assert.equal(outcomes[index]?.outcome, id === 'a-13' ? 'refused' : 'applied', id);
+        const [record] = await store.lookup([id]);
+        assert.equal(record?.sequenceNumber, id === 'a-13' ? 1 : 2, id);
+        const journal = await store.journal(keys.get(id) as number, { after: 0, limit: 10 });
+        assert.deepEqual(journal, id === 'a-13' ? [segment(1)] : [segment(1), segment(2)], id);
+      }
+    },
+  },
+  {
     title: 'applies several commits of one agent in a group, in order',
     run: async (scene) => {
       const store = await scene.open();
