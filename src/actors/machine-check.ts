@@ -6,6 +6,7 @@
 
 import type { AnyActorLogic, AnyStateMachine } from 'xstate';
 import { BadInputError, UnsupportedMachineError } from '../core/errors.js';
+import { innerMachines, placedActions } from './placed-actions.js';
 import { inlineSpawnHint, sortOf } from './seam.js';
 
 const inlineSpawn =
@@ -33,35 +34,8 @@ function checkLogic(logic: AnyActorLogic, seen: Set<unknown>): void {
   for (const [name, action] of Object.entries(machine.implementations.actions)) {
     checkAction(machine, action, `action "${name}"`);
   }
-  checkState(machine, machine.config as never, `machine "${machine.id}"`, seen);
-  for (const child of Object.values(machine.implementations.actors)) checkLogic(child as AnyActorLogic, seen);
-}
-
-interface StateConfig {
-  readonly entry?: unknown;
-  readonly exit?: unknown;
-  readonly always?: unknown;
-  readonly onDone?: unknown;
-  readonly on?: Readonly<Record<string, unknown>>;
-  readonly after?: Readonly<Record<string, unknown>>;
-  readonly invoke?: unknown;
-  readonly states?: Readonly<Record<string, StateConfig>>;
-}
-
-function checkState(machine: AnyStateMachine, state: StateConfig, name: string, seen: Set<unknown>): void {
-  const actions: unknown[] = [state.entry, state.exit];
-  const transitions: unknown[] = [state.always, state.onDone, ...Object.values(state.on ?? {}), ...Object.values(state.after ?? {})];
-  for (const invoke of list(state.invoke) as Record<string, unknown>[]) {
-    transitions.push(invoke['onDone'], invoke['onError'], invoke['onSnapshot']);
-    if (typeof invoke['src'] === 'object' && invoke['src'] !== null) checkLogic(invoke['src'] as AnyActorLogic, seen);
-  }
-  for (const transition of transitions.flatMap(list)) {
-    if (typeof transition === 'object' && transition !== null) actions.push((transition as { actions?: unknown }).actions);
-  }
-  for (const action of actions.flatMap(list)) checkAction(machine, action, name);
-  for (const [key, child] of Object.entries(state.states ?? {})) {
-    checkState(machine, child, `state "${name.startsWith('state') ? `${name.slice(7, -1)}.` : ''}${key}"`, seen);
-  }
+  for (const { where, action } of placedActions(machine)) checkAction(machine, action, where);
+  for (const inner of innerMachines(machine)) checkLogic(inner as unknown as AnyActorLogic, seen);
 }
 
 function checkAction(machine: AnyStateMachine, action: unknown, where: string): void {
@@ -77,8 +51,4 @@ function checkAction(machine: AnyStateMachine, action: unknown, where: string): 
     `machine "${machine.id}": ${where} spawns a child from inline logic, which cannot be restored after a restart`,
     { hint: inlineSpawnHint },
   );
-}
-
-function list(value: unknown): unknown[] {
-  return value === undefined ? [] : Array.isArray(value) ? value : [value];
 }

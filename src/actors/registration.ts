@@ -5,6 +5,7 @@ import { BadInputError } from '../core/errors.js';
 import { resolvePolicy, type CheckpointPolicy, type ResolvedPolicy } from './checkpoint-policy.js';
 import { defineMachine, schemaOf, type MachineDefinition } from './definition.js';
 import { checkMachine } from './machine-check.js';
+import { inlineActions } from './placed-actions.js';
 import { durable } from './seam.js';
 
 /** What a delayed event does when its agent was down: `deadline` (default) keeps the clock time, `remaining` stops the clock, `restart` starts over. */
@@ -35,6 +36,8 @@ export interface Registration {
   readonly logic: AnyActorLogic;
   readonly definition: MachineDefinition;
   readonly schema: string;
+  /** Where inline functions stand as actions. */
+  readonly inlineActions: readonly string[];
   readonly checkpoints: ResolvedPolicy;
   readonly timers: TimerPolicy;
   readonly migrations: NonNullable<KindDefinition['migrations']>;
@@ -67,6 +70,7 @@ export function register(kind: string, definition: KindDefinition, checkpoints: 
     logic: durable(machine as unknown as AnyActorLogic),
     definition: described,
     schema: schemaOf(described),
+    inlineActions: inlineActions(machine),
     checkpoints: resolvePolicy(definition.checkpoints ?? checkpoints, `agents.${kind}.checkpoints`),
     timers,
     migrations: definition.migrations ?? {},

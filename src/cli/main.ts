@@ -31,8 +31,13 @@ const now = (): number => Date.now();
 const text = (name: string): string | undefined => textOption(args, name);
 const number = (name: string, least: number, otherwise: number): number => numberOption(args, name, least, otherwise);
 
-async function withStore(work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
-  const url = findStore(text('store'), process.env, process.cwd());
+/** `place`: the store as the last word of the command. */
+async function withStore(place: string | undefined, work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
+  const option = text('store');
+  if (option !== undefined && place !== undefined) {
+    throw new UsageError(`two stores: "${place}" and --store "${option}"`, 'Give one of them.');
+  }
+  const url = findStore(option ?? place, process.env, process.cwd());
   const output = new Output(process.stdout, process.env, json);
   const store = await openStore(url, now);
   try {
@@ -46,7 +51,7 @@ const cli = cac('statewarden');
 const limitText = 'Print at most so many';
 
 cli
-  .command('ls', 'List agents')
+  .command('ls [store]', 'List agents')
   .option('--kind <kind>', 'Only of this kind')
   .option('--status <status>', 'Only with this status: active, done, error, stopped, parked')
   .option('--prefix <prefix>', 'Only ids that start so')
@@ -54,7 +59,7 @@ cli
   .option('--limit <n>', limitText, { default: 100 })
   .example('  $ statewarden ls --status parked')
   .example('  $ statewarden ls --prefix orders/ --json')
-  .action(() => {
+  .action((place?: string) => {
     const options = {
       kind: text('kind'),
       status: text('status'),
@@ -62,44 +67,44 @@ cli
       after: text('after'),
       limit: number('limit', 1, 100),
     };
-    return withStore((session) => list(session, options));
+    return withStore(place, (session) => list(session, options));
   });
 cli
-  .command('show <id>', 'Show an agent: state, context, timers, activities, pending effects, mailbox')
+  .command('show <id> [store]', 'Show an agent: state, context, timers, activities, pending effects, mailbox')
   .example('  $ statewarden show orders/o-42')
   .example('  $ statewarden show orders/o-42 --json | jq .context')
-  .action((id: string) => withStore((session) => show(session, id)));
+  .action((id: string, place?: string) => withStore(place, (session) => show(session, id)));
 cli
-  .command('journal <id>', 'List the events an agent has accepted')
+  .command('journal <id> [store]', 'List the events an agent has accepted')
   .option('--after <n>', 'Only events after this sequence number', { default: 0 })
   .option('--limit <n>', limitText, { default: 100 })
   .example('  $ statewarden journal orders/o-42 --after 100')
-  .action((id: string) => {
+  .action((id: string, place?: string) => {
     const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
-    return withStore((session) => journal(session, id, options));
+    return withStore(place, (session) => journal(session, id, options));
   });
 cli
-  .command('send <id> <event>', "Put an event, TYPE or JSON, into an agent's mailbox, durably")
+  .command('send <id> <event> [store]', "Put an event, TYPE or JSON, into an agent's mailbox, durably")
   .option('--message-id <id>', 'Send it once: the same id twice is one event')
   .example('  $ statewarden send orders/o-42 CANCEL')
   .example(`  $ statewarden send orders/o-42 '{"type":"PAY","cents":999}' --message-id pay-1`)
-  .action((id: string, event: string) => {
+  .action((id: string, event: string, place?: string) => {
     const messageId = text('message-id');
-    return withStore((session) => send(session, id, event, messageId));
+    return withStore(place, (session) => send(session, id, event, messageId));
   });
 cli
-  .command('dead-letters', 'List events that no agent could take')
+  .command('dead-letters [store]', 'List events that no agent could take')
   .option('--after <n>', 'Only after this position', { default: 0 })
   .option('--limit <n>', limitText, { default: 100 })
   .example('  $ statewarden dead-letters --json')
-  .action(() => {
+  .action((place?: string) => {
     const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
-    return withStore((session) => deadLetters(session, options));
+    return withStore(place, (session) => deadLetters(session, options));
   });
 cli
-  .command('doctor', 'Check the store and look for trouble; exit code 1 when there is some')
-  .example('  $ statewarden doctor --store sqlite:./agents.db')
-  .action(() => withStore(doctor));
+  .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
+  .example('  $ statewarden doctor ./agents.db')
+  .action((place?: string) => withStore(place, doctor));
 
 cli.option('--store <url>', 'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db');
 cli.option('--json', 'Print one JSON document');

@@ -127,9 +127,9 @@ export function stateName(text: string | undefined): string {
   return text === undefined ? '' : name(decode(text)).replace(/^\{\}$/, '');
 }
 
-/** The stored text as JSON, tags and all. */
+/** The stored text as JSON, tags and all; null for nothing. */
 export function stored(text: string | undefined): unknown {
-  return text === undefined ? null : (JSON.parse(text) as unknown);
+  return text === undefined || decode(text) === undefined ? null : (JSON.parse(text) as unknown);
 }
 
 export function time(at: number): string {

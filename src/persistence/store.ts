@@ -329,7 +329,7 @@ export interface OpenedStore {
   /** The newest succeeded operation of an activity with this user key, whichever agent it belongs to. */
   succeeded(activity: string, userKey: string): Promise<OperationRecord | undefined>;
 
-  /** Remembers machines, insert-if-absent by kind, version and schema. */
+  /** Remembers machines by kind, version and schema; a newer definition takes the place of the older. */
   saveMachines(machines: readonly MachineRecord[]): Promise<void>;
   machines(kind?: string): Promise<readonly MachineRecord[]>;
 

@@ -1,6 +1,7 @@
 /** The command line on a store that a runtime made: what it prints, its JSON, its exit codes. */
 
 import { expect } from 'chai';
+import { tmpdir } from 'node:os';
 import { createRuntime } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 import { connect } from '#src/persistence/sqlite/driver.js';
@@ -235,6 +236,20 @@ describe('statewarden', () => {
       expect(stdout).to.match(/^agents +4 \(3 active, 1 done\)$/m);
       expect(stdout).to.match(/^nodes +none is up$/m);
       expect(stdout).to.include('orders/o-30: pay (node 1)');
+      expect(stdout).to.include('nothing is wrong');
+    });
+
+    it('lists inline actions, which nothing records', async () => {
+      const place = 'machine "packer", state "packing", entry';
+      const { stdout } = await run('doctor');
+      expect(stdout).to.include(`  order: ${place}`).and.to.include('notice: 1 inline action, run at most once and lost in a crash.');
+      const { inlineActions } = parsed((await run('doctor', '--json')).stdout);
+      expect(inlineActions).to.deep.equal([{ kind: 'order', version: 1, places: [place] }]);
+    });
+
+    it('takes the store as its last word', async () => {
+      const { code, stdout } = await statewarden(['doctor', sample.path], { cwd: tmpdir() });
+      expect(code).to.equal(0);
       expect(stdout).to.include('nothing is wrong');
     });
 

@@ -19,7 +19,7 @@ const pay = activity({
   retry: { attempts: 3, initialMs: 3_600_000, maximumMs: 3_600_000, jitter: 'none' },
 });
 
-const packer = setup({}).createMachine({ id: 'packer', initial: 'packing', states: { packing: {} } });
+const packer = setup({}).createMachine({ id: 'packer', initial: 'packing', states: { packing: { entry: () => undefined } } });
 
 const order = setup({
   types: {

@@ -88,10 +88,11 @@ describe('the command line', () => {
   }
 
   for (const [args, expected] of [
+    [['ls', 'a.db', '--store', 'b.db'], /two stores: "a.db" and --store "b.db"/],
     [['lss'], /there is no command "lss"\nhint: Did you mean "ls"\?/],
     [['ls', '--foo'], /[Uu]nknown option "--foo"\nhint: Try statewarden ls --help/],
     [['show'], /missing required args.*\nhint: Try statewarden show --help/],
-    [['show', 'a', 'b'], /Unused args: "b"/],
+    [['show', 'a', 'b', 'c'], /Unused args: "c"/],
     [['ls', '--limit', '0'], /--limit is "0"\nhint: Give a whole number from 1/],
     [['ls', '--limit', 'many'], /--limit is "many"/],
     [['journal', 'a', '--after', '1.5'], /--after is "1.5"/],

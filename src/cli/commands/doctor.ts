@@ -1,10 +1,11 @@
 /**
  * `statewarden doctor`: is this store sound, and does everything in it get on? Problems (exit code 1): damaged records, parked agents, and work
- * that stands still although a node is up. Notices: work that waits because no node is up, and dead letters. It changes nothing.
+ * that stands still although a node is up. Notices: work that waits because no node is up, dead letters, and inline actions, which are not recorded. It
+ * changes nothing.
  */
 
 import { statSync } from 'node:fs';
-import type { AgentRecord, DueTimer, NodeRecord, StoreCounts } from '../../persistence/store.js';
+import type { AgentRecord, DueTimer, MachineRecord, NodeRecord, StoreCounts } from '../../persistence/store.js';
 import { away, brief, count, printable, shortened, size, time } from '../output.js';
 import { Progress } from '../progress.js';
 import type { ExitCode, Session } from '../session.js';
@@ -22,9 +23,16 @@ interface Orphan {
   readonly activities: readonly string[];
 }
 
+/** Where a registered machine has functions as actions. */
+interface InlineActions {
+  readonly kind: string;
+  readonly version: number;
+  readonly places: readonly string[];
+}
+
 interface Finding {
   readonly severity: 'problem' | 'notice';
-  readonly code: 'DAMAGED' | 'PARKED' | 'OVERDUE_TIMERS' | 'ORPHANED_ACTIVITIES' | 'DEAD_LETTERS';
+  readonly code: 'DAMAGED' | 'PARKED' | 'OVERDUE_TIMERS' | 'ORPHANED_ACTIVITIES' | 'DEAD_LETTERS' | 'INLINE_ACTIONS';
   readonly message: string;
   readonly hint: string;
 }
@@ -38,6 +46,7 @@ interface Examination {
   readonly parked: readonly AgentRecord[];
   readonly overdue: readonly DueTimer[];
   readonly orphans: readonly Orphan[];
+  readonly inline: readonly InlineActions[];
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
 
@@ -61,12 +70,22 @@ async function examine(session: Session): Promise<Examination> {
   bar.end();
   if (faults.length > 0) {
     // A damaged store may not answer the rest; what it is, is known.
-    return { faults, counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], files };
+    return { faults, counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], inline: [], files };
   }
   const [counts, nodes] = await Promise.all([store.counts(), store.nodes()]);
   const overdue = await store.dueTimers({ before: now(), limit: page });
   const { orphans, gone } = await findOrphans(session, new Set(nodes.map(({ node }) => node)));
-  return { faults, counts, nodes, gone, parked: await allParked(session), overdue, orphans, files };
+  return {
+    faults,
+    counts,
+    nodes,
+    gone,
+    parked: await allParked(session),
+    overdue,
+    orphans,
+    inline: inlineIn(await store.machines()),
+    files,
+  };
 }
 
 async function allParked({ store }: Session): Promise<AgentRecord[]> {
@@ -77,6 +96,18 @@ async function allParked({ store }: Session): Promise<AgentRecord[]> {
     after = found.length < page ? undefined : found.at(-1)?.id;
   }
   return parked;
+}
+
+/** Of each kind's newest version. */
+function inlineIn(machines: readonly MachineRecord[]): InlineActions[] {
+  const newest = new Map<string, MachineRecord>();
+  for (const machine of machines) {
+    if (machine.version >= (newest.get(machine.kind)?.version ?? 0)) newest.set(machine.kind, machine);
+  }
+  return [...newest.values()].flatMap(({ kind, version, definition }) => {
+    const { inlineActions: places = [] } = JSON.parse(definition) as { inlineActions?: readonly string[] };
+    return places.length === 0 ? [] : [{ kind, version, places }];
+  });
 }
 
 /** Agents that have work and no live node, and among them those that a node left in the middle of an activity. */
@@ -102,7 +133,7 @@ async function findOrphans({ store, aside, now }: Session, alive: ReadonlySet<nu
   return { orphans, gone: [...gone].sort((one, other) => one - other) };
 }
 
-function judge({ faults, counts, nodes, parked, overdue, orphans }: Examination, now: number): Finding[] {
+function judge({ faults, counts, nodes, parked, overdue, orphans, inline }: Examination, now: number): Finding[] {
   const findings: Finding[] = [];
   const idle = nodes.length === 0;
   if (faults.length > 0) {
@@ -148,6 +179,15 @@ function judge({ faults, counts, nodes, parked, overdue, orphans }: Examination,
       hint: 'Look at them with `statewarden dead-letters`.',
     });
   }
+  if (inline.length > 0) {
+    const places = inline.reduce((sum, machine) => sum + machine.places.length, 0);
+    findings.push({
+      severity: 'notice',
+      code: 'INLINE_ACTIONS',
+      message: `${count(places, 'inline action')}, run at most once and lost in a crash`,
+      hint: 'Where that matters, name them in setup({ actions }): then they are recorded with the turn.',
+    });
+  }
   return findings;
 }
 
@@ -156,7 +196,7 @@ function reason({ outcome }: AgentRecord): string {
 }
 
 function document({ url }: Session, examination: Examination, findings: readonly Finding[], healthy: boolean): object {
-  const { faults, counts, nodes, gone, parked, overdue, orphans, files } = examination;
+  const { faults, counts, nodes, gone, parked, overdue, orphans, inline, files } = examination;
   return {
     healthy,
     store: url.name,
@@ -167,13 +207,14 @@ function document({ url }: Session, examination: Examination, findings: readonly
     parked: parked.map((agent) => ({ id: agent.id, kind: agent.kind, version: agent.version, reason: reason(agent) })),
     overdueTimers: overdue.map(({ id, dueAt }) => ({ id, dueAt })),
     orphanedActivities: orphans,
+    inlineActions: inline,
     files,
   };
 }
 
 function print(session: Session, examination: Examination, findings: readonly Finding[], healthy: boolean): void {
   const { output, url, now } = session;
-  const { faults, counts, nodes, gone, parked, orphans, files } = examination;
+  const { faults, counts, nodes, gone, parked, orphans, inline, files } = examination;
   const at = now();
   output.facts([
     ['store', url.name],
@@ -200,6 +241,11 @@ function print(session: Session, examination: Examination, findings: readonly Fi
     session,
     'Left in the middle',
     orphans.map(({ id, node, activities }) => `${printable(id)}: ${activities.join(', ')} (node ${String(node)})`),
+  );
+  section(
+    session,
+    'Inline actions',
+    inline.flatMap(({ kind, places }) => places.map((place) => printable(`${kind}: ${place}`))),
   );
   output.line();
   for (const { severity, message, hint } of findings) {

@@ -108,6 +108,9 @@ function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
 /** The unfenced write. */
 export function postMessage(data: Data, message: MessageRecord, cap: number, at: number): PostOutcome {
   const row = data.byId.get(message.to);
+  // What it has taken stays taken, also when it has ended since: a sender that tries again is told so.
+  const taken = message.messageId === undefined ? undefined : row?.marks.get(message.messageId);
+  if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken };
   const reason = row === undefined ? 'no-such-agent' : isFinal(row.record) ? 'agent-ended' : undefined;
   if (row === undefined || reason !== undefined) {
     const why = reason ?? 'no-such-agent';
@@ -115,8 +118,6 @@ export function postMessage(data: Data, message: MessageRecord, cap: number, at:
     return { outcome: 'dead-letter', reason: why };
   }
   if (message.messageId !== undefined) {
-    const taken = row.marks.get(message.messageId);
-    if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken };
     for (const waiting of row.mailbox.values()) {
       if (waiting.messageId === message.messageId) return { outcome: 'duplicate', sequenceNumber: 0 };
     }

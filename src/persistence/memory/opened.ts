@@ -90,10 +90,7 @@ export class MemoryStore implements OpenedStore {
 
   async saveMachines(machines: readonly MachineRecord[]): Promise<void> {
     const data = this.#open;
-    for (const machine of machines) {
-      const name = JSON.stringify([machine.kind, machine.version, machine.schema]);
-      if (!data.machines.has(name)) data.machines.set(name, machine);
-    }
+    for (const machine of machines) data.machines.set(JSON.stringify([machine.kind, machine.version, machine.schema]), machine);
   }
 
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────

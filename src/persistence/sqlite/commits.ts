@@ -192,16 +192,15 @@ export class Commits {
     const s = this.#s;
     const { to, messageId, event, from, replyTo, acceptedAt } = message;
     const receiver = s.receiver.get(to);
+    // What it has taken stays taken, also when it has ended since: a sender that tries again is told so.
+    const taken = receiver === undefined || messageId === undefined ? undefined : s.marked.get(receiver['key'] as number, messageId);
+    if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken['sequence_number'] as number };
     const reason = receiver === undefined ? 'no-such-agent' : isFinal(receiver['status']) ? 'agent-ended' : undefined;
     if (receiver === undefined || reason !== undefined) {
       s.bury.run(to, event, from ?? null, reason as string, at);
       return { outcome: 'dead-letter', reason: reason as 'no-such-agent' };
     }
     const agent = receiver['key'] as number;
-    if (messageId !== undefined) {
-      const taken = s.marked.get(agent, messageId);
-      if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken['sequence_number'] as number };
-    }
     if (cap !== Infinity && (s.waiting.get(agent)?.['waiting'] as number) >= cap) {
       const waits = messageId !== undefined && s.waits.get(agent, messageId) !== undefined;
       return waits ? { outcome: 'duplicate', sequenceNumber: 0 } : { outcome: 'full' };

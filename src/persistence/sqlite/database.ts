@@ -255,12 +255,19 @@ export class Database {
   saveMachines(machines: readonly MachineRecord[]): void {
     const known = this.read((queries) => queries.machines(undefined));
     const fresh = machines.filter(
-      (machine) => !known.some((old) => old.kind === machine.kind && old.version === machine.version && old.schema === machine.schema),
+      (machine) =>
+        !known.some(
+          (old) =>
+            old.kind === machine.kind &&
+            old.version === machine.version &&
+            old.schema === machine.schema &&
+            old.definition === machine.definition,
+        ),
     );
     if (fresh.length === 0) return;
     this.#write(() => {
-      const insert = this.#connection.prepare('INSERT OR IGNORE INTO machines (kind, version, schema, definition) VALUES (?, ?, ?, ?)');
-      for (const { kind, version, schema: hash, definition } of fresh) insert.run(kind, version, hash, definition);
+      const upsert = this.#connection.prepare('INSERT OR REPLACE INTO machines (kind, version, schema, definition) VALUES (?, ?, ?, ?)');
+      for (const { kind, version, schema: hash, definition } of fresh) upsert.run(kind, version, hash, definition);
     });
   }
 

@@ -42,12 +42,15 @@ export const mailboxCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'remembers message ids that came without a mailbox',
+    title: 'remembers message ids that came without a mailbox, also when the agent has ended',
     run: async (scene) => {
       const store = await scene.open();
       const key = await scene.create(store, 'a', { marks: [{ messageId: 'direct', sequenceNumber: 1 }] });
       assert.deepEqual(await store.post([message('a', { messageId: 'direct' })], 10), [{ outcome: 'duplicate', sequenceNumber: 1 }]);
       assert.deepEqual((await taken(store, key)).marks, [{ messageId: 'direct', sequenceNumber: 1 }]);
+      await applied(store, await scene.turn(store, 'a', { status: 'done', outcome: '1' }));
+      assert.deepEqual(await store.post([message('a', { messageId: 'direct' })], 10), [{ outcome: 'duplicate', sequenceNumber: 1 }]);
+      assert.equal((await store.counts()).deadLetters, 0);
     },
   },
   {
