@@ -1,7 +1,8 @@
 /**
  * Durable timers of a node: one real timer for any number of armed ones. Memory holds those due within the horizon, the
  * store the rest; the horizon is filled again when half of it has passed. A popped timer is only a hint: the agent knows whether it
- * still stands, so clearing costs nothing here. Never early by the injected clock; overdue ones fire at once, earliest first.
+ * still stands, so clearing costs nothing here. Never early by the injected clock; overdue ones fire at once, earliest first. After somebody has
+ * set the clock, what that made overdue fires at the next look, half a horizon later at most.
  */
 
 import type { Clock, TimerHandle } from '../core/clock.js';
@@ -26,6 +27,8 @@ export class Timers {
   #horizon = 0;
   #handle: TimerHandle;
   #wakeAt = Infinity;
+  /** When the real timer fires, in elapsed time: the time of day may be set back and forth meanwhile. */
+  #firesAt = Infinity;
   #filling: Promise<void> | undefined;
   #stopped = false;
 
@@ -60,13 +63,17 @@ export class Timers {
       clock.clearTimeout(this.#handle);
     }
     this.#wakeAt = next;
-    const delay = Math.min(Math.max(0, Math.ceil(next - clock.now())), longestTimeoutMs);
+    const elapsed = clock.elapsed();
+    // The next look is never put off, nor far away: if the clock was wrong, it is when that is found out.
+    const latest = Math.min(this.#firesAt - elapsed, horizonMs / 2, longestTimeoutMs);
+    const delay = Math.max(0, Math.min(Math.ceil(next - clock.now()), latest));
+    this.#firesAt = elapsed + delay;
     this.#handle = clock.setTimeout(() => this.#tick(), delay);
   }
 
   #tick(): void {
     this.#handle = undefined;
-    this.#wakeAt = Infinity;
+    this.#wakeAt = this.#firesAt = Infinity;
     const { clock, fire, horizonMs } = this.#options;
     const now = clock.now();
     for (let timer = this.#heap.peek(); timer !== undefined && timer.dueAt <= now; timer = this.#heap.peek()) {

@@ -11,29 +11,23 @@ import { NotSerializableError } from './errors.js';
 
 const tag = '$sw';
 
+/** Levels that a value may have. Well below what overflows a stack, when it is written or when it is read. */
+const deepestValue = 500;
+
+/** Levels that a checkpoint may have: whatever was let into a context as a value must fit into it, under what XState puts around it. */
+export const deepestCheckpoint = 1_000;
+
 /**
  * Encodes a value. `what` names it in the error: `context`, `event`.
  * @throws NotSerializableError with the path of the first value that cannot be encoded.
  */
-export function encode(value: unknown, what: string): string {
-  let plain: boolean;
-  try {
-    plain = isPlain(value);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    plain = false; // too deep, or a cycle: the tagging walk tells which
-  }
-  return JSON.stringify(plain ? value : tagged(value, what, []));
+export function encode(value: unknown, what: string, deepest = deepestValue): string {
+  return JSON.stringify(isPlain(value, deepest) ? value : tagged(value, what, [], deepest));
 }
 
 /** Does what `encode` does to find a value that cannot be encoded, and no more. @throws NotSerializableError */
 export function assertSavable(value: unknown, what: string): void {
-  try {
-    if (isPlain(value)) return;
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
-  tagged(value, what, []);
+  if (!isPlain(value, deepestValue)) tagged(value, what, [], deepestValue);
 }
 
 /** Decodes what `encode` made. Throws `SyntaxError` for text that is not JSON. */
@@ -59,7 +53,8 @@ export function encodeThrown(thrown: unknown): string {
   }
 }
 
-function isPlain(value: unknown): boolean {
+/** Not for what is too deep, or a cycle: the tagging walk tells which. */
+function isPlain(value: unknown, levels: number): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -68,14 +63,15 @@ function isPlain(value: unknown): boolean {
       return Number.isFinite(value) && !Object.is(value, -0);
     case 'object': {
       if (value === null) return true;
+      if (levels === 0) return false;
       if (Array.isArray(value)) {
-        for (let index = 0; index < value.length; index += 1) if (!isPlain(value[index])) return false;
+        for (let index = 0; index < value.length; index += 1) if (!isPlain(value[index], levels - 1)) return false;
         return true;
       }
       const prototype: unknown = Object.getPrototypeOf(value);
       if (prototype !== Object.prototype && prototype !== null) return false;
       for (const key in value) {
-        if (key === tag || !isPlain((value as Record<string, unknown>)[key])) return false;
+        if (key === tag || !isPlain((value as Record<string, unknown>)[key], levels - 1)) return false;
       }
       return !('toJSON' in value);
     }
@@ -86,7 +82,7 @@ function isPlain(value: unknown): boolean {
 
 type Ancestors = readonly object[];
 
-function tagged(value: unknown, path: string, ancestors: Ancestors): unknown {
+function tagged(value: unknown, path: string, ancestors: Ancestors, deepest: number): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -99,14 +95,14 @@ function tagged(value: unknown, path: string, ancestors: Ancestors): unknown {
       if (Number.isFinite(value) && !Object.is(value, -0)) return value;
       return { [tag]: 'number', v: Object.is(value, -0) ? '-0' : String(value) };
     case 'object':
-      return value === null ? null : taggedObject(value, path, ancestors);
+      return value === null ? null : taggedObject(value, path, ancestors, deepest);
     case 'function':
     case 'symbol':
       return refuse(value, path);
   }
 }
 
-function taggedObject(value: object, path: string, ancestors: Ancestors): unknown {
+function taggedObject(value: object, path: string, ancestors: Ancestors, deepest: number): unknown {
   if (ancestors.includes(value)) {
     throw new NotSerializableError(`${path} refers back to one of the values around it`, {
       path,
@@ -114,22 +110,22 @@ function taggedObject(value: object, path: string, ancestors: Ancestors): unknow
     });
   }
   const inside = [...ancestors, value];
-  if (inside.length > 500) {
-    throw new NotSerializableError(`${path} is nested more than 500 levels deep`, { path, hint: 'Flatten the value.' });
+  if (inside.length > deepest) {
+    throw new NotSerializableError(`${path} is nested more than ${String(deepest)} levels deep`, { path, hint: 'Flatten the value.' });
   }
-  if (Array.isArray(value)) return Array.from(value, (item, index) => tagged(item, `${path}[${String(index)}]`, inside));
-  if (value instanceof Date) return { [tag]: 'date', v: tagged(value.getTime(), path, inside) };
+  if (Array.isArray(value)) return Array.from(value, (item, index) => tagged(item, `${path}[${String(index)}]`, inside, deepest));
+  if (value instanceof Date) return { [tag]: 'date', v: tagged(value.getTime(), path, inside, deepest) };
   if (value instanceof Map) {
     const entries = [...value].map(([key, item], index) => [
-      tagged(key, `${path}.keys()[${String(index)}]`, inside),
-      tagged(item, `${path}.get(${describe(key)})`, inside),
+      tagged(key, `${path}.keys()[${String(index)}]`, inside, deepest),
+      tagged(item, `${path}.get(${describe(key)})`, inside, deepest),
     ]);
     return { [tag]: 'map', v: entries };
   }
   if (value instanceof Set) {
-    return { [tag]: 'set', v: [...value].map((item, index) => tagged(item, `${path}.values()[${String(index)}]`, inside)) };
+    return { [tag]: 'set', v: [...value].map((item, index) => tagged(item, `${path}.values()[${String(index)}]`, inside, deepest)) };
   }
-  if (value instanceof Error) return taggedError(value, path, inside);
+  if (value instanceof Error) return taggedError(value, path, inside, deepest);
   if (value instanceof RegExp) return { [tag]: 'regexp', v: [value.source, value.flags] };
   if (value instanceof URL) return { [tag]: 'url', v: value.href };
   if (value instanceof Uint8Array) return { [tag]: 'bytes', v: Buffer.from(value).toString('base64') };
@@ -137,28 +133,33 @@ function taggedObject(value: object, path: string, ancestors: Ancestors): unknow
   if ((prototype !== Object.prototype && prototype !== null) || 'toJSON' in value) refuse(value, path);
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
-    define(copy, key, tagged((value as Record<string, unknown>)[key], memberPath(path, key), inside));
+    define(copy, key, tagged((value as Record<string, unknown>)[key], memberPath(path, key), inside, deepest));
   }
-  return tag in value ? { [tag]: 'object', v: Object.entries(copy) } : copy;
+  return untagged(copy);
 }
 
-function taggedError(error: Error, path: string, inside: Ancestors): unknown {
+/** Members whose names are the user's: one of them may be called like our tag. */
+function untagged(members: Record<string, unknown>): unknown {
+  return Object.hasOwn(members, tag) ? { [tag]: 'object', v: Object.entries(members) } : members;
+}
+
+function taggedError(error: Error, path: string, inside: Ancestors, deepest: number): unknown {
   const own: Record<string, unknown> = {};
   for (const key of Object.keys(error)) {
     if (key === 'name' || key === 'stack' || key === 'message' || key === 'cause') continue;
     try {
-      own[key] = tagged((error as unknown as Record<string, unknown>)[key], memberPath(path, key), inside);
+      define(own, key, tagged((error as unknown as Record<string, unknown>)[key], memberPath(path, key), inside, deepest));
     } catch {
       // An error's own extras (sockets, responses) are for debugging only: the error itself must survive.
     }
   }
   let cause: unknown;
   try {
-    cause = error.cause === undefined ? undefined : tagged(error.cause, `${path}.cause`, inside);
+    cause = error.cause === undefined ? undefined : tagged(error.cause, `${path}.cause`, inside, deepest);
   } catch {
     cause = describe(error.cause);
   }
-  return { [tag]: 'error', v: { name: error.name, message: error.message, stack: error.stack, cause, own } };
+  return { [tag]: 'error', v: { name: error.name, message: error.message, stack: error.stack, cause, own: untagged(own) } };
 }
 
 function refuse(value: unknown, path: string): never {
@@ -241,7 +242,8 @@ const errorConstructors: Readonly<Record<string, ErrorConstructor>> = {
 function revivedError(v: { name: string; message: string; stack?: string; cause?: unknown; own: object }): Error {
   const Constructor = errorConstructors[v.name] ?? Error;
   const error = new Constructor(v.message, v.cause === undefined ? undefined : { cause: revived(v.cause) });
-  define(error as unknown as Record<string, unknown>, 'stack', v.stack);
+  Object.defineProperty(error, 'stack', { value: v.stack, configurable: true, writable: true });
   if (error.name !== v.name) Object.defineProperty(error, 'name', { value: v.name, configurable: true, writable: true });
-  return Object.assign(error, revived(v.own));
+  for (const [key, value] of Object.entries(revived(v.own) as object)) define(error as unknown as Record<string, unknown>, key, value);
+  return error;
 }

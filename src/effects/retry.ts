@@ -38,7 +38,8 @@ export function resolveRetry(policy: RetryPolicy | undefined, activity: string):
 
 /** Milliseconds to wait after so many failed attempts. */
 export function backoffMs(policy: Required<RetryPolicy>, failures: number, random: Random): number {
-  const bound = Math.min(policy.maximumMs, policy.initialMs * policy.factor ** (failures - 1));
+  // Nothing stays nothing, also when the power has grown to infinity.
+  const bound = policy.initialMs === 0 ? 0 : Math.min(policy.maximumMs, policy.initialMs * policy.factor ** (failures - 1));
   return policy.jitter === 'none' ? bound : random.next() * bound;
 }
 

@@ -75,6 +75,8 @@ export class Node implements AgentHost {
   readonly #strikes = new Map<string, { readonly count: number; readonly sequenceNumber: number }>();
   /** Parked by this node because they failed again and again: not tried anew before the next start. */
   readonly #struck = new Map<string, StatewardenError>();
+  /** Ids of agents whose mailbox is being read; true when more has come in since. */
+  readonly #reading = new Map<string, boolean>();
   readonly #answers = new Map<string, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #ends = new Map<string, Set<(agent: Agent | undefined) => void>>();
   #wanted = new Map<
@@ -132,16 +134,16 @@ export class Node implements AgentHost {
 
   /** Recovers what was under way, then takes part in the store's life. */
   async start(): Promise<void> {
-    const machines = [...this.#registrations.values()].map(({ kind, version, schema, definition }): MachineRecord => ({
+    const machines = [...this.#registrations.values()].map(({ kind, version, schema, definition, inlineActions }): MachineRecord => ({
       kind,
       version,
       schema,
-      definition: JSON.stringify(definition),
+      definition: JSON.stringify({ ...definition, inlineActions }),
     }));
     await this.store.saveMachines(machines);
     this.#machines = [...(await this.store.machines())];
     this.store.onForeignMail((keys) => {
-      for (const key of keys) void this.#nudge(key);
+      for (const key of keys) this.#nudge(key);
     });
     await this.#recover();
     await this.#timers.refill();
@@ -180,6 +182,8 @@ export class Node implements AgentHost {
   }
 
   #load(idOrKey: string | number): Promise<Presence> {
+    const wanted = this.#wanted.get(idOrKey);
+    if (wanted !== undefined) return wanted.promise;
     if (this.#wanted.size === 0) queueMicrotask(() => void this.#loadWanted());
     let resolve: (presence: Presence) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
@@ -268,14 +272,29 @@ export class Node implements AgentHost {
   }
 
   /** There may be mail for an agent that its memory does not know of. */
-  async #nudge(key: number): Promise<void> {
+  #nudge(key: number): void {
+    this.presence(key).then(
+      (presence) => (presence.where === 'here' ? this.#readMail(presence.agent.id) : undefined),
+      (error: unknown) => this.#background(error),
+    );
+  }
+
+  /** Hands over what waits in the store, in order. What is accepted meanwhile is found there too, behind it: see `routed`. */
+  async #readMail(id: string): Promise<void> {
+    const underWay = this.#reading.has(id);
+    this.#reading.set(id, underWay);
+    if (underWay) return;
     try {
-      const wasHere = this.#byKey.has(key) || this.#loading.has(key);
-      const presence = await this.presence(key);
-      if (!wasHere || presence.where !== 'here') return;
-      for (const message of await this.store.mailbox(key, 0)) presence.agent.receive(message);
+      do {
+        this.#reading.set(id, false);
+        const presence = await this.presence(id);
+        if (presence.where !== 'here') return;
+        for (const message of await this.store.mailbox(presence.agent.key, 0)) presence.agent.receive(message);
+      } while (this.#reading.get(id) === true);
     } catch (error) {
       this.#background(error);
+    } finally {
+      this.#reading.delete(id);
     }
   }
 
@@ -405,17 +424,12 @@ export class Node implements AgentHost {
   }
 
   routed(message: MessageRecord, outcome: PostOutcome | undefined): void {
-    if (outcome === undefined) {
-      void this.presence(message.to).then(
-        (presence) => (presence.where === 'here' ? this.#nudge(presence.agent.key) : undefined),
-        (error: unknown) => this.#background(error),
-      );
-      return;
-    }
-    if (outcome.outcome === 'accepted') {
+    if (outcome === undefined) void this.#readMail(message.to);
+    else if (outcome.outcome === 'accepted') {
       const agent = this.#byKey.get(outcome.agent);
-      if (agent !== undefined && !agent.gone) agent.receive({ ...message, position: outcome.position, agent: outcome.agent });
-      else void this.#nudge(outcome.agent);
+      const next = agent !== undefined && !agent.gone && !this.#reading.has(message.to);
+      if (next) agent.receive({ ...message, position: outcome.position, agent: outcome.agent });
+      else void this.#readMail(message.to);
     } else if (outcome.outcome === 'dead-letter') this.#deadLetter(message, outcome.reason);
   }
 

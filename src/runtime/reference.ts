@@ -199,7 +199,15 @@ export class Reference implements AgentRef {
           stop();
           return;
         }
-        const first = await agent.seen();
+        let first: AnyMachineSnapshot;
+        try {
+          // Turns on their way to the store were taken before anybody looked: nobody else will show them.
+          await agent.whenDurable(agent.sequenceNumber);
+          first = await agent.seen();
+        } catch (error) {
+          if (agent.gone) return; // `dropped` goes on
+          throw error;
+        }
         if (subscriber.closed) return;
         started = true;
         if (early.length === 0) subscriber.next(first);
