@@ -106,6 +106,7 @@ export class Committer {
     if (this.#failed !== undefined) {
       const error = this.#failed;
       for (const sealed of group) sealed.failed(error);
+      this.#settle();
       return;
     }
     this.#inFlight += 1;
@@ -188,7 +189,7 @@ export class Committer {
     this.#poison(error);
     this.#inFlight -= 1;
     for (const sealed of group) sealed.failed(this.#failed as unknown as StatewardenError);
-    this.#settle();
+    this.#seal(); // whoever still waits fails too, and whoever waits for quiet has it
   }
 
   async #complete(group: readonly SealedCommit[], store: OpenedStore): Promise<CommitOutcome[]> {
