@@ -8,7 +8,7 @@
 
 import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 import { checksum } from '../core/checksum.js';
-import { assertSavable, decode, encode, encodeThrown, errorOf } from '../core/codec.js';
+import { assertSavable, decode, deepestCheckpoint, encode, encodeThrown, errorOf } from '../core/codec.js';
 import {
   AgentFailedError,
   DeadLetterError,
@@ -35,8 +35,9 @@ import { Draft, type Receipt } from './draft.js';
 import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, type JournalEntry } from './entry.js';
 import type { AgentHost } from './host.js';
 import type { Operation, OperationOutcome } from './operation.js';
+import { actorAt, asData } from './place.js';
 import type { Registration } from './registration.js';
-import { actorAt, createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
+import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
 
 /** Who wants to see committed snapshots, emitted events and the end. */
 export interface AgentObserver {
@@ -164,13 +165,13 @@ export class Agent {
 
   /** Brings the live actors back from a snapshot; their promises and callbacks are handed to the collector. */
   revive(snapshot: unknown): void {
-    this.collector.inTurn = true;
+    this.collector.inTurn = this.collector.reviving = true;
     this.sequenceNumber += 1; // whatever the start asks for belongs to no turn: see draft()
     try {
       this.#start({ snapshot });
     } finally {
       this.sequenceNumber -= 1;
-      this.collector.inTurn = false;
+      this.collector.inTurn = this.collector.reviving = false;
     }
   }
 
@@ -470,6 +471,7 @@ export class Agent {
     const before = this.root === undefined ? undefined : this.snapshot();
     this.usedAt = this.host.uses += 1;
     this.sequenceNumber += 1;
+    collector.takeChanges(); // of a replay
     collector.inTurn = true;
     try {
       run();
@@ -483,10 +485,13 @@ export class Agent {
     const after = this.snapshot();
     if (after.status !== 'active') this.#end(after, mark);
     else if (!draft.checkpoint && this.#checkpointDue(before, after, now)) draft.checkpoint = true;
-    else if (!draft.checkpoint && before !== undefined && after.context !== before.context) {
-      // Without a checkpoint nothing else would look at the context before the event is acknowledged.
+    else if (!draft.checkpoint) {
+      // Without a checkpoint nothing else would look at the contexts before the event is acknowledged.
       try {
-        assertChangesSavable(before.context as Record<string, unknown>, after.context as Record<string, unknown>);
+        if (before !== undefined && after.context !== before.context) {
+          assertChangesSavable(this.root, before.context as object, after.context as object, 'context');
+        }
+        for (const [path, change] of collector.takeChanges()) assertChangesSavable(this.root, change.before, change.after, contextAt(path));
       } catch (error) {
         this.drop(refusedBy(this.id, error), draft);
         return;
@@ -618,7 +623,7 @@ export class Agent {
     const checkpoint = due ? this.#checkpoint(sequenceNumber) : undefined;
     const effects = draft.effects?.map(({ record, context }): EffectRecord => {
       const current = (actorAt(this.root, record.path)?.getSnapshot() as { context?: unknown } | undefined)?.context;
-      return { ...record, context: current === context ? undefined : encode(context, 'context') };
+      return { ...record, context: current === context ? undefined : encode(asData(context, this.root), 'context') };
     });
     this.#effectsOpen += effects?.length ?? 0;
     const state = JSON.stringify(snapshot.value);
@@ -647,7 +652,7 @@ export class Agent {
   #checkpoint(sequenceNumber: number): CheckpointRecord {
     const snapshot = persist(this.root);
     if (this.#unsavableOutput !== undefined) Object.assign(snapshot, { status: 'error', output: undefined, error: this.#unsavableOutput });
-    const data = encode({ snapshot, actors: this.collector.actorCount }, 'checkpoint');
+    const data = encode({ snapshot, actors: this.collector.actorCount }, 'checkpoint', deepestCheckpoint);
     this.#tailEvents = 0;
     this.#tailBytes = 0;
     this.#checkpointBytes = data.length;
@@ -692,6 +697,7 @@ export class Agent {
 
   #finish(): void {
     this.gone = true;
+    this.collector.endEphemerals();
     this.host.ended(this);
     for (const observer of [...(this.#observers ?? [])]) observer.ended?.(this);
     this.#observers = undefined;
@@ -705,6 +711,7 @@ export class Agent {
     this.#droppedWith = error;
     const told = (sealed?.waiters.length ?? 0) + (this.#draft?.waiters.length ?? 0) > 0;
     for (const operation of this.#operations?.values() ?? []) this.host.operations.cancel(operation);
+    this.collector.endEphemerals();
     for (const waiter of this.#draft?.waiters ?? []) waiter.reject(error);
     this.#draft = undefined;
     for (const waiting of this.#inbox ?? []) waiting.abandon(error);
@@ -782,10 +789,25 @@ export function agentFailed(id: string, cause: unknown): AgentFailedError {
 }
 
 /** Looks only at members that are not the ones they were: a large context costs no more than what changed in it. */
-function assertChangesSavable(before: Record<string, unknown>, after: Record<string, unknown>): void {
+function assertChangesSavable(root: AnyActorRef, before: object, after: object, what: string): void {
   for (const key in after) {
-    if (after[key] !== before[key]) assertSavable({ [key]: after[key] }, 'context');
+    const value = (after as Record<string, unknown>)[key];
+    if (value === (before as Record<string, unknown>)[key]) continue;
+    try {
+      assertSavable({ [key]: value }, what);
+    } catch (error) {
+      const data = asData(value, root);
+      if (data === value) throw error;
+      assertSavable({ [key]: data }, what); // references to actors can be kept
+    }
   }
+}
+
+/** Where a child's context is in a checkpoint. */
+function contextAt(path: string): string {
+  const members = path.split('/').map(decodeURIComponent);
+  const steps = members.map((id) => (/^[A-Za-z_$][\w$]*$/.test(id) ? `children.${id}` : `children[${JSON.stringify(id)}]`));
+  return `${steps.join('.snapshot.')}.snapshot.context`;
 }
 
 function refusedBy(id: string, thrown: unknown): StatewardenError {

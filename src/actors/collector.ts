@@ -11,7 +11,9 @@ import type { TimerRecord } from '../persistence/store.js';
 import { isEphemeral, replyType, spawnType, tellType, type ReplyParams, type SpawnParams, type TellParams } from './actions.js';
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
+import { checkEvent } from './event-check.js';
 import type { Operation } from './operation.js';
+import { asData } from './place.js';
 import { timerPolicy } from './registration.js';
 import type { CollectedAction, TurnSink } from './seam.js';
 
@@ -20,12 +22,22 @@ const farthest = 8_640_000_000_000_000;
 /** Event type under which answers and the ends of questions arrive; never seen by machines. */
 export const answerType = 'statewarden.answer';
 
+interface Change {
+  readonly before: object;
+  readonly after: object;
+}
+const none: readonly (readonly [string, Change])[] = [];
+
 export class Collector implements TurnSink {
   readonly #agent: Agent;
+  /** What ends each callback and observable that runs. */
+  #running: Set<() => void> | undefined;
   actorCount = 0;
   inTurn = false;
+  reviving = false;
   /** Address of whoever asked with the current event. */
   question: string | undefined;
+  #changes: Map<string, Change> | undefined;
   /** The current event and its text, so that it is encoded once. */
   event: EventObject | undefined;
   eventText: string | undefined;
@@ -101,8 +113,11 @@ export class Collector implements TurnSink {
         id,
         path,
         type: action.type,
-        params: action.params === undefined ? undefined : encode(action.params, `params of action "${action.type}"`),
-        event: action.info.event === this.event && this.eventText !== undefined ? this.eventText : encode(action.info.event, 'event'),
+        params: action.params === undefined ? undefined : encode(asData(action.params, agent.root), `params of action "${action.type}"`),
+        event:
+          action.info.event === this.event && this.eventText !== undefined
+            ? this.eventText
+            : encode(asData(action.info.event, agent.root), 'event'),
       },
       context: action.info.context,
     });
@@ -113,11 +128,10 @@ export class Collector implements TurnSink {
   }
 
   #tell({ to, event, messageId }: TellParams): void {
-    const agent = this.#agent;
     if (typeof to !== 'string' || to === '') {
       throw new BadEventError(`tell() was given ${JSON.stringify(to)} as the receiver`, { hint: 'Give the id of an agent.' });
     }
-    agent.host.checkEvent(event);
+    checkEvent(event);
     this.#send({ to, event: encode(event, 'event'), messageId, replyTo: undefined }, event.type);
   }
 
@@ -220,7 +234,7 @@ export class Collector implements TurnSink {
   #ask(operation: Operation): void {
     const { to, event } = operation.input as { to: string; event: EventObject };
     const { id } = operation.record;
-    this.#agent.host.checkEvent(event);
+    checkEvent(event);
     this.#send(
       {
         to,
@@ -258,6 +272,37 @@ export class Collector implements TurnSink {
 
   ephemeralStopped(path: string): void {
     this.#agent.ephemerals.delete(path);
+  }
+
+  contextChanged(path: string, before: object, after: object): void {
+    const changes = (this.#changes ??= new Map<string, Change>());
+    changes.set(path, { before: changes.get(path)?.before ?? before, after });
+  }
+
+  /** Contexts of children that have changed since they were taken last, by path. */
+  takeChanges(): Iterable<readonly [string, Change]> {
+    const changes = this.#changes;
+    this.#changes = undefined;
+    return changes ?? none;
+  }
+
+  ephemeralBegan(end: () => void): void {
+    (this.#running ??= new Set()).add(end);
+  }
+
+  ephemeralEnded(end: () => void): void {
+    this.#running?.delete(end);
+  }
+
+  /** The agent leaves memory: nothing of it goes on there. */
+  endEphemerals(): void {
+    for (const end of this.#running ?? []) {
+      try {
+        end();
+      } catch {
+        // Nobody is left to be told.
+      }
+    }
   }
 
   ephemeralEffect(run: () => void): void {

@@ -23,8 +23,6 @@ export interface AgentHost {
   readonly observed: boolean;
   tell(event: WithoutTime<RuntimeEvent>): void;
   log(values: readonly unknown[]): void;
-  /** @throws BadEventError when it cannot be sent to an agent. */
-  checkEvent(event: unknown): EventObject;
   /** Key and version for an agent to be made. @throws UnknownKindError, BadInputError */
   newAgent(kind: string, id: string): { readonly key: number; readonly version: number };
   armTimer(agent: number, timer: string, dueAt: number): void;

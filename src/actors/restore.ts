@@ -14,6 +14,7 @@ import { differencesFor, type MachineDefinition, type SnapshotShape } from './de
 import { readSegments } from './entry.js';
 import type { AgentHost } from './host.js';
 import type { OperationOutcome } from './operation.js';
+import { fillPlaces, findPlaces, type FoundPlace } from './place.js';
 import type { PersistedSnapshot, Registration } from './registration.js';
 import { namedAction } from './seam.js';
 
@@ -85,6 +86,9 @@ function resume(agent: Agent, loaded: LoadedAgent): void {
     const context: unknown = effect.context === undefined ? (agent.snapshot() as { context?: unknown }).context : decode(effect.context);
     const info = { context, event, self: agent.root, system: agent.root.system };
     const params: unknown = effect.params === undefined ? undefined : decode(effect.params);
+    const places: FoundPlace[] = [];
+    findPlaces([event, context, params], places);
+    fillPlaces(agent.root, places);
     if (exec !== undefined) agent.perform(effect.type, () => exec(info as never, params as never));
     agent.settleEffect(effect.id);
   }

@@ -6,7 +6,7 @@
  * its `TurnSink` instead of being done. Promises are never started here, callbacks and observables only when the sink says so.
  *
  * Relied on (xstate 5.28 to 5.33): the `ActorScope` handed to logic (`actionExecutor`, `system`, `emit`), `system.scheduler`,
- * `system._bookId`, `system._relay`, `actor._parent`, the action types `xstate.*`, and the event types of promise actors.
+ * `system._bookId`, `system._relay`, `actor._parent`, `actor._stop`, the action types `xstate.*`, and the event types of promise actors.
  */
 
 import {
@@ -24,6 +24,7 @@ import {
   type EventObject,
 } from 'xstate';
 import { UnsupportedMachineError } from '../core/errors.js';
+import { actorAt, fillPlaces, findPlaces, keepPlaces, pathTo, type FoundPlace } from './place.js';
 
 /** An action that leaves the agent, as XState resolved it. */
 export interface CollectedAction {
@@ -52,10 +53,17 @@ export interface TurnSink {
   /** A callback or observable came to life; `start` begins it for real. */
   ephemeralStarted(path: string, start: () => void): void;
   ephemeralStopped(path: string): void;
+  /** It runs; `end` disposes of it. */
+  ephemeralBegan(end: () => void): void;
+  ephemeralEnded(end: () => void): void;
   /** Something a callback or observable does that must wait for the commit. */
   ephemeralEffect(run: () => void): void;
+  /** A child has another context than before; what a child is given counts as such. */
+  contextChanged(path: string, before: object, after: object): void;
   /** Whether a turn runs now: then sends are delivered at once. */
   readonly inTurn: boolean;
+  /** Whether the actors come back from a snapshot now. */
+  readonly reviving: boolean;
   /** Something outside of a turn (a callback, an observable, an action that kept `self`) sends an event into the agent. */
   relayed(target: string, event: EventObject): void;
 }
@@ -70,7 +78,7 @@ type System = AnyActorRef['system'] & {
   _relay(source: AnyActorRef | undefined, target: AnyActorRef, event: EventObject): void;
   [sinkOf]?: TurnSink;
 };
-type Scope = AnyActorScope & { system: System; actionExecutor(action: ExecutableAction): void };
+type Scope = AnyActorScope & { system: System; actionExecutor(action: ExecutableAction): void; [collectingScope]?: Scope };
 interface ExecutableAction {
   type: string;
   info: { context: unknown; event: EventObject };
@@ -84,11 +92,12 @@ type Logic = AnyActorLogic & {
 };
 
 const sinkOf = Symbol('statewarden.sink');
-const pathOf = Symbol('statewarden.path');
-const collectingScopes = new WeakMap<Scope, Scope>();
+const collectingScope = Symbol('statewarden.collecting');
 
 /** The sink of the root actor that is being constructed right now: its system does not exist before. */
 let adopting: TurnSink | undefined;
+/** References in its restored contexts, filled when all its actors are there. */
+let places: FoundPlace[] = [];
 
 /** Makes the live root actor of an agent, not yet started. */
 export function createRoot(
@@ -97,6 +106,7 @@ export function createRoot(
   sink: TurnSink,
 ): AnyActorRef {
   adopting = sink;
+  places = [];
   try {
     const actor = createActor(logic, {
       id: options.id,
@@ -105,21 +115,11 @@ export function createRoot(
     });
     // XState reports an unhandled error by throwing it from a timer, unless somebody listens.
     actor.subscribe({ error: () => undefined });
+    fillPlaces(actor as AnyActorRef, places);
     return actor as AnyActorRef;
   } finally {
     adopting = undefined;
   }
-}
-
-/** The actor at a path below the root, or undefined when it is not there. */
-export function actorAt(root: AnyActorRef, path: string): AnyActorRef | undefined {
-  if (path === '') return root;
-  let actor: AnyActorRef | undefined = root;
-  for (const id of path.split('/')) {
-    const snapshot = actor?.getSnapshot() as { readonly children?: Readonly<Record<string, AnyActorRef>> } | undefined;
-    actor = snapshot?.children?.[decodeURIComponent(id)];
-  }
-  return actor;
 }
 
 /** Delivers an event to an actor of the tree and runs until the whole tree is quiescent. */
@@ -144,28 +144,32 @@ export function namedAction(root: AnyActorRef, path: string, type: string): Coll
 
 /** The persisted snapshot of the whole tree, without members that are merely undefined. */
 export function persist(root: AnyActorRef): object {
-  return compact(root.getPersistedSnapshot() as object);
+  return compact(root.getPersistedSnapshot() as object, root);
 }
 
-function compact(snapshot: object): object {
+function compact(snapshot: object, actor: AnyActorRef): object {
+  const live = actor.getSnapshot() as { readonly context?: unknown; readonly children?: Readonly<Record<string, AnyActorRef>> };
   const copy: Record<string, unknown> = {};
   for (const key in snapshot) {
     const value = (snapshot as Record<string, unknown>)[key];
-    if (value === undefined) continue;
-    copy[key] = key === 'children' ? compactChildren(value as Record<string, ChildData>) : value;
+    // Whoever has ended needs no input any more; it may be the very thing that could not be kept.
+    if (value === undefined || (key === 'input' && (snapshot as { status?: string }).status !== 'active')) continue;
+    // XState copies a context only when it holds references.
+    if (key === 'context' && value !== live.context) keepPlaces(value, live.context, actor);
+    copy[key] = key === 'children' ? compactChildren(value as Record<string, object>, live.children ?? {}) : value;
   }
   return copy;
 }
 
-interface ChildData {
-  readonly snapshot: object;
-}
-
-function compactChildren(children: Record<string, ChildData>): object {
+function compactChildren(children: Record<string, object>, live: Readonly<Record<string, AnyActorRef>>): object {
   const kept: Record<string, object> = {};
   for (const id in children) {
-    const child = compact(children[id] as ChildData) as { snapshot: object };
-    child.snapshot = compact(child.snapshot);
+    const child: Record<string, unknown> = {};
+    for (const key in children[id]) {
+      const value = (children[id] as Record<string, unknown>)[key];
+      if (key === 'snapshot') child[key] = compact(value as object, live[id] as AnyActorRef);
+      else if (value !== undefined) child[key] = value;
+    }
     kept[id] = child;
   }
   return kept;
@@ -222,7 +226,14 @@ function wrap(logic: Logic): AnyActorLogic {
       return wrapEphemeral(logic);
     case 'transition':
       return override(logic, {
-        transition: (snapshot, event, scope): unknown => logic.transition(snapshot, event, collecting(scope)),
+        transition(snapshot, event, scope): unknown {
+          const next = logic.transition(snapshot, event, collecting(scope)) as { context: unknown };
+          const changed = next.context !== (snapshot as { context: unknown }).context;
+          if (changed && typeof next.context === 'object' && next.context !== null) {
+            sinkIn(scope).contextChanged(pathTo(scope.self), {}, next.context);
+          }
+          return next;
+        },
       });
   }
 }
@@ -255,18 +266,23 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
   return override(inside, {
     transition(snapshot, event, scope) {
       const next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
-      if (next.children !== (snapshot as AnyMachineSnapshot).children) refuseInlineChildren(next, machine.id);
+      const { children, context } = snapshot as { readonly children: unknown; readonly context: object };
+      if (next.children !== children) refuseInlineChildren(next, machine.id);
+      if (next.context !== context && isChild(scope)) sinkIn(scope).contextChanged(pathTo(scope.self), context, next.context as object);
       return next;
     },
     getInitialSnapshot(scope, input) {
       adopt(scope);
       const snapshot = inside.getInitialSnapshot(collecting(scope), input as never) as AnyMachineSnapshot;
       refuseInlineChildren(snapshot, machine.id);
+      if (isChild(scope)) sinkIn(scope).contextChanged(pathTo(scope.self), {}, snapshot.context as object);
       return snapshot;
     },
     restoreSnapshot(snapshot, scope) {
       adopt(scope);
-      return inside.restoreSnapshot(snapshot as never, scope as never);
+      const restored = inside.restoreSnapshot(snapshot as never, scope as never) as AnyMachineSnapshot;
+      findPlaces(restored.context, places);
+      return restored;
     },
   });
 }
@@ -320,46 +336,85 @@ function wrapPromise(logic: Logic): AnyActorLogic {
  * receiving and their disposal are user code, so they wait for the commit; their own bookkeeping does not.
  */
 function wrapEphemeral(logic: Logic): AnyActorLogic {
-  const begun = new WeakSet<AnyActorRef>();
+  const running = new WeakMap<AnyActorRef, { last?: unknown; end: () => void }>();
+  const isCallback = sortOf(logic) === 'callback';
+  /** Runs user code; what it throws ends the actor, and goes to its parent, as an event of its own. */
+  const attempt = ({ self }: Scope, sink: TurnSink, run: () => unknown): void => {
+    try {
+      run();
+    } catch (error) {
+      sink.relayed(pathTo(self), { type: failed, data: error } as EventObject);
+    }
+  };
+  const forget = (actor: AnyActorRef, sink: TurnSink): boolean => {
+    const known = running.get(actor);
+    if (known !== undefined) sink.ephemeralEnded(known.end);
+    return running.delete(actor);
+  };
   return override(logic, {
     start(snapshot, scope) {
       if ((snapshot as { status: string }).status !== 'active') return;
       const sink = sinkIn(scope);
       const self = scope.self;
+      const { input } = snapshot as { input: unknown };
+      if (input !== undefined) sink.contextChanged(pathTo(self), {}, { input });
       sink.ephemeralStarted(pathTo(self), () => {
         const now = self.getSnapshot() as { status: string };
         if (now.status !== 'active') return;
-        begun.add(self);
-        logic.start?.(now, scope);
+        const end = (): void => {
+          const last: unknown = running.get(self)?.last ?? self.getSnapshot();
+          if (forget(self, sink)) logic.transition(last, { type: 'xstate.stop' }, scope);
+        };
+        running.set(self, { end });
+        sink.ephemeralBegan(end);
+        attempt(scope, sink, () => logic.start?.(now, scope));
       });
     },
     transition(snapshot, event, scope): unknown {
       const sink = sinkIn(scope);
+      const { self } = scope;
       if (event.type === 'xstate.stop') {
-        sink.ephemeralStopped(pathTo(scope.self));
-        const stopped = { ...(snapshot as object), status: 'stopped', input: undefined, _subscription: undefined };
-        sink.ephemeralEffect(() => {
-          if (begun.delete(scope.self)) logic.transition(snapshot, event, scope);
-        });
-        return stopped;
+        sink.ephemeralStopped(pathTo(self));
+        const known = running.get(self);
+        if (known !== undefined) known.last = snapshot;
+        sink.ephemeralEffect(() => running.get(self)?.end());
+        return { ...(snapshot as object), status: 'stopped', input: undefined, _subscription: undefined };
       }
-      if (event.type.startsWith('xstate.observable.')) return logic.transition(snapshot, event, scope);
+      if (event.type.startsWith('xstate.observable.')) {
+        const next = (
+          isCallback
+            ? { ...(snapshot as object), status: 'error', error: (event as unknown as { data: unknown }).data, input: undefined }
+            : logic.transition(snapshot, event, scope)
+        ) as { status: string };
+        if (next.status !== 'active') {
+          sink.ephemeralStopped(pathTo(self));
+          forget(self, sink);
+        }
+        return next;
+      }
       sink.ephemeralEffect(() => {
-        if (begun.has(scope.self)) logic.transition(snapshot, event, scope);
+        if (running.has(self)) attempt(scope, sink, () => logic.transition(snapshot, event, scope));
       });
       return snapshot;
     },
   });
 }
 
+/** How an observable says that it failed; callbacks, which have no word for it, say the same here. */
+const failed = 'xstate.observable.error';
+
+/** The agent looks at its root's context itself. */
+function isChild(scope: Scope): boolean {
+  return (scope.self as AnyActorRef)._parent !== undefined;
+}
+
 /** The scope for a turn: what would leave the agent goes to the sink. Made once for each actor. */
 function collecting(scope: Scope): never {
-  const known = collectingScopes.get(scope);
+  const known = scope[collectingScope];
   if (known !== undefined) return known as never;
   // A copy, not an heir: XState reads and replaces its members at every step.
   const made: Scope = { ...scope };
-  collectingScopes.set(scope, made);
-  collectingScopes.set(made, made);
+  scope[collectingScope] = made[collectingScope] = made;
   const execute = scope.actionExecutor;
   made.actionExecutor = (action: ExecutableAction): void => {
     switch (action.type) {
@@ -392,10 +447,13 @@ function adopt(scope: Scope): void {
   const sink = adopting;
   system[sinkOf] = sink;
   system._bookId = () => `x:${String(sink.nextActorNumber())}`;
+  // The root had its number from XState's own count, where another actor of this agent may come to as well.
+  (scope as { sessionId: string }).sessionId = (scope.self as { sessionId: string }).sessionId = 'x:0';
   const relay = system._relay;
   system._relay = (source, target, event) => {
-    if (sink.inTurn) relay(source, target, event);
-    else sink.relayed(pathTo(target), event);
+    if (!sink.inTurn) sink.relayed(pathTo(target), event);
+    // A restored child shows its snapshot at its start; its parent has seen it.
+    else if (!sink.reviving || !event.type.startsWith('xstate.snapshot.')) relay(source, target, event);
   };
   system.scheduler.schedule = (source, target, event, delay, id) => {
     sink.timerSet(pathTo(source), id ?? `unnamed-${String(sink.nextActorNumber())}`, pathTo(target), event, delay);
@@ -408,15 +466,4 @@ function sinkIn(scope: Scope): TurnSink {
   const sink = scope.system[sinkOf];
   if (sink === undefined) throw new Error('a durable logic runs outside of an agent');
   return sink;
-}
-
-function pathTo(actor: AnyActorRef): string {
-  const kept = actor as AnyActorRef & { [pathOf]?: string; _parent?: AnyActorRef };
-  if (kept[pathOf] !== undefined) return kept[pathOf];
-  const parent = kept._parent;
-  const id = encodeURIComponent(actor.id);
-  const above = parent === undefined ? undefined : pathTo(parent);
-  const path = above === undefined ? '' : above === '' ? id : `${above}/${id}`;
-  kept[pathOf] = path;
-  return path;
 }

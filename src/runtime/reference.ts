@@ -29,8 +29,9 @@ import {
   UnknownAgentError,
 } from '../core/errors.js';
 import type { AgentRecord, LoadedAgent } from '../persistence/store.js';
-import type { Node, Presence } from './node.js';
+import type { Node } from './node.js';
 import type { ResolvedOptions } from './options.js';
+import type { Presence } from './presence.js';
 
 export interface AgentRef<TMachine extends AnyStateMachine = AnyStateMachine> {
   readonly id: string;
@@ -121,7 +122,7 @@ export class Reference implements AgentRef {
 
   /** The unfenced way: into the mailbox in the store. */
   async #post(event: string, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
-    const outcome = await this.#node.post({
+    const outcome = await this.#node.mail.post({
       to: this.id,
       messageId,
       event,
@@ -144,9 +145,9 @@ export class Reference implements AgentRef {
   }
 
   async ask<TReply>(event: unknown, options: { readonly messageId?: string; readonly timeoutMs?: number } = {}): Promise<TReply> {
-    const question = this.#node.question();
+    const question = this.#node.answers.ask();
     // Its answer, if any, was handed over before its end is told.
-    const forget = this.#node.onEnd(this.id, (agent) => {
+    const forget = this.#node.ends.wait(this.id, (agent) => {
       if (agent !== undefined) question.fail(this.#unanswered(agent));
     });
     try {
@@ -282,7 +283,7 @@ export class Reference implements AgentRef {
       node.assertOpen();
       let wake: (agent: Agent | undefined) => void = () => undefined;
       const changed = new Promise<Agent | undefined>((resolve) => (wake = resolve));
-      const forget = node.onEnd(this.id, wake);
+      const forget = node.ends.wait(this.id, wake);
       try {
         const starting = node.starting(this.id);
         if (starting !== undefined) await starting;
