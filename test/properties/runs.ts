@@ -1,0 +1,10 @@
+/** How hard the properties try: each names its own number of runs, `PROPERTY_RUNS=10` multiplies them all. A failure prints its seed and path. */
+
+const factor = Number(process.env['PROPERTY_RUNS'] ?? 1);
+
+export function runs(count: number): { readonly numRuns: number } {
+  return { numRuns: Math.ceil(count * factor) };
+}
+
+/** Time for so many runs, with plenty to spare; mocha's own limit is for one run. */
+export const timeoutMs = 60_000 * Math.max(1, factor);
