@@ -8,15 +8,9 @@
 
 import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 import { checksum } from '../core/checksum.js';
-import { assertSavable, decode, deepestCheckpoint, encode, encodeThrown, errorOf } from '../core/codec.js';
-import {
-  AgentFailedError,
-  DeadLetterError,
-  LeaseLostError,
-  MailboxFullError,
-  NotSerializableError,
-  StatewardenError,
-} from '../core/errors.js';
+import { decode, deepestCheckpoint, encode, encodeThrown, errorOf } from '../core/codec.js';
+import type { StatewardenError } from '../core/errors.js';
+import { DeadLetterError, LeaseLostError, MailboxFullError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { SealedCommit } from '../persistence/committer.js';
 import type {
@@ -29,11 +23,16 @@ import type {
   TimerRecord,
 } from '../persistence/store.js';
 import { markQuestion } from './actions.js';
-import { thresholdReached } from './checkpoint-policy.js';
+import { refusedBy } from './agent-failure.js';
+import { assertChangesSavable, contextAt } from './changed-context.js';
+import { JournalTail } from './checkpoint-policy.js';
 import { answerType, Collector } from './collector.js';
 import { Draft, type Receipt } from './draft.js';
+import { Durability } from './durability.js';
 import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, type JournalEntry } from './entry.js';
 import type { AgentHost } from './host.js';
+import { Inbox } from './inbox.js';
+import { MessageMarks } from './message-marks.js';
 import type { Operation, OperationOutcome } from './operation.js';
 import { actorAt, asData } from './place.js';
 import type { Registration } from './registration.js';
@@ -80,20 +79,14 @@ export class Agent {
   #operations: Map<string, Operation> | undefined;
   #ephemerals: Set<string> | undefined;
   #observers: Set<AgentObserver> | undefined;
-  #marks: Map<string, number> | undefined;
-  /** Every message id ever taken is in `#marks`; otherwise the store knows the older ones. */
-  marksComplete = true;
-  #inbox: { run: () => void; abandon: (error: StatewardenError) => void }[] | undefined;
+  readonly marks = new MessageMarks();
+  #inbox: Inbox | undefined;
   #mail: Map<number, MailboxRecord> | undefined;
-  #durable: { sequenceNumber: number; resolve: () => void; reject: (error: Error) => void }[] | undefined;
+  #durability: Durability | undefined;
   #draft: Draft | undefined;
   #inFlight = 0;
-  #draining = false;
   #effectsOpen = 0;
-  #tailEvents = 0;
-  #tailBytes = 0;
-  #checkpointBytes = 0;
-  #checkpointAt: number;
+  readonly #tail: JournalTail;
   #committedSnapshot: AnyMachineSnapshot | undefined;
   #state: string | undefined;
   #busy: boolean;
@@ -109,7 +102,7 @@ export class Agent {
     this.#fence = identity.fence;
     this.sequenceNumber = identity.sequenceNumber;
     this.committedSequenceNumber = identity.sequenceNumber;
-    this.#checkpointAt = host.clock.now();
+    this.#tail = new JournalTail(host.clock.now());
     this.#busy = busy;
     this.collector = new Collector(this);
   }
@@ -200,7 +193,7 @@ export class Agent {
     } finally {
       this.collector.inTurn = false;
     }
-    this.#tailEvents += 1;
+    this.#tail.took(0);
   }
 
   /** After restoring: what is on disk is what is in memory, but for what a replay that came out differently asks for. */
@@ -216,8 +209,8 @@ export class Agent {
       }
     }
     this.checkpointSequenceNumber = checkpoint?.sequenceNumber ?? 0;
-    this.#checkpointBytes = checkpoint?.data.length ?? 0;
-    this.#tailBytes = tailBytes;
+    this.#tail.checkpointBytes = checkpoint?.data.length ?? 0;
+    this.#tail.bytes = tailBytes;
     this.#effectsOpen = effectsOpen;
     this.#committedSnapshot = this.snapshot();
   }
@@ -230,23 +223,8 @@ export class Agent {
     draft.checkpoint = true;
   }
 
-  remember(marks: readonly { messageId: string; sequenceNumber: number }[], complete: boolean): void {
-    if (marks.length > 0) this.#marks = new Map(marks.map(({ messageId, sequenceNumber }) => [messageId, sequenceNumber]));
-    this.marksComplete = complete;
-  }
-
   snapshot(): AnyMachineSnapshot {
     return this.root.getSnapshot() as AnyMachineSnapshot;
-  }
-
-  /** Whether memory alone can say if this message id was taken. */
-  knows(messageId: string): boolean {
-    return this.marksComplete || this.#marks?.has(messageId) === true;
-  }
-
-  /** What the store says of a message id that memory does not know. */
-  recall(messageId: string, sequenceNumber: number | undefined): void {
-    if (sequenceNumber !== undefined) (this.#marks ??= new Map()).set(messageId, sequenceNumber);
   }
 
   // ── Taking events ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +245,7 @@ export class Agent {
     resolve: (receipt: Receipt) => void,
     reject: (error: Error) => void,
   ): void {
-    const before = messageId === undefined ? undefined : this.#marks?.get(messageId);
+    const before = messageId === undefined ? undefined : this.marks.get(messageId);
     if (before !== undefined) {
       this.whenDurable(before).then(() => resolve({ sequenceNumber: before, duplicate: true }), reject);
       return;
@@ -291,9 +269,7 @@ export class Agent {
     if (this.status !== 'active') return;
     (this.#mail ??= new Map()).set(message.position, message);
     this.usedAt = this.host.uses += 1;
-    const run = (): void => this.#takeMail(message);
-    if (this.#mayRun()) run();
-    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+    this.#whenFree(() => this.#takeMail(message));
   }
 
   #takeMail(message: MailboxRecord): void {
@@ -305,7 +281,7 @@ export class Agent {
       this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
       return;
     }
-    if (message.messageId !== undefined && this.#marks?.has(message.messageId) === true) return;
+    if (message.messageId !== undefined && this.marks.get(message.messageId) !== undefined) return;
     this.#take(event, message.event, { id: message.messageId, from: message.from, reply: message.replyTo });
   }
 
@@ -320,8 +296,7 @@ export class Agent {
 
   /** Fires a durable timer, unless it was cancelled or set anew since. */
   fire(id: string): void {
-    if (this.#mayRun()) this.#fireNow(id);
-    else if (!this.gone) (this.#inbox ??= []).push({ run: () => this.#fireNow(id), abandon: () => undefined });
+    if (!this.gone) this.#whenFree(() => this.#fireNow(id));
   }
 
   #fireNow(id: string): void {
@@ -347,19 +322,15 @@ export class Agent {
       return;
     }
     const text = encode(event, 'event');
-    const run = (): void => this.#take(event, text, { to: target });
-    if (this.#mayRun()) run();
-    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+    this.#whenFree(() => this.#take(event, text, { to: target }));
   }
 
   /** Records an operation's outcome and lets the machine go on. */
   settleOperation(operation: Operation, outcome: OperationOutcome): void {
-    const run = (): void => {
-      if (this.operations.get(operation.record.path) === operation) this.#settleNow(operation, outcome);
-    };
     if (this.gone) return;
-    if (this.#mayRun()) run();
-    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+    this.#whenFree(() => {
+      if (this.operations.get(operation.record.path) === operation) this.#settleNow(operation, outcome);
+    });
   }
 
   #settleNow(operation: Operation, outcome: OperationOutcome): void {
@@ -410,38 +381,36 @@ export class Agent {
     });
   }
 
+  /** Turns may be ahead of the disk by so many and no more. */
+  #hasRoom(): boolean {
+    const { collector, status, gone, sequenceNumber, committedSequenceNumber } = this;
+    return !collector.inTurn && status === 'active' && !gone && sequenceNumber - committedSequenceNumber < this.host.uncommittedTurns;
+  }
+
   #mayRun(): boolean {
-    return (
-      !this.collector.inTurn &&
-      this.status === 'active' &&
-      !this.gone &&
-      (this.#inbox === undefined || this.#inbox.length === 0) &&
-      this.sequenceNumber - this.committedSequenceNumber < this.host.uncommittedTurns
-    );
+    return this.#hasRoom() && (this.#inbox === undefined || this.#inbox.length === 0);
+  }
+
+  /** Now or, when nobody is to be told if it never comes to that, later. */
+  #whenFree(run: () => void): void {
+    if (this.#mayRun()) run();
+    else (this.#inbox ??= new Inbox()).add(run);
   }
 
   #queue(run: () => void, reject: (error: Error) => void): void {
-    const inbox = (this.#inbox ??= []);
-    if (inbox.length >= this.host.mailboxCap) {
+    const inbox = (this.#inbox ??= new Inbox());
+    if (inbox.length < this.host.mailboxCap) inbox.add(run, reject);
+    else {
       reject(
         new MailboxFullError(`agent "${this.id}" has ${String(inbox.length)} events waiting`, {
           hint: 'Send more slowly (await each send), or raise limits.mailbox.',
         }),
       );
-      return;
     }
-    inbox.push({ run, abandon: reject });
   }
 
   #drain(): void {
-    const inbox = this.#inbox;
-    if (inbox === undefined || this.#draining) return;
-    this.#draining = true;
-    while (inbox.length > 0 && !this.gone && this.status === 'active' && !this.collector.inTurn) {
-      if (this.sequenceNumber - this.committedSequenceNumber >= this.host.uncommittedTurns) break;
-      inbox.shift()?.run();
-    }
-    this.#draining = false;
+    this.#inbox?.drain(() => this.#hasRoom());
   }
 
   #take(event: EventObject, text: string, origin: EventOrigin | undefined): void {
@@ -450,7 +419,7 @@ export class Agent {
     const { collector } = this;
     const sequenceNumber = this.sequenceNumber + 1;
     if (origin?.id !== undefined) {
-      (this.#marks ??= new Map()).set(origin.id, sequenceNumber);
+      this.marks.set(origin.id, sequenceNumber);
       (this.draft().marks ??= []).push({ messageId: origin.id, sequenceNumber });
     }
     if (origin?.reply !== undefined) markQuestion(event, origin.reply);
@@ -480,8 +449,7 @@ export class Agent {
     }
     if (origin === undefined) draft.addEvent(now, entry);
     else draft.addEntry(origin === 'entire' ? entry : eventEntry(this.sequenceNumber, now, entry, origin));
-    this.#tailEvents += 1;
-    this.#tailBytes += entry.length + entryOverhead;
+    this.#tail.took(entry.length + entryOverhead);
     const after = this.snapshot();
     if (after.status !== 'active') this.#end(after, mark);
     else if (!draft.checkpoint && this.#checkpointDue(before, after, now)) draft.checkpoint = true;
@@ -509,12 +477,7 @@ export class Agent {
     if (before !== undefined && (before.tags.has(checkpointTag) || after.tags.has(checkpointTag)) && !sameStates(before, after)) {
       return true;
     }
-    return thresholdReached(this.registration.checkpoints, {
-      events: this.#tailEvents,
-      bytes: this.#tailBytes,
-      sinceMs: now - this.#checkpointAt,
-      checkpointBytes: this.#checkpointBytes,
-    });
+    return this.#tail.isDue(this.registration.checkpoints, now);
   }
 
   #end(snapshot: AnyMachineSnapshot, mark: ReturnType<Draft['mark']>): void {
@@ -543,13 +506,12 @@ export class Agent {
 
   /** Senders that still wait are told; what is left in the mailbox becomes dead letters with the commit of the end. */
   #abandonInbox(): void {
-    const inbox = this.#inbox;
-    this.#inbox = undefined;
-    if (inbox === undefined || inbox.length === 0) return;
-    const error = new DeadLetterError(`agent "${this.id}" ended (${this.status}) before it could take the event`, {
-      hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
-    });
-    for (const waiting of inbox) waiting.abandon(error);
+    if (this.#inbox === undefined || this.#inbox.length === 0) return;
+    this.#inbox.abandon(
+      new DeadLetterError(`agent "${this.id}" ended (${this.status}) before it could take the event`, {
+        hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
+      }),
+    );
   }
 
   // ── Effects, once durable ───────────────────────────────────────────────────────────────────────────────────────
@@ -571,9 +533,7 @@ export class Agent {
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
-    const run = (): void => this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown));
-    if (this.#mayRun()) run();
-    else (this.#inbox ??= []).push({ run, abandon: () => undefined });
+    this.#whenFree(() => this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown)));
   }
 
   /** A named action was run: strike it from the record with the next commit. */
@@ -653,10 +613,7 @@ export class Agent {
     const snapshot = persist(this.root);
     if (this.#unsavableOutput !== undefined) Object.assign(snapshot, { status: 'error', output: undefined, error: this.#unsavableOutput });
     const data = encode({ snapshot, actors: this.collector.actorCount }, 'checkpoint', deepestCheckpoint);
-    this.#tailEvents = 0;
-    this.#tailBytes = 0;
-    this.#checkpointBytes = data.length;
-    this.#checkpointAt = this.host.clock.now();
+    this.#tail.checkpointed(data.length, this.host.clock.now());
     this.checkpointSequenceNumber = sequenceNumber;
     if (this.host.observed) this.host.tell({ type: 'checkpoint', agentId: this.id, sequenceNumber, bytes: data.length });
     return { sequenceNumber, version: this.registration.version, schema: this.registration.schema, data, checksum: checksum(data) };
@@ -681,7 +638,7 @@ export class Agent {
     this.committedSequenceNumber = commit.sequenceNumber;
     this.#committedSnapshot = snapshot;
     for (const waiter of draft.waiters) waiter.resolve({ sequenceNumber: waiter.sequenceNumber, duplicate: false });
-    this.#resolveDurable();
+    this.#durability?.reached(this.committedSequenceNumber);
     if (draft.taken !== undefined) for (const position of draft.taken) this.#mail?.delete(position);
     if (draft.snapshots !== undefined) for (const seen of draft.snapshots) this.#show(seen as AnyMachineSnapshot);
     draft.messages?.forEach((message, index) => this.host.routed(message, outcome.messages[index]));
@@ -714,10 +671,8 @@ export class Agent {
     this.collector.endEphemerals();
     for (const waiter of this.#draft?.waiters ?? []) waiter.reject(error);
     this.#draft = undefined;
-    for (const waiting of this.#inbox ?? []) waiting.abandon(error);
-    this.#inbox = undefined;
-    for (const waiter of this.#durable ?? []) waiter.reject(error);
-    this.#durable = undefined;
+    this.#inbox?.abandon(error);
+    this.#durability?.lost(error);
     this.host.dropped(this, error, told);
     for (const observer of [...(this.#observers ?? [])]) observer.dropped?.(error);
     this.#observers = undefined;
@@ -726,17 +681,7 @@ export class Agent {
   /** Resolves when a turn is durable. */
   whenDurable(sequenceNumber: number): Promise<void> {
     if (sequenceNumber <= this.committedSequenceNumber) return Promise.resolve();
-    return new Promise((resolve, reject) => (this.#durable ??= []).push({ sequenceNumber, resolve, reject }));
-  }
-
-  #resolveDurable(): void {
-    if (this.#durable === undefined) return;
-    const waiting = this.#durable;
-    this.#durable = undefined;
-    for (const waiter of waiting) {
-      if (waiter.sequenceNumber <= this.committedSequenceNumber) waiter.resolve();
-      else (this.#durable ??= []).push(waiter);
-    }
+    return (this.#durability ??= new Durability()).wait(sequenceNumber);
   }
 
   // ── Being looked at ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -779,45 +724,4 @@ export class Agent {
   get failure(): unknown {
     return this.#unsavableOutput ?? this.snapshot().error;
   }
-}
-
-export function agentFailed(id: string, cause: unknown): AgentFailedError {
-  return new AgentFailedError(`agent "${id}" failed: ${errorOf(cause).message}`, {
-    cause,
-    hint: 'The cause is what its machine threw. `statewarden show` has its last state.',
-  });
-}
-
-/** Looks only at members that are not the ones they were: a large context costs no more than what changed in it. */
-function assertChangesSavable(root: AnyActorRef, before: object, after: object, what: string): void {
-  for (const key in after) {
-    const value = (after as Record<string, unknown>)[key];
-    if (value === (before as Record<string, unknown>)[key]) continue;
-    try {
-      assertSavable({ [key]: value }, what);
-    } catch (error) {
-      const data = asData(value, root);
-      if (data === value) throw error;
-      assertSavable({ [key]: data }, what); // references to actors can be kept
-    }
-  }
-}
-
-/** Where a child's context is in a checkpoint. */
-function contextAt(path: string): string {
-  const members = path.split('/').map(decodeURIComponent);
-  const steps = members.map((id) => (/^[A-Za-z_$][\w$]*$/.test(id) ? `children.${id}` : `children[${JSON.stringify(id)}]`));
-  return `${steps.join('.snapshot.')}.snapshot.context`;
-}
-
-function refusedBy(id: string, thrown: unknown): StatewardenError {
-  if (thrown instanceof NotSerializableError) {
-    const path = thrown.path.replace(/^checkpoint\.snapshot\./, '');
-    return new NotSerializableError(`agent "${id}": ${thrown.message.replace(thrown.path, path)}`, {
-      path,
-      hint: thrown.hint,
-      cause: thrown,
-    });
-  }
-  return thrown instanceof StatewardenError ? thrown : agentFailed(id, thrown);
 }

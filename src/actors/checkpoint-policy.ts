@@ -48,3 +48,33 @@ export function thresholdReached(policy: ResolvedPolicy, tail: Tail): boolean {
     tail.events >= policy.everyEvents || tail.bytes >= Math.max(policy.everyBytes, tail.checkpointBytes) || tail.sinceMs >= policy.everyMs
   );
 }
+
+/** What an agent has journaled since its last checkpoint. */
+export class JournalTail implements Tail {
+  events = 0;
+  bytes = 0;
+  sinceMs = 0;
+  checkpointBytes = 0;
+  #checkpointAt: number;
+
+  constructor(now: number) {
+    this.#checkpointAt = now;
+  }
+
+  took(bytes: number): void {
+    this.events += 1;
+    this.bytes += bytes;
+  }
+
+  /** Whether a threshold is reached. */
+  isDue(policy: ResolvedPolicy, now: number): boolean {
+    this.sinceMs = now - this.#checkpointAt;
+    return thresholdReached(policy, this);
+  }
+
+  checkpointed(bytes: number, now: number): void {
+    this.events = this.bytes = 0;
+    this.checkpointBytes = bytes;
+    this.#checkpointAt = now;
+  }
+}

@@ -43,7 +43,7 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
 
   const agent = new Agent(host, registration, { ...record, sequenceNumber: base }, record.busy);
   agent.status = record.status === 'parked' ? 'active' : record.status;
-  agent.remember(loaded.marks, loaded.marksComplete);
+  agent.marks.remember(loaded.marks, loaded.marksComplete);
   if (checkpoint === undefined && entries.length === 0) {
     agent.begin(loaded.input === undefined ? undefined : decode(loaded.input), false);
     for (const message of loaded.mailbox) agent.receive(message);

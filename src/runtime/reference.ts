@@ -13,7 +13,8 @@ import {
   type OutputFrom,
   type SnapshotFrom,
 } from 'xstate';
-import { agentFailed, type Agent } from '../actors/agent.js';
+import type { Agent } from '../actors/agent.js';
+import { agentFailed } from '../actors/agent-failure.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
 import { decode } from '../core/codec.js';
@@ -102,7 +103,10 @@ export class Reference implements AgentRef {
       switch (presence.where) {
         case 'here': {
           const { agent } = presence;
-          if (messageId !== undefined && !agent.knows(messageId)) agent.recall(messageId, await node.store.mark(agent.key, messageId));
+          if (messageId !== undefined && !agent.marks.knows(messageId)) {
+            const taken = await node.store.mark(agent.key, messageId);
+            if (taken !== undefined) agent.marks.set(messageId, taken);
+          }
           if (agent.gone) continue; // it left memory while the store was asked
           return agent.send(event as never, text, messageId, replyTo);
         }
