@@ -231,9 +231,13 @@ export class Agent {
 
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
   send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
-      if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve, reject);
-      else this.#queue(() => this.#accept(event, text, messageId, question, resolve, reject), reject);
+    return new Promise((resolve) => {
+      if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve);
+      else
+        this.#queue(
+          () => this.#accept(event, text, messageId, question, resolve),
+          (error) => resolve(Promise.reject(error)),
+        );
     });
   }
 
@@ -242,23 +246,22 @@ export class Agent {
     text: string,
     messageId: string | undefined,
     question: string | undefined,
-    resolve: (receipt: Receipt) => void,
-    reject: (error: Error) => void,
+    resolve: (receipt: Receipt | Promise<Receipt>) => void,
   ): void {
     const before = messageId === undefined ? undefined : this.marks.get(messageId);
     if (before !== undefined) {
-      this.whenDurable(before).then(() => resolve({ sequenceNumber: before, duplicate: true }), reject);
+      resolve(this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true })));
       return;
     }
     this.host.committer.turning();
-    if (!this.#await(resolve, reject)) return;
+    if (!this.#await(resolve)) return;
     this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
   }
 
   /** Has somebody told what becomes of the next turn; false when the agent has left memory and they were told that. */
-  #await(resolve: (receipt: Receipt) => void, reject: (error: Error) => void): boolean {
-    if (this.#droppedWith === undefined) this.draft().waiters.push({ sequenceNumber: this.sequenceNumber + 1, resolve, reject });
-    else reject(this.#droppedWith);
+  #await(resolve: (receipt: Receipt | Promise<never>) => void): boolean {
+    if (this.#droppedWith === undefined) this.draft().awaitTurn(resolve);
+    else resolve(Promise.reject(this.#droppedWith));
     return this.#droppedWith === undefined;
   }
 
@@ -372,7 +375,7 @@ export class Agent {
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
-        if (!this.#await(() => resolve(), reject)) return;
+        if (!this.#await((receipt) => resolve(receipt instanceof Promise ? receipt : undefined))) return;
         const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
         this.#turn('xstate.stop', text, 'entire', () => void (this.root as unknown as { stop(): void }).stop());
       };
@@ -637,7 +640,7 @@ export class Agent {
     }
     this.committedSequenceNumber = commit.sequenceNumber;
     this.#committedSnapshot = snapshot;
-    for (const waiter of draft.waiters) waiter.resolve({ sequenceNumber: waiter.sequenceNumber, duplicate: false });
+    draft.acknowledge();
     this.#durability?.reached(this.committedSequenceNumber);
     if (draft.taken !== undefined) for (const position of draft.taken) this.#mail?.delete(position);
     if (draft.snapshots !== undefined) for (const seen of draft.snapshots) this.#show(seen as AnyMachineSnapshot);
@@ -662,14 +665,14 @@ export class Agent {
 
   /** Leaves memory without what was not committed. Everybody who waits for that is told why. */
   drop(error: StatewardenError, sealed?: Draft): void {
-    for (const waiter of sealed?.waiters ?? []) waiter.reject(error);
+    const told = sealed?.isAwaited === true || this.#draft?.isAwaited === true;
+    sealed?.reject(error);
     if (this.gone) return;
     this.gone = true;
     this.#droppedWith = error;
-    const told = (sealed?.waiters.length ?? 0) + (this.#draft?.waiters.length ?? 0) > 0;
     for (const operation of this.#operations?.values() ?? []) this.host.operations.cancel(operation);
     this.collector.endEphemerals();
-    for (const waiter of this.#draft?.waiters ?? []) waiter.reject(error);
+    this.#draft?.reject(error);
     this.#draft = undefined;
     this.#inbox?.abandon(error);
     this.#durability?.lost(error);
@@ -696,7 +699,7 @@ export class Agent {
       const draft = this.draft();
       draft.checkpoint = true;
       await new Promise<void>((resolve, reject) => {
-        draft.waiters.push({ sequenceNumber: this.sequenceNumber, resolve: () => resolve(), reject });
+        draft.awaitCommit(resolve, reject);
       });
     }
     return this.#committedSnapshot ?? this.snapshot();

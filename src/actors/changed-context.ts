@@ -4,7 +4,7 @@
  */
 
 import type { AnyActorRef } from 'xstate';
-import { assertSavable } from '../core/codec.js';
+import { assertSavable, isSimple } from '../core/codec.js';
 import { asData } from './place.js';
 
 /** `what` names the context in the error. @throws NotSerializableError */
@@ -12,6 +12,7 @@ export function assertChangesSavable(root: AnyActorRef, before: object, after: o
   for (const key in after) {
     const value = (after as Record<string, unknown>)[key];
     if (value === (before as Record<string, unknown>)[key]) continue;
+    if (isSimple(value)) continue;
     try {
       assertSavable({ [key]: value }, what);
     } catch (error) {

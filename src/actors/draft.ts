@@ -24,11 +24,8 @@ export interface Receipt {
   readonly duplicate: boolean;
 }
 
-export interface Waiter {
-  readonly sequenceNumber: number;
-  resolve(receipt: Receipt): void;
-  reject(error: Error): void;
-}
+/** A promise's `resolve`. */
+type Resolve = (receipt: Receipt | Promise<never>) => void;
 
 /** An effect record whose context is compared with the checkpoint's when the draft is sealed. */
 export interface PendingEffect {
@@ -55,7 +52,6 @@ export class Draft {
   create: AgentCommit['create'];
   status: AgentCommit['status'];
   outcome: string | undefined;
-  waiters: Waiter[] = [];
   releases: (() => void)[] = [];
   timers: Map<string, TimerRecord | undefined> | undefined;
   timersVoided = false;
@@ -70,8 +66,16 @@ export class Draft {
   /** Snapshots after each turn, kept only when somebody watches. */
   snapshots: unknown[] | undefined;
 
-  readonly #times: number[] = [];
-  readonly #texts: string[] = [];
+  /**
+   * Three places for each turn: when it was taken, counted from `#since`, or -1; its text; who waits for it. Flat, and without the promises' own
+   * `reject`: much is in flight at a time, and whatever is costs as often as the young generation is collected.
+   */
+  readonly #log: unknown[] = [];
+  #since = 0;
+  /** Who waits for the turn that is taken next. */
+  #next: Resolve | undefined;
+  /** Who waits for the commit, whatever is in it. */
+  #watchers: (() => void)[] | undefined;
 
   constructor(expected: number) {
     this.expected = expected;
@@ -79,28 +83,75 @@ export class Draft {
 
   /** A turn whose entry is an event for the root and nothing else: its text is made when the draft is sealed. */
   addEvent(at: number, event: string): void {
-    this.#times.push(at);
-    this.#texts.push(event);
-    this.turns += 1;
+    if (this.turns === 0) this.#since = at;
+    if (at < this.#since) this.addEntry(eventEntry(this.expected + 1 + this.turns, at, event, undefined));
+    else {
+      this.#add(at - this.#since, event);
+    }
   }
 
   /** A turn with an entry of its own. */
   addEntry(entry: string): void {
-    this.#times.push(-1);
-    this.#texts.push(entry);
+    this.#add(-1, entry);
+  }
+
+  #add(offset: number, text: string): void {
+    this.#log.push(offset, text, this.#next);
+    this.#next = undefined;
     this.turns += 1;
   }
 
   /** The journal segment's text: a JSON array. */
   #entries(): string {
+    const log = this.#log;
     let text = '[';
-    for (let index = 0; index < this.turns; index += 1) {
-      const at = this.#times[index] as number;
-      const own = this.#texts[index] as string;
-      text += index === 0 ? '' : ',';
-      text += at < 0 ? own : eventEntry(this.expected + 1 + index, at, own, undefined);
+    for (let turn = 0; turn < this.turns; turn += 1) {
+      const offset = log[3 * turn] as number;
+      const own = log[3 * turn + 1] as string;
+      text += turn === 0 ? '' : ',';
+      text += offset < 0 ? own : eventEntry(this.expected + 1 + turn, this.#since + offset, own, undefined);
     }
     return `${text}]`;
+  }
+
+  /** Resolves when the turn that is taken next is durable; with a rejected promise when it will not be. */
+  awaitTurn(resolve: Resolve): void {
+    this.#next = resolve;
+  }
+
+  /** Calls back when this draft is durable. */
+  awaitCommit(resolve: () => void, reject: (error: Error) => void): void {
+    (this.#watchers ??= []).push(resolve, reject as () => void);
+  }
+
+  get isAwaited(): boolean {
+    if (this.#next !== undefined || this.#watchers !== undefined) return true;
+    for (let at = 2; at < this.#log.length; at += 3) if (this.#log[at] !== undefined) return true;
+    return false;
+  }
+
+  acknowledge(): void {
+    const log = this.#log;
+    for (let turn = 0; turn < this.turns; turn += 1) {
+      const resolve = log[3 * turn + 2] as Resolve | undefined;
+      resolve?.({ sequenceNumber: this.expected + 1 + turn, duplicate: false });
+    }
+    for (let at = 0; at < (this.#watchers?.length ?? 0); at += 2) this.#watchers?.[at]?.();
+  }
+
+  /** Tells everybody, once. */
+  reject(error: Error): void {
+    const log = this.#log;
+    const resolvers = [this.#next];
+    this.#next = undefined;
+    for (let at = 2; at < log.length; at += 3) {
+      resolvers.push(log[at] as Resolve | undefined);
+      log[at] = undefined;
+    }
+    const watchers = this.#watchers ?? [];
+    this.#watchers = undefined;
+    for (const resolve of resolvers) resolve?.(Promise.reject(error));
+    for (let at = 1; at < watchers.length; at += 2) (watchers[at] as (error: Error) => void)(error);
   }
 
   setTimer(timer: TimerRecord): void {
@@ -146,7 +197,7 @@ export class Draft {
       this.turns === 0 &&
       !this.checkpoint &&
       !this.timersVoided &&
-      this.waiters.length === 0 &&
+      !this.isAwaited &&
       [this.timers, this.taken, this.operations, this.effects, this.effectsSettled, this.messages, this.spawns, this.deadLetters].every(
         (part) => part === undefined,
       )

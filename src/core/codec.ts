@@ -25,6 +25,11 @@ export function encode(value: unknown, what: string, deepest = deepestValue): st
   return JSON.stringify(isPlain(value, deepest) ? value : tagged(value, what, [], deepest));
 }
 
+/** Whether a value can be written without a look inside. */
+export function isSimple(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+
 /** Does what `encode` does to find a value that cannot be encoded, and no more. @throws NotSerializableError */
 export function assertSavable(value: unknown, what: string): void {
   if (!isPlain(value, deepestValue)) tagged(value, what, [], deepestValue);
