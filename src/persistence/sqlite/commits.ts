@@ -18,8 +18,9 @@ const applied: CommitOutcome = { outcome: 'applied', messages: [], spawned: [] }
 export class Commits {
   readonly #node: number;
   readonly #s: Readonly<Record<keyof typeof statements, Statement>>;
-  /** Tables that no commit's acceptance depends on: their rows are written together, by `flush`. */
+  /** Rows that name the agent's last one as `previous`: written before the agent moves on. */
   readonly #journal: RowBatch;
+  /** Tables that no commit's acceptance depends on: their rows are written together, by `flush`. */
   readonly #checkpoints: RowBatch;
   readonly #ledger: RowBatch;
   /** Agents' rows moved together: only the sequence number, or all that a commit may change. */
@@ -27,12 +28,20 @@ export class Commits {
   readonly #changes: RowBatch;
   /** Agents in the two above. */
   readonly #moving = new Set<AgentKey>();
+  /** Of the journal's last row, in this transaction. */
+  #position = 0;
 
   constructor(connection: Connection, node: number) {
     this.#node = node;
     const insert = (table: string, columns: readonly string[], conflict: string): RowBatch =>
       new RowBatch(connection, columns.length, (values) => `INSERT INTO ${table} (${columns.join(', ')}) ${values} ${conflict}`);
-    this.#journal = insert('journal', ['agent', 'first', 'last', 'entries', 'checksum'], '');
+    this.#journal = new RowBatch(
+      connection,
+      6,
+      (values) => `WITH added (position, agent, first, last, entries, checksum) AS (${values})
+        INSERT INTO journal (position, agent, first, last, entries, checksum, previous)
+        SELECT added.*, agents.journal FROM added CROSS JOIN agents ON agents.key = added.agent`,
+    );
     this.#checkpoints = insert(
       'checkpoints',
       ['agent', 'sequence_number', 'version', 'schema', 'data', 'checksum'],
@@ -62,17 +71,18 @@ export class Commits {
     );
     this.#advances = new RowBatch(
       connection,
-      6,
-      (values) => `WITH moved (number, at, checkpoint, agent, token, expected) AS (${values})
-        UPDATE agents SET sequence_number = number, updated_at = at,
+      7,
+      (values) => `WITH moved (number, at, position, checkpoint, agent, token, expected) AS (${values})
+        UPDATE agents SET sequence_number = number, updated_at = at, journal = coalesce(position, journal),
           checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
     );
     this.#changes = new RowBatch(
       connection,
-      10,
-      (values) => `WITH moved (number, at, checkpoint, new_status, new_outcome, new_state, new_busy, agent, token, expected) AS (${values})
-        UPDATE agents SET sequence_number = number, updated_at = at,
+      11,
+      (values) => `WITH moved (number, at, position, checkpoint, new_status, new_outcome, new_state, new_busy, agent, token, expected)
+          AS (${values})
+        UPDATE agents SET sequence_number = number, updated_at = at, journal = coalesce(position, journal),
           checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number), status = coalesce(new_status, status),
           outcome = coalesce(new_outcome, outcome), state = coalesce(new_state, state), busy = coalesce(new_busy, busy)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
@@ -80,9 +90,13 @@ export class Commits {
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
   }
 
+  /** Belongs after the transaction's begin. */
+  begin(): void {
+    this.#position = (this.#s.lastPosition.get()?.['position'] as number | null) ?? 0;
+  }
+
   /** Writes what applied commits have left to be written together; belongs before the transaction's end. */
   flush(): void {
-    this.#journal.flush();
     this.#checkpoints.flush();
     this.#ledger.flush();
   }
@@ -103,7 +117,7 @@ export class Commits {
       if (this.#moving.has(commit.key) && !this.#move()) return undefined;
       if (standsAlone(commit)) {
         this.#moving.add(commit.key);
-        (isAdvance(commit) ? this.#advances : this.#changes).add(...moved(commit));
+        (isAdvance(commit) ? this.#advances : this.#changes).add(...moved(commit, this.#append(commit)));
         this.#write(commit);
         outcomes.push(applied);
       } else outcomes.push(this.apply(commit));
@@ -115,6 +129,7 @@ export class Commits {
   #move(): boolean {
     const expected = this.#advances.rows + this.#changes.rows;
     this.#moving.clear();
+    this.#journal.flush();
     return this.#advances.flush() + this.#changes.flush() === expected;
   }
 
@@ -131,20 +146,31 @@ export class Commits {
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
       if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
-    const { changes } = (isAdvance(commit) ? s.advance : s.change).run(...moved(commit));
-    if (changes === 0) return this.#refused(key);
+    const position = this.#append(commit);
+    this.#journal.flush();
+    const { changes } = (isAdvance(commit) ? s.advance : s.change).run(...moved(commit, position));
+    if (changes === 0) {
+      if (position !== null) s.takeBack.run(position);
+      return this.#refused(key);
+    }
     this.#write(commit);
     const spawned = (commit.spawns ?? []).map((spawn) => this.#spawn(spawn, at));
     const messages = (commit.messages ?? []).map((message) => this.post(message, Infinity, at));
     return { outcome: 'applied', messages, spawned };
   }
 
+  /** The position of the commit's journal row, which is written by the next `#journal.flush`. */
+  #append({ key, segment }: AgentCommit): number | null {
+    if (segment === undefined) return null;
+    this.#position += 1;
+    this.#journal.add(this.#position, key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
+    return this.#position;
+  }
+
   #write(commit: AgentCommit): void {
     failpoint('sqlite:mid-group');
     const s = this.#s;
-    const { key, at, segment, checkpoint } = commit;
-    if (segment !== undefined)
-      this.#journal.add(key, segment.firstSequenceNumber, segment.lastSequenceNumber, segment.entries, segment.checksum);
+    const { key, at, checkpoint } = commit;
     if (checkpoint !== undefined) {
       this.#checkpoints.add(key, checkpoint.sequenceNumber, checkpoint.version, checkpoint.schema, checkpoint.data, checkpoint.checksum);
     }
@@ -242,12 +268,12 @@ function isAdvance({ status, outcome, state, busy }: AgentCommit): boolean {
 }
 
 /** What the agent's row becomes, and as what it is expected: for `advance` or `change`. */
-function moved(commit: AgentCommit): Value[] {
+function moved(commit: AgentCommit, position: number | null): Value[] {
   const { sequenceNumber, at, checkpoint, status, outcome, state, busy, key, fence, expected } = commit;
   const place = checkpoint?.sequenceNumber ?? null;
-  if (isAdvance(commit)) return [sequenceNumber, at, place, key, fence, expected];
+  if (isAdvance(commit)) return [sequenceNumber, at, position, place, key, fence, expected];
   const busyFlag = busy === undefined ? null : Number(busy);
-  return [sequenceNumber, at, place, status ?? null, outcome ?? null, state ?? null, busyFlag, key, fence, expected];
+  return [sequenceNumber, at, position, place, status ?? null, outcome ?? null, state ?? null, busyFlag, key, fence, expected];
 }
 
 const statements = {
@@ -255,11 +281,13 @@ const statements = {
   create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at)
     VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?)`,
   byId: 'SELECT * FROM agents WHERE id = ?',
+  lastPosition: 'SELECT max(position) AS position FROM journal',
+  takeBack: 'DELETE FROM journal WHERE position = ?',
   head: 'SELECT fence, sequence_number FROM agents WHERE key = ?',
   receiver: 'SELECT key, status FROM agents WHERE id = ?',
-  advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number)
+  advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
-  change: `UPDATE agents SET sequence_number = ?, updated_at = ?, checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
+  change: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
     status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   input: 'INSERT OR REPLACE INTO inputs (agent, input) VALUES (?, ?)',

@@ -190,6 +190,7 @@ export class Database {
     // Nearly always nobody is refused. When somebody is, all is taken back and done again one by one.
     try {
       return this.#write(() => {
+        this.#commits.begin();
         const outcomes = this.#commits.applyTogether(commits);
         if (outcomes === undefined) throw new Contested();
         this.#commits.flush();
@@ -199,6 +200,7 @@ export class Database {
       if (!(error instanceof Contested)) throw error;
     }
     return this.#write(() => {
+      this.#commits.begin();
       const outcomes = commits.map((commit) => this.#commits.apply(commit));
       this.#commits.flush();
       return outcomes;

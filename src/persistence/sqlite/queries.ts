@@ -57,10 +57,7 @@ export class Queries {
     const { key } = record;
     const checkpoint = this.#sql('SELECT * FROM checkpoints WHERE agent = ?').get(key);
     const base = (checkpoint?.['sequence_number'] as number | undefined) ?? 0;
-    const tail =
-      record.sequenceNumber > base
-        ? this.#all('SELECT * FROM journal WHERE agent = ? AND last > ? ORDER BY first', journalSegment, key, base)
-        : [];
+    const tail = record.sequenceNumber > base ? this.journal(key, base, Infinity) : [];
     const input =
       checkpoint === undefined && record.sequenceNumber === 0
         ? this.#sql('SELECT input FROM inputs WHERE agent = ?').get(key)?.['input']
@@ -184,8 +181,26 @@ export class Queries {
     );
   }
 
+  /** From the newest row backwards: each names the one before it. A link that is broken costs a look through the whole table. */
   journal(agent: AgentKey, after: number, limit: number): JournalSegment[] {
-    return this.#all('SELECT * FROM journal WHERE agent = ? AND last > ? ORDER BY first LIMIT ?', journalSegment, agent, after, limit);
+    const segments: JournalSegment[] = [];
+    let position = (this.#sql('SELECT journal FROM agents WHERE key = ?').get(agent)?.['journal'] as number | undefined) ?? 0;
+    while (position !== 0) {
+      const row = this.#sql('SELECT * FROM journal WHERE position = ?').get(position);
+      if (row?.['agent'] !== agent || (row['previous'] as number) >= position) {
+        segments.push(
+          ...this.#all('SELECT * FROM journal WHERE agent = ? AND position < ? ORDER BY position DESC', journalSegment, agent, position),
+        );
+        break;
+      }
+      if ((row['last'] as number) <= after) break;
+      segments.push(journalSegment(row));
+      position = row['previous'] as number;
+    }
+    return segments
+      .filter(({ lastSequenceNumber }) => lastSequenceNumber > after)
+      .reverse()
+      .slice(0, limit);
   }
 
   operations(agent: AgentKey): OperationRecord[] {
@@ -222,7 +237,7 @@ export class Queries {
     const agents = this.#all('SELECT * FROM agents WHERE key > ? ORDER BY key LIMIT ?', agentRecord, after, limit);
     const faults: string[] = [];
     for (const record of agents) {
-      const segments = this.#all('SELECT * FROM journal WHERE agent = ? ORDER BY first', journalSegment, record.key);
+      const segments = this.journal(record.key, 0, Infinity);
       const row = this.#sql('SELECT * FROM checkpoints WHERE agent = ?').get(record.key);
       faults.push(...agentFaults(record, segments, row === undefined ? undefined : checkpointRecord(row)));
     }

@@ -1,6 +1,9 @@
 /**
  * The tables, readable with any SQLite shell. Keys are integers where rows are many: a two-part text key costs ten times the time of an append.
  * `agents` is updated by every commit, so nothing that commits change every time is indexed and nothing large stands in its rows.
+ *
+ * The journal is only appended to. Each row names its agent's row before it (`previous`), and the agent its last one (`journal`): an index by agent would
+ * have every commit of a large fleet write a page of its own, thirty times as many bytes.
  */
 
 /** Raised with every change of the tables. */
@@ -24,6 +27,7 @@ CREATE TABLE agents (
   kind TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
   sequence_number INTEGER NOT NULL, fence INTEGER NOT NULL, owner INTEGER,
   checkpoint_sequence_number INTEGER NOT NULL, busy INTEGER NOT NULL,
+  journal INTEGER NOT NULL DEFAULT 0,
   state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
 CREATE INDEX agents_busy ON agents (key) WHERE busy = 1;
@@ -33,9 +37,8 @@ CREATE TABLE inputs (agent INTEGER PRIMARY KEY, input TEXT);
 CREATE TABLE journal (
   position INTEGER PRIMARY KEY,
   agent INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  entries TEXT NOT NULL, checksum INTEGER NOT NULL
+  entries TEXT NOT NULL, checksum INTEGER NOT NULL, previous INTEGER NOT NULL
 );
-CREATE INDEX journal_agent ON journal (agent, first);
 
 CREATE TABLE checkpoints (
   agent INTEGER PRIMARY KEY,
