@@ -33,18 +33,11 @@ import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, typ
 import type { AgentHost } from './host.js';
 import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
+import { Observers, type AgentObserver } from './observers.js';
 import type { Operation, OperationOutcome } from './operation.js';
 import { actorAt, asData } from './place.js';
 import type { Registration } from './registration.js';
 import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
-
-/** Who wants to see committed snapshots, emitted events and the end. */
-export interface AgentObserver {
-  next?(snapshot: AnyMachineSnapshot): void;
-  emitted?(event: EventObject): void;
-  ended?(agent: Agent): void;
-  dropped?(error: StatewardenError): void;
-}
 
 export interface AgentIdentity {
   readonly key: number;
@@ -58,6 +51,17 @@ const entryOverhead = 40;
 
 /** The tag that makes entering or leaving a state a semantic boundary. */
 const checkpointTag = 'checkpoint';
+
+interface Stoppable {
+  stop(): void;
+}
+const stop = (root: Stoppable): void => root.stop();
+
+type Resolve = (receipt: Receipt | Promise<Receipt>) => void;
+
+/** Takes the `resolve` of a promise under construction: a closure for each would be the third part of what a send costs. */
+const keepResolve = (resolve: Resolve): void => void (keptResolve = resolve);
+let keptResolve: Resolve = () => undefined;
 
 export class Agent {
   readonly key: number;
@@ -78,7 +82,7 @@ export class Agent {
   #timers: Map<string, TimerRecord> | undefined;
   #operations: Map<string, Operation> | undefined;
   #ephemerals: Set<string> | undefined;
-  #observers: Set<AgentObserver> | undefined;
+  #observers: Observers | undefined;
   readonly marks = new MessageMarks();
   #inbox: Inbox | undefined;
   #mail: Map<number, MailboxRecord> | undefined;
@@ -153,7 +157,8 @@ export class Agent {
     const draft = this.draft();
     if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text };
     draft.checkpoint = true;
-    this.#turn('xstate.init', initEntry(this.sequenceNumber + 1, this.host.clock.now(), text), 'entire', () => this.#start({ input }));
+    const entry = initEntry(this.sequenceNumber + 1, this.host.clock.now(), text);
+    this.#turn('xstate.init', entry, 'entire', (agent: this, options: { input: unknown }) => agent.#start(options), this, { input });
   }
 
   /** Brings the live actors back from a snapshot; their promises and callbacks are handed to the collector. */
@@ -231,23 +236,21 @@ export class Agent {
 
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
   send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
-    return new Promise((resolve) => {
-      if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve);
-      else
-        this.#queue(
-          () => this.#accept(event, text, messageId, question, resolve),
-          (error) => resolve(Promise.reject(error)),
-        );
-    });
+    const promise = new Promise<Receipt>(keepResolve);
+    const resolve = keptResolve;
+    if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve);
+    else this.#acceptLater(event, text, messageId, question, resolve);
+    return promise;
   }
 
-  #accept(
-    event: EventObject,
-    text: string,
-    messageId: string | undefined,
-    question: string | undefined,
-    resolve: (receipt: Receipt | Promise<Receipt>) => void,
-  ): void {
+  #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined, resolve: Resolve): void {
+    this.#queue(
+      () => this.#accept(event, text, messageId, question, resolve),
+      (error) => resolve(Promise.reject(error)),
+    );
+  }
+
+  #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined, resolve: Resolve): void {
     const before = messageId === undefined ? undefined : this.marks.get(messageId);
     if (before !== undefined) {
       resolve(this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true })));
@@ -259,7 +262,7 @@ export class Agent {
   }
 
   /** Has somebody told what becomes of the next turn; false when the agent has left memory and they were told that. */
-  #await(resolve: (receipt: Receipt | Promise<never>) => void): boolean {
+  #await(resolve: Resolve): boolean {
     if (this.#droppedWith === undefined) this.draft().awaitTurn(resolve);
     else resolve(Promise.reject(this.#droppedWith));
     return this.#droppedWith === undefined;
@@ -359,9 +362,8 @@ export class Agent {
     this.operations.delete(operation.record.path);
     const draft = this.draft();
     draft.setOperation(operation.record);
-    this.#turn(`activity ${operation.record.activity}`, operationEntry(sequenceNumber, now, operation.record.id), 'entire', () =>
-      settlePromise(operation.actor, result),
-    );
+    const entry = operationEntry(sequenceNumber, now, operation.record.id);
+    this.#turn(`activity ${operation.record.activity}`, entry, 'entire', settlePromise, operation.actor, result);
   }
 
   /** Writes down how an open operation stands: a failed attempt and when the next is due. */
@@ -375,9 +377,11 @@ export class Agent {
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
-        if (!this.#await((receipt) => resolve(receipt instanceof Promise ? receipt : undefined))) return;
+        const told = new Promise<Receipt>(keepResolve);
+        told.then(() => resolve(), reject);
+        if (!this.#await(keptResolve)) return;
         const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
-        this.#turn('xstate.stop', text, 'entire', () => void (this.root as unknown as { stop(): void }).stop());
+        this.#turn('xstate.stop', text, 'entire', stop, this.root as unknown as Stoppable, undefined);
       };
       if (this.#mayRun()) run();
       else this.#queue(run, reject);
@@ -429,12 +433,19 @@ export class Agent {
     collector.question = origin?.reply;
     collector.event = event;
     collector.eventText = text;
-    this.#turn(event.type, text, origin, () => deliver(target, event));
+    this.#turn(event.type, text, origin, deliver, target, event);
     collector.question = collector.event = collector.eventText = undefined;
   }
 
-  /** `entry`: an event's text, with its origin; or the whole entry, when `origin` is `entire`. */
-  #turn(name: string, entry: string, origin: EventOrigin | undefined | 'entire', run: () => void): void {
+  /** Runs `run(actor, argument)` as a turn. `entry`: an event's text, with its origin; or the whole entry, when `origin` is `entire`. */
+  #turn<A, T>(
+    name: string,
+    entry: string,
+    origin: EventOrigin | undefined | 'entire',
+    run: (actor: A, argument: T) => void,
+    actor: A,
+    argument: T,
+  ): void {
     const { host, collector } = this;
     const started = host.observed ? host.clock.elapsed() : 0;
     const now = host.clock.now();
@@ -446,7 +457,7 @@ export class Agent {
     collector.takeChanges(); // of a replay
     collector.inTurn = true;
     try {
-      run();
+      run(actor, argument);
     } finally {
       collector.inTurn = false;
     }
@@ -536,7 +547,9 @@ export class Agent {
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
-    this.#whenFree(() => this.#turn(`action ${name} failed`, event, undefined, () => failRoot(this.root, name, thrown)));
+    this.#whenFree(() =>
+      this.#turn(`action ${name} failed`, event, undefined, (root, error) => failRoot(root, name, error), this.root, thrown),
+    );
   }
 
   /** A named action was run: strike it from the record with the next commit. */
@@ -548,7 +561,7 @@ export class Agent {
 
   emit(event: EventObject): void {
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'emit', name: event.type });
-    for (const observer of [...(this.#observers ?? [])]) observer.emitted?.(event);
+    this.#observers?.emitted(event);
   }
 
   // ── Committing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -643,7 +656,7 @@ export class Agent {
     draft.acknowledge();
     this.#durability?.reached(this.committedSequenceNumber);
     if (draft.taken !== undefined) for (const position of draft.taken) this.#mail?.delete(position);
-    if (draft.snapshots !== undefined) for (const seen of draft.snapshots) this.#show(seen as AnyMachineSnapshot);
+    if (draft.snapshots !== undefined) for (const seen of draft.snapshots) this.#observers?.next(seen as AnyMachineSnapshot);
     draft.messages?.forEach((message, index) => this.host.routed(message, outcome.messages[index]));
     draft.spawns?.forEach((spawn, index) => this.host.spawned(outcome.spawned[index], spawn.id));
     for (const release of draft.releases) release();
@@ -651,16 +664,11 @@ export class Agent {
     else if (this.#draft === undefined && this.#inFlight === 0) this.#finish();
   }
 
-  #show(snapshot: AnyMachineSnapshot): void {
-    for (const observer of [...(this.#observers ?? [])]) observer.next?.(snapshot);
-  }
-
   #finish(): void {
     this.gone = true;
     this.collector.endEphemerals();
     this.host.ended(this);
-    for (const observer of [...(this.#observers ?? [])]) observer.ended?.(this);
-    this.#observers = undefined;
+    this.#observers?.ended(this);
   }
 
   /** Leaves memory without what was not committed. Everybody who waits for that is told why. */
@@ -677,8 +685,7 @@ export class Agent {
     this.#inbox?.abandon(error);
     this.#durability?.lost(error);
     this.host.dropped(this, error, told);
-    for (const observer of [...(this.#observers ?? [])]) observer.dropped?.(error);
-    this.#observers = undefined;
+    this.#observers?.dropped(error);
   }
 
   /** Resolves when a turn is durable. */
@@ -706,8 +713,7 @@ export class Agent {
   }
 
   observe(observer: AgentObserver): () => void {
-    (this.#observers ??= new Set()).add(observer);
-    return () => this.#observers?.delete(observer);
+    return (this.#observers ??= new Observers()).add(observer);
   }
 
   /** Whether it may leave memory: nothing pending, nobody watching, nothing running. */
