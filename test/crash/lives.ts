@@ -1,0 +1,59 @@
+/** Lives of the scenario, each a process: how it ended, and what the checker makes of the folder it left. */
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkerPath, type Verdict } from './checker.js';
+import { scenarioPath } from './scenario.js';
+
+export interface End {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Life {
+  /** `NAME=ACTION@PASSING`, joined by `;`. */
+  readonly failpoints?: string;
+  /** Checkpoints of a megabyte that are written at the end. */
+  readonly hoarded?: number;
+  /** What the process is run under: `['strace', …]`. */
+  readonly under?: readonly string[];
+}
+
+export function live(folder: string, { failpoints, hoarded = 0, under = [] }: Life = {}): Promise<End> {
+  const { STATEWARDEN_FAILPOINTS: _, ...env } = process.env;
+  return run([...under, process.execPath, '--no-warnings', scenarioPath, folder, String(hoarded)], {
+    ...env,
+    ...(failpoints === undefined ? {} : { STATEWARDEN_FAILPOINTS: failpoints }),
+  });
+}
+
+/** The checker's verdict on what is in a folder. */
+export async function judge(folder: string): Promise<Verdict> {
+  const { code, stdout, stderr } = await run([process.execPath, '--no-warnings', checkerPath, folder], process.env);
+  if (code !== 0) throw new Error(`the checker failed: ${stderr}`);
+  return JSON.parse(stdout) as Verdict;
+}
+
+function run([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<End> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (text) => (stdout += String(text)));
+    child.stderr.on('data', (text) => (stderr += String(text)));
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'statewarden-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
