@@ -144,22 +144,26 @@ async function main(folder: string, hoarded: number): Promise<void> {
     append(folder, 'acknowledged.jsonl', { agent, messageId, at: Date.now() } satisfies Acknowledged);
 
   const book = await runtime.spawn('book', { id: 'book' });
-  const placed = orders.map(async (id) => {
-    const order = await runtime.spawn('order', { id, input: { id } });
-    const { duplicate } = await order.send({ type: 'PLACE' }, { messageId: `place ${id}` }).catch((error: unknown) => {
-      // It may have ended in the life before.
-      if (error instanceof StatewardenError && error.code === 'DEAD_LETTER') return { duplicate: true };
-      throw error;
-    });
-    if (!duplicate) acknowledged(id, `place ${id}`);
-    await order.result();
-  });
+  const placed = Promise.all(
+    orders.map(async (id) => {
+      const order = await runtime.spawn('order', { id, input: { id } });
+      const { duplicate } = await order.send({ type: 'PLACE' }, { messageId: `place ${id}` }).catch((error: unknown) => {
+        // It may have ended in the life before.
+        if (error instanceof StatewardenError && error.code === 'DEAD_LETTER') return { duplicate: true };
+        throw error;
+      });
+      if (!duplicate) acknowledged(id, `place ${id}`);
+      await order.result();
+    }),
+  );
+  // Who waits for it comes to it later.
+  placed.catch(() => undefined);
   for (let tick = 1; tick <= ticks; tick += 1) {
     const messageId = `tick ${String(tick)}`;
     await book.send({ type: 'TICK' }, { messageId });
     acknowledged('book', messageId);
   }
-  await Promise.all(placed);
+  await placed;
   await book.waitFor(({ context }) => context.delivered.length === orders.length && context.booked.length === orders.length);
   if (hoarded > 0) {
     const hoard = await runtime.spawn('hoard', { id: 'hoard' });
