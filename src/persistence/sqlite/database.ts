@@ -22,7 +22,7 @@ import type {
   NodeRecord,
   PostOutcome,
 } from '../store.js';
-import { Checkpointer } from './checkpointer.js';
+import { Checkpointer, logLimitBytes } from './checkpointer.js';
 import { Commits, isFinal } from './commits.js';
 import { connect, type Connection, type Statement } from './driver.js';
 import { checkPath, corrupt, isBusy, openError, readError, writeError } from './faults.js';
@@ -80,7 +80,7 @@ export class Database {
       this.#checkpointer = new Checkpointer(path, connection);
       this.#migrate();
       if (statSync(path).size <= quickCheckBytes) this.#quickCheck();
-      this.#sync = sync = new WalSync(path);
+      this.#sync = sync = new WalSync(path, logLimitBytes);
       this.queries = new Queries(connection);
       this.#begin = connection.prepare('BEGIN IMMEDIATE');
       this.#beginRead = connection.prepare('BEGIN');
@@ -144,6 +144,7 @@ export class Database {
       throw this.#writeFailed(error);
     }
     try {
+      this.#sync.reserve();
       const result = work();
       failpoint('sqlite:before-commit');
       this.#end.run();
@@ -188,16 +189,18 @@ export class Database {
     if (this.node === 0)
       throw new InvariantViolationError('an observer has tried to commit', { hint: 'Open the store with a lease to run agents.' });
     // Nearly always nobody is refused. When somebody is, all is taken back and done again one by one.
-    try {
-      return this.#write(() => {
-        this.#commits.begin();
-        const outcomes = this.#commits.applyTogether(commits);
-        if (outcomes === undefined) throw new Contested();
-        this.#commits.flush();
-        return outcomes;
-      });
-    } catch (error) {
-      if (!(error instanceof Contested)) throw error;
+    if (commits.length > 1) {
+      try {
+        return this.#write(() => {
+          this.#commits.begin();
+          const outcomes = this.#commits.applyTogether(commits);
+          if (outcomes === undefined) throw new Contested();
+          this.#commits.flush();
+          return outcomes;
+        });
+      } catch (error) {
+        if (!(error instanceof Contested)) throw error;
+      }
     }
     return this.#write(() => {
       this.#commits.begin();

@@ -3,7 +3,9 @@
  * processes may open one file; fencing keeps each agent with one of them.
  */
 
+import { setImmediate } from 'node:timers';
 import { Worker } from 'node:worker_threads';
+import { systemClock } from '../../core/clock.js';
 import { BadInputError, RuntimeClosedError, StorePoisonedError } from '../../core/errors.js';
 import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
 import type { DatabaseOptions } from './database.js';
@@ -35,6 +37,12 @@ export function sqlite(path: string, options: SqliteOptions = {}): Store {
   };
 }
 
+/**
+ * So long the event loop looks out for an answer without going to sleep: to wake a processor that has may take as long as the sync of a
+ * quick disk. With a slower one it sleeps.
+ */
+const watchfulMs = 0.5;
+
 interface Pending {
   resolve(value: never): void;
   reject(error: Error): void;
@@ -50,6 +58,11 @@ class SqliteStore implements OpenedStore {
   #pending: Pending[] = [];
   #head = 0;
   #mail: ((agents: readonly AgentKey[]) => void) | undefined;
+  /** Of the last request that found none before it. */
+  #askedAt = 0;
+  /** Whether the writer had answered everything within `watchfulMs`. */
+  #isQuick = false;
+  #lookingOut = false;
   #closing: Promise<void> | undefined;
   #dead: Error | undefined;
 
@@ -104,6 +117,7 @@ class SqliteStore implements OpenedStore {
         this.#worker.postMessage(request);
         Atomics.add(this.#signal, 0, 1);
         Atomics.notify(this.#signal, 0);
+        if (this.#pending.length - this.#head === 1) this.#stayAwake();
       } catch (error) {
         this.#pending.pop();
         if (this.#pending.length === this.#head) this.#worker.unref();
@@ -111,6 +125,18 @@ class SqliteStore implements OpenedStore {
       }
     });
   }
+
+  /** Keeps the event loop turning while a single request is under way, if the one before was answered quickly. */
+  #stayAwake(): void {
+    this.#askedAt = systemClock.elapsed();
+    if (!this.#lookingOut && this.#isQuick) this.#lookOut();
+  }
+
+  #lookOut = (): void => {
+    const waits = this.#pending.length > this.#head && systemClock.elapsed() - this.#askedAt < watchfulMs;
+    this.#lookingOut = waits;
+    if (waits) setImmediate(this.#lookOut);
+  };
 
   #answered(answer: Answer): void {
     if ('mail' in answer) {
@@ -124,6 +150,7 @@ class SqliteStore implements OpenedStore {
     const pending = this.#pending[this.#head];
     this.#head += 1;
     if (this.#head === this.#pending.length) {
+      this.#isQuick = systemClock.elapsed() - this.#askedAt < watchfulMs;
       this.#pending = [];
       this.#head = 0;
       this.#worker.unref();

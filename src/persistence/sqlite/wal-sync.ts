@@ -5,28 +5,56 @@
  * again. `NORMAL` leaves out just that one call: the log's header and checkpoints are synced as in `FULL`. What another process reads
  * in between may not be on the disk yet; whatever it commits on the strength of it goes to the same log, and its own sync takes the
  * earlier frames along. SQLite takes no POSIX locks on the log, so closing this descriptor drops none.
+ *
+ * A log that grows costs the file system a transaction of its own at each sync, half as long again as one that is written over. So it grows by whole
+ * pieces of zeros, ahead of the frames: to SQLite they are frames that are not valid, as are those a log has left over when it begins anew.
  */
 
-import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, writeSync } from 'node:fs';
+
+/** A log shorter than this grows by itself: most stores are small. */
+const smallBytes = 256 * 1_024;
+const piece = new Uint8Array(2 ** 20);
 
 export class WalSync {
   readonly #path: string;
+  readonly #limitBytes: number;
   #descriptor: number | undefined;
+  #bytes = 0;
+  /** The log's size when it was last made longer here. */
+  #reserved = smallBytes;
 
-  constructor(path: string) {
+  /** `limitBytes`: size from which on the log is not made longer ahead of time. */
+  constructor(path: string, limitBytes: number) {
     this.#path = `${path}-wal`;
+    this.#limitBytes = limitBytes;
+  }
+
+  /** To be called inside of a write transaction: nobody else may write to the log meanwhile. */
+  reserve(): void {
+    if (this.#bytes <= this.#reserved || this.#descriptor === undefined) return;
+    try {
+      // The descriptor appends, wherever the end is now.
+      const missing = this.#limitBytes - fstatSync(this.#descriptor).size;
+      if (missing > 0) writeSync(this.#descriptor, piece, 0, Math.min(missing, piece.length));
+      this.#reserved = missing > 0 ? fstatSync(this.#descriptor).size : this.#limitBytes;
+    } catch {
+      // No room to spare: whether there is enough is for the transaction's own frames to find out.
+      this.#reserved = Infinity;
+    }
   }
 
   /** Throws the system's error; the log's state is then known only to the disk. */
   flush(): void {
     // The log exists from the first write on, and stays as long as a connection is open.
-    this.#descriptor ??= openSync(this.#path, 'r+');
+    this.#descriptor ??= openSync(this.#path, constants.O_WRONLY | constants.O_APPEND);
     fdatasyncSync(this.#descriptor);
+    this.#bytes = fstatSync(this.#descriptor).size;
   }
 
-  /** Size of the log in bytes; 0 before the first `flush`. */
+  /** Size of the log in bytes as of the last `flush`; 0 before the first. */
   get bytes(): number {
-    return this.#descriptor === undefined ? 0 : fstatSync(this.#descriptor).size;
+    return this.#bytes;
   }
 
   close(): void {
