@@ -511,7 +511,7 @@ export class Agent {
     }
     draft.status = this.status;
     draft.checkpoint = true;
-    draft.timersVoided = true;
+    draft.timersVoided = this.#timers !== undefined || draft.timers !== undefined;
     this.#timers = undefined;
     for (const operation of this.#operations?.values() ?? []) this.collector.promiseStopped(operation.record.path);
     this.#ephemerals = undefined;

@@ -90,7 +90,7 @@ export class Commits {
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
   }
 
-  /** Belongs after the transaction's begin. */
+  /** Belongs after the transaction's begin, before `applyTogether`. */
   begin(): void {
     this.#position = (this.#s.lastPosition.get()?.['position'] as number | null) ?? 0;
   }
@@ -146,8 +146,8 @@ export class Commits {
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
       if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
-    const position = this.#append(commit);
     this.#journal.flush();
+    const position = this.#appendNow(commit);
     const { changes } = (isAdvance(commit) ? s.advance : s.change).run(...moved(commit, position));
     if (changes === 0) {
       if (position !== null) s.takeBack.run(position);
@@ -157,6 +157,16 @@ export class Commits {
     const spawned = (commit.spawns ?? []).map((spawn) => this.#spawn(spawn, at));
     const messages = (commit.messages ?? []).map((message) => this.post(message, Infinity, at));
     return { outcome: 'applied', messages, spawned };
+  }
+
+  /** Writes the commit's journal row, after all that wait. */
+  #appendNow({ key, segment }: AgentCommit): number | null {
+    if (segment === undefined) return null;
+    const { firstSequenceNumber, lastSequenceNumber, entries, checksum } = segment;
+    const { changes, lastInsertRowid } = this.#s.append.run(key, firstSequenceNumber, lastSequenceNumber, entries, checksum);
+    if (changes === 0) return null; // there is no such agent
+    this.#position = Number(lastInsertRowid);
+    return this.#position;
   }
 
   /** The position of the commit's journal row, which is written by the next `#journal.flush`. */
@@ -282,6 +292,8 @@ const statements = {
     VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?)`,
   byId: 'SELECT * FROM agents WHERE id = ?',
   lastPosition: 'SELECT max(position) AS position FROM journal',
+  append: `INSERT INTO journal (agent, first, last, entries, checksum, previous)
+    SELECT ?1, ?2, ?3, ?4, ?5, journal FROM agents WHERE key = ?1`,
   takeBack: 'DELETE FROM journal WHERE position = ?',
   head: 'SELECT fence, sequence_number FROM agents WHERE key = ?',
   receiver: 'SELECT key, status FROM agents WHERE id = ?',

@@ -203,7 +203,6 @@ export class Database {
       }
     }
     return this.#write(() => {
-      this.#commits.begin();
       const outcomes = commits.map((commit) => this.#commits.apply(commit));
       this.#commits.flush();
       return outcomes;

@@ -13,8 +13,8 @@
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, writeSync } from 'node:fs';
 
 /** A log shorter than this grows by itself: most stores are small. */
-const smallBytes = 256 * 1_024;
-const piece = new Uint8Array(2 ** 20);
+const smallBytes = 128 * 1_024;
+const piece = new Uint8Array(256 * 1_024);
 
 export class WalSync {
   readonly #path: string;

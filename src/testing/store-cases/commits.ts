@@ -84,12 +84,14 @@ export const commitCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'refuses a commit of an agent that nobody made',
+    title: 'refuses a commit of an agent that nobody made, and leaves the others’ journals alone',
     run: async (scene) => {
       const store = await scene.open();
+      const key = await scene.create(store, 'a');
       const { create: _, ...commit } = scene.birth(store, 'ghost');
       assert.deepEqual(await store.commit([commit]), [{ outcome: 'refused', fence: 0, sequenceNumber: 0 }]);
       assert.deepEqual(await store.heads([commit.key]), [undefined]);
+      assert.deepEqual(await store.journal(key, { after: 0, limit: 10 }), [segment(1)]);
     },
   },
   {
