@@ -42,6 +42,8 @@ export function sqlite(path: string, options: SqliteOptions = {}): Store {
  * quick disk. With a slower one it sleeps.
  */
 const watchfulMs = 0.5;
+/** A writer that has not begun within this time may wait for the very processor that looks out. */
+const beginMs = 0.05;
 
 interface Pending {
   resolve(value: never): void;
@@ -53,7 +55,7 @@ class SqliteStore implements OpenedStore {
   node = 0;
   readonly #now: () => number;
   readonly #worker: Worker;
-  readonly #signal = new Int32Array(new SharedArrayBuffer(4));
+  readonly #signal = new Int32Array(new SharedArrayBuffer(8));
   /** Requests under way, oldest first: answers come in order. */
   #pending: Pending[] = [];
   #head = 0;
@@ -133,9 +135,10 @@ class SqliteStore implements OpenedStore {
   }
 
   #lookOut = (): void => {
-    const waits = this.#pending.length > this.#head && systemClock.elapsed() - this.#askedAt < watchfulMs;
-    this.#lookingOut = waits;
-    if (waits) setImmediate(this.#lookOut);
+    const waitedMs = systemClock.elapsed() - this.#askedAt;
+    const begun = waitedMs < beginMs || Atomics.load(this.#signal, 1) === this.#signal[0];
+    this.#lookingOut = begun && waitedMs < watchfulMs && this.#pending.length > this.#head;
+    if (this.#lookingOut) setImmediate(this.#lookOut);
   };
 
   #answered(answer: Answer): void {

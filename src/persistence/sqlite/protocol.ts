@@ -5,7 +5,7 @@ import type { DatabaseOptions } from './database.js';
 
 export interface WriterData {
   readonly options: DatabaseOptions;
-  /** Counts requests; the writer sleeps on it. */
+  /** First word: requests made; the writer sleeps on it. Second word: requests that the writer has begun. */
   readonly signal: Int32Array;
 }
 

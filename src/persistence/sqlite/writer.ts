@@ -127,6 +127,7 @@ function serve(inbox: MessagePort): void {
   while (open) {
     const received = receiveMessageOnPort(inbox) as { message: Request } | undefined;
     if (received !== undefined) {
+      Atomics.add(signal, 1, 1);
       handle(received.message);
       open = received.message.method !== 'close';
       // Under steady load the wait below never times out.
