@@ -2,7 +2,8 @@
  * The five-step workflow on Restate: its own server (one node, durable: its log is fsynced) in a temporary folder, on free
  * loopback ports, and a service process; workflows are driven through the HTTP ingress over kept-alive connections, each
  * request answered when its workflow has ended. Plain handlers and keyed workflows, several concurrencies and partition
- * counts are tried on a smaller number of workflows; the best is measured in full. Prints one JSON line; leaves no process.
+ * counts are tried on a smaller number of workflows; the best is measured in full, and so is the best with the number of partitions that the server
+ * has when nobody says otherwise. Prints one JSON line; leaves no process.
  */
 
 import { spawn } from 'node:child_process';
@@ -130,6 +131,8 @@ async function startNode(partitions) {
   };
 }
 
+/** The server's own default. */
+const installedPartitions = 24;
 let ids = 0;
 
 async function measure(node, { kind, concurrency }, count) {
@@ -153,7 +156,7 @@ async function measure(node, { kind, concurrency }, count) {
 
 async function main() {
   const tried = [];
-  for (const partitions of [24, 4]) {
+  for (const partitions of [installedPartitions, 4]) {
     const node = await startNode(partitions);
     await measure(node, { kind: 'service', concurrency: 50 }, Math.min(200, tuningWorkflows)); // warm-up
     for (const kind of ['service', 'workflow']) {
@@ -164,14 +167,22 @@ async function main() {
     }
     await node.stop();
   }
-  const fastest = tried.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
-  const { perSecond: _, ...settings } = fastest;
+  const best = await measureBest(tried);
+  const asInstalled = best.settings.partitions === installedPartitions ? best : await measureBest(tried.filter(isAsInstalled));
+  console.log(JSON.stringify({ ...best, tried, asInstalled }));
+}
+
+const isAsInstalled = ({ partitions }) => partitions === installedPartitions;
+
+/** The fastest of what was tried, in full. */
+async function measureBest(tried) {
+  const { perSecond: _, ...settings } = tried.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
   const node = await startNode(settings.partitions);
   await measure(node, settings, tuningWorkflows);
-  const figures = [];
-  for (let index = 0; index < repetitions; index += 1) figures.push((await measure(node, settings, workflows)).perSecond);
+  const workflowsPerSecond = [];
+  for (let index = 0; index < repetitions; index += 1) workflowsPerSecond.push((await measure(node, settings, workflows)).perSecond);
   await node.stop();
-  console.log(JSON.stringify({ workflowsPerSecond: figures, settings, tried }));
+  return { workflowsPerSecond, settings };
 }
 
 main().catch((error) => {
