@@ -101,25 +101,25 @@ class SqliteStore implements OpenedStore {
     return this.#request(method, parameters, undefined);
   }
 
-  #request<T>(method: string, parameters: unknown[], progress: Pending['progress']): Promise<T> {
+  #request<T>(method: string, parameters: unknown[], progress: Pending['progress'], lone = false): Promise<T> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
     if (this.#closing !== undefined) {
       return Promise.reject(new RuntimeClosedError('the store is closed', { hint: 'Open it again.' }));
     }
-    return this.#post(method, parameters, progress);
+    return this.#post(method, parameters, progress, lone);
   }
 
-  #post<T>(method: string, parameters: unknown[], progress: Pending['progress']): Promise<T> {
+  #post<T>(method: string, parameters: unknown[], progress: Pending['progress'], lone = false): Promise<T> {
     return new Promise((resolve, reject) => {
       // A request under way keeps the process up; an idle store does not.
       if (this.#pending.length === this.#head) this.#worker.ref();
       this.#pending.push({ resolve, reject, progress });
-      const request: Request = { method, parameters, now: this.#now() };
+      const request: Request = { method, lone, parameters, now: this.#now() };
       try {
         this.#worker.postMessage(request);
         Atomics.add(this.#signal, 0, 1);
         Atomics.notify(this.#signal, 0);
-        if (this.#pending.length - this.#head === 1) this.#stayAwake();
+        if (this.#pending.length - this.#head === 1) this.#stayAwake(lone);
       } catch (error) {
         this.#pending.pop();
         if (this.#pending.length === this.#head) this.#worker.unref();
@@ -129,9 +129,9 @@ class SqliteStore implements OpenedStore {
   }
 
   /** Keeps the event loop turning while a single request is under way, if the one before was answered quickly. */
-  #stayAwake(): void {
+  #stayAwake(lone: boolean): void {
     this.#askedAt = systemClock.elapsed();
-    if (!this.#lookingOut && this.#isQuick) this.#lookOut();
+    if (lone && this.#isQuick && !this.#lookingOut) this.#lookOut();
   }
 
   #lookOut = (): void => {
@@ -174,7 +174,7 @@ class SqliteStore implements OpenedStore {
     for (const { reject } of pending) reject(error);
   }
 
-  commit: OpenedStore['commit'] = async (commits) => unpackOutcomes(await this.#ask('commit', writeTape(commits)));
+  commit: OpenedStore['commit'] = async (commits) => unpackOutcomes(await this.#request('commit', [writeTape(commits)], undefined, commits.length === 1));
   heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
   load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
   lookup: OpenedStore['lookup'] = (agents) => this.#ask('lookup', agents);

@@ -11,6 +11,8 @@ export interface WriterData {
 
 export interface Request {
   readonly method: string;
+  /** A commit of one agent: whoever sends one event after another soon sends the next. Both threads look out for each other. */
+  readonly lone: boolean;
   readonly parameters: readonly unknown[];
   /** The caller's clock. */
   readonly now: number;

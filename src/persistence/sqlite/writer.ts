@@ -124,18 +124,20 @@ function serve(inbox: MessagePort): void {
   const { signal } = workerData;
   let seen = 0;
   let open = true;
+  let lone = false;
   while (open) {
     const received = receiveMessageOnPort(inbox) as { message: Request } | undefined;
     if (received !== undefined) {
       Atomics.add(signal, 1, 1);
       handle(received.message);
+      ({ lone } = received.message);
       open = received.message.method !== 'close';
       // Under steady load the wait below never times out.
       if (watching && systemClock.elapsed() - polledAt > pollMs) poll();
       continue;
     }
     const raised = Atomics.load(signal, 0);
-    if (raised === seen && watchFor(signal, seen)) continue;
+    if (lone && raised === seen && watchFor(signal, seen)) continue;
     if (raised === seen && Atomics.wait(signal, 0, seen, watching ? pollMs : Infinity) === 'timed-out') poll();
     seen = raised;
   }
