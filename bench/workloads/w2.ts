@@ -19,7 +19,7 @@ export const w2: Workload = {
     const agents = 1_000;
     const events = 20;
     const repetitions = context.size(5, 3);
-    const processes = context.size(3, 1);
+    const processes = context.size(5, 1);
     const durable: Durable[] = [];
     const plain: Plain[] = [];
     for (let index = 0; index < processes; index += 1) {
@@ -46,21 +46,25 @@ export const w2: Workload = {
     const raw = Object.fromEntries(groups.map((size) => [size, median(limits.raw[String(size)] ?? [])]));
     const rows = Object.fromEntries(groups.map((size) => [size, median(limits.sqlite[String(size)] ?? [])]));
     const rawGroup = raw[group] ?? 0;
-    const vsXState = atOnce / xstate;
-    const row = (measure: string, ours: number, against: string, theirs: number): Row => ({
+    // Of each pair of processes that ran one after the other: the machine may be slower for minutes.
+    const shareOf = (figures: (run: Durable) => readonly number[]): number =>
+      median(durable.map((run, index) => median(figures(run)) / median(plain[index]?.eventsPerSecond ?? [])));
+    const vsXState = shareOf((run) => run.atOnce);
+    const roundsVsXState = shareOf((run) => run.rounds);
+    const row = (measure: string, ours: number, against: string, theirs: number, ratio = ours / theirs): Row => ({
       workload: 'W2',
       measure,
       ours: perSecond(ours),
       against,
       theirs: perSecond(theirs),
-      ratio: percent(ours / theirs),
+      ratio: percent(ratio),
     });
     return {
       figures: {
         vsXState: round(vsXState),
         vsGroupCommit: round(atOnce / rawGroup),
         vsSqliteAppend: round(atOnce / (rows['256'] ?? 0)),
-        roundsVsXState: round(rounds / xstate),
+        roundsVsXState: round(roundsVsXState),
         eventsPerSecond: round(atOnce),
         roundsEventsPerSecond: round(rounds),
         xstateEventsPerSecond: round(xstate),
@@ -77,11 +81,11 @@ export const w2: Workload = {
       },
       rows: [
         {
-          ...row('events, all sends in flight', atOnce, 'plain XState, in memory', xstate),
+          ...row('events, all sends in flight', atOnce, 'plain XState, in memory', xstate, vsXState),
           goal: `≥ ${String(goal * 100)} %`,
           met: vsXState >= goal,
         },
-        row('events, one per agent and wait', rounds, 'the same', xstate),
+        row('events, one per agent and wait', rounds, 'the same', xstate, roundsVsXState),
         row('events, all sends in flight', atOnce, 'raw log, 64 a fdatasync', rawGroup),
         row('events, all sends in flight', atOnce, 'raw log, 1,024 a fdatasync', raw['1024'] ?? 0),
         row('events, all sends in flight', atOnce, 'SQLite rows, 256 a commit', rows['256'] ?? 0),
