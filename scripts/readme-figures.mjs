@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const results = JSON.parse(readFileSync(at('bench/results.json'), 'utf8'));
-if (!results.complete) throw new Error('bench/results.json is of a run that was quick, partial, without peers, or had a failure: run npm run bench');
+if (!results.complete)
+  throw new Error('bench/results.json is of a run that was quick, partial, without peers, or had a failure: run npm run bench');
 const { w1, w2, w3, w4, bytes, memory, machine, versions } = results;
 
 const times = (ratio) => `${ratio.toFixed(ratio < 10 ? 2 : 1)} ×`;

@@ -174,7 +174,8 @@ class SqliteStore implements OpenedStore {
     for (const { reject } of pending) reject(error);
   }
 
-  commit: OpenedStore['commit'] = async (commits) => unpackOutcomes(await this.#request('commit', [writeTape(commits)], undefined, commits.length === 1));
+  commit: OpenedStore['commit'] = async (commits) =>
+    unpackOutcomes(await this.#request('commit', [writeTape(commits)], undefined, commits.length === 1));
   heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
   load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
   lookup: OpenedStore['lookup'] = (agents) => this.#ask('lookup', agents);
