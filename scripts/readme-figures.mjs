@@ -1,15 +1,28 @@
 #!/usr/bin/env node
 /**
  * Writes the README's table of figures from bench/results.json, so that no number stands there that was not measured. With `--check` it only
- * says whether the table is the one that the results give.
+ * says whether the table is the one that the results give; results of another run than the table's are none of its business then.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const results = JSON.parse(readFileSync(at('bench/results.json'), 'utf8'));
-if (!results.complete)
-  throw new Error('bench/results.json is of a run that was quick, partial, without peers, or had a failure: run npm run bench');
+const checking = process.argv.includes('--check');
+const readme = readFileSync(at('README.md'), 'utf8');
+const place = /<!-- figures of (\S+): npm run bench, then node scripts\/readme-figures\.mjs -->\n[^]*?<!-- \/figures -->/;
+const found = place.exec(readme);
+
+function stop(message, code) {
+  console[code === 0 ? 'log' : 'error'](message);
+  process.exit(code);
+}
+
+if (found === null) stop('README.md has no place for figures: <!-- figures of … --> … <!-- /figures -->', 1);
+if (checking && found[1] !== results.measuredAt)
+  stop('bench/results.json is of another run than the figures of README.md: not compared', 0);
+if (!results.complete) stop('bench/results.json is of a run that was quick, partial, without peers, or failed: npm run bench', 1);
+
 const { w1, w2, w3, w4, bytes, memory, machine, versions } = results;
 
 const times = (ratio) => `${ratio.toFixed(ratio < 10 ? 2 : 1)} ×`;
@@ -74,15 +87,11 @@ const table = [
   'with `NORMAL`, which a power cut may cost what it acknowledged.',
 ].join('\n');
 
-const [begin, end] = ['<!-- figures: npm run bench, then node scripts/readme-figures.mjs -->', '<!-- /figures -->'];
-const readme = readFileSync(at('README.md'), 'utf8');
-const [before, rest] = readme.split(begin);
-const after = rest?.split(end)[1];
-if (before === undefined || after === undefined) throw new Error(`README.md has no ${begin} … ${end}`);
-const written = `${before}${begin}\n${table}\n${end}${after}`;
-
-if (!process.argv.includes('--check')) writeFileSync(at('README.md'), written);
-else if (written !== readme) {
-  console.error('README.md: the figures are not those of bench/results.json; run node scripts/readme-figures.mjs');
-  process.exitCode = 1;
-} else console.log('README.md: the figures are those of bench/results.json');
+const figures = `<!-- figures of ${results.measuredAt}: npm run bench, then node scripts/readme-figures.mjs -->\n${table}\n<!-- /figures -->`;
+if (!checking)
+  writeFileSync(
+    at('README.md'),
+    readme.replace(place, () => figures),
+  );
+else if (found[0] === figures) console.log('README.md: the figures are those of bench/results.json');
+else stop('README.md: the figures are not those of bench/results.json; run node scripts/readme-figures.mjs', 1);
