@@ -136,7 +136,7 @@ export class Database {
 
   // ── Transactions ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #write<T>(work: () => T): T {
+  #write<T>(work: () => T, commits = 1): T {
     if (this.#poison !== undefined) throw this.#poison;
     try {
       this.#begin.run();
@@ -149,7 +149,7 @@ export class Database {
       failpoint('sqlite:before-commit');
       this.#end.run();
       failpoint('sqlite:before-sync');
-      this.#sync.flush();
+      this.#sync.flush(commits);
       failpoint('sqlite:after-commit');
       this.#checkpointer.written(this.#sync.bytes);
       return result;
@@ -197,7 +197,7 @@ export class Database {
           if (outcomes === undefined) throw new Contested();
           this.#commits.flush();
           return outcomes;
-        });
+        }, commits.length);
       } catch (error) {
         if (!(error instanceof Contested)) throw error;
       }
@@ -206,7 +206,7 @@ export class Database {
       const outcomes = commits.map((commit) => this.#commits.apply(commit));
       this.#commits.flush();
       return outcomes;
-    });
+    }, commits.length);
   }
 
   load(agents: readonly (string | AgentKey)[], now: number): LoadOutcome[] {

@@ -8,6 +8,9 @@
  *
  * A log that grows costs the file system a transaction of its own at each sync, half as long again as one that is written over. So it grows by whole
  * pieces of zeros, ahead of the frames: to SQLite they are frames that are not valid, as are those a log has left over when it begins anew.
+ *
+ * Its size is asked for only now and then: a file system that keeps fine timestamps for whoever asks (Linux since 6.13) has each write after that
+ * change the inode, and the sync wait for it.
  */
 
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, writeSync } from 'node:fs';
@@ -15,12 +18,16 @@ import { closeSync, constants, fdatasyncSync, fstatSync, openSync, writeSync } f
 /** A log shorter than this grows by itself: most stores are small. */
 const smallBytes = 128 * 1_024;
 const piece = new Uint8Array(256 * 1_024);
+/** Commits after which the size is looked at. */
+const lookEvery = 16;
 
 export class WalSync {
   readonly #path: string;
   readonly #limitBytes: number;
   #descriptor: number | undefined;
   #bytes = 0;
+  /** Commits since the size was looked at. */
+  #unseen = 0;
   /** The log's size when it was last made longer here. */
   #reserved = smallBytes;
 
@@ -44,15 +51,18 @@ export class WalSync {
     }
   }
 
-  /** Throws the system's error; the log's state is then known only to the disk. */
-  flush(): void {
+  /** After a transaction of so many commits. Throws the system's error; the log's state is then known only to the disk. */
+  flush(commits: number): void {
     // The log exists from the first write on, and stays as long as a connection is open.
     this.#descriptor ??= openSync(this.#path, constants.O_WRONLY | constants.O_APPEND);
     fdatasyncSync(this.#descriptor);
+    this.#unseen += commits;
+    if (this.#unseen < lookEvery) return;
+    this.#unseen = 0;
     this.#bytes = fstatSync(this.#descriptor).size;
   }
 
-  /** Size of the log in bytes as of the last `flush`; 0 before the first. */
+  /** Size of the log in bytes when it was last looked at; 0 before that. */
   get bytes(): number {
     return this.#bytes;
   }
