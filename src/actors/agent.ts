@@ -57,12 +57,6 @@ interface Stoppable {
 }
 const stop = (root: Stoppable): void => root.stop();
 
-type Resolve = (receipt: Receipt | Promise<Receipt>) => void;
-
-/** Takes the `resolve` of a promise under construction: a closure for each would be the third part of what a send costs. */
-const keepResolve = (resolve: Resolve): void => void (keptResolve = resolve);
-let keptResolve: Resolve = () => undefined;
-
 export class Agent {
   readonly key: number;
   readonly id: string;
@@ -236,36 +230,23 @@ export class Agent {
 
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
   send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
-    const promise = new Promise<Receipt>(keepResolve);
-    const resolve = keptResolve;
-    if (this.#mayRun()) this.#accept(event, text, messageId, question, resolve);
-    else this.#acceptLater(event, text, messageId, question, resolve);
-    return promise;
+    return this.#mayRun() ? this.#accept(event, text, messageId, question) : this.#acceptLater(event, text, messageId, question);
   }
 
-  #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined, resolve: Resolve): void {
-    this.#queue(
-      () => this.#accept(event, text, messageId, question, resolve),
-      (error) => resolve(Promise.reject(error)),
-    );
+  #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      this.#queue(() => resolve(this.#accept(event, text, messageId, question)), reject);
+    });
   }
 
-  #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined, resolve: Resolve): void {
+  #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     const before = messageId === undefined ? undefined : this.marks.get(messageId);
-    if (before !== undefined) {
-      resolve(this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true })));
-      return;
-    }
+    if (before !== undefined) return this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true }));
     this.host.committer.turning();
-    if (!this.#await(resolve)) return;
+    if (this.#droppedWith !== undefined) return Promise.reject(this.#droppedWith);
+    const told = this.draft().awaitTurn();
     this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
-  }
-
-  /** Has somebody told what becomes of the next turn; false when the agent has left memory and they were told that. */
-  #await(resolve: Resolve): boolean {
-    if (this.#droppedWith === undefined) this.draft().awaitTurn(resolve);
-    else resolve(Promise.reject(this.#droppedWith));
-    return this.#droppedWith === undefined;
+    return told;
   }
 
   /** Takes a message from the mailbox, once. */
@@ -377,9 +358,13 @@ export class Agent {
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
-        const told = new Promise<Receipt>(keepResolve);
-        told.then(() => resolve(), reject);
-        if (!this.#await(keptResolve)) return;
+        if (this.#droppedWith !== undefined) {
+          reject(this.#droppedWith);
+          return;
+        }
+        this.draft()
+          .awaitTurn()
+          .then(() => resolve(), reject);
         const text = stopEntry(this.sequenceNumber + 1, this.host.clock.now());
         this.#turn('xstate.stop', text, 'entire', stop, this.root as unknown as Stoppable, undefined);
       };

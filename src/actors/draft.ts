@@ -24,8 +24,20 @@ export interface Receipt {
   readonly duplicate: boolean;
 }
 
-/** A promise's `resolve`. */
-type Resolve = (receipt: Receipt | Promise<never>) => void;
+/** A promise's `resolve`; with a rejected promise it rejects. */
+type Resolve<T> = (value: T | Promise<never>) => void;
+
+/** Takes the `resolve` of a promise under construction: a closure for each would be the third part of what a send costs. */
+const keepResolve = (resolve: Resolve<never>): void => void (keptResolve = resolve);
+let keptResolve: Resolve<never> = () => undefined;
+
+/** Many who wait for one commit, for turns of their own. `receipt` gives each its own, in order. */
+interface SharedWait {
+  readonly wait: Promise<void>;
+  readonly tell: Resolve<void>;
+  readonly turns: number[];
+  readonly receipt: () => Receipt;
+}
 
 /** An effect record whose context is compared with the checkpoint's when the draft is sealed. */
 export interface PendingEffect {
@@ -66,14 +78,17 @@ export class Draft {
   /** Snapshots after each turn, kept only when somebody watches. */
   snapshots: unknown[] | undefined;
 
-  /**
-   * Three places for each turn: when it was taken, counted from `#since`, or -1; its text; who waits for it. Flat, and without the promises' own
-   * `reject`: much is in flight at a time, and whatever is costs as often as the young generation is collected.
-   */
-  readonly #log: unknown[] = [];
+  /** Two places for each turn: when it was taken, counted from `#since`, or -1; and its text. Let go once they are a segment. */
+  #log: unknown[] = [];
   #since = 0;
-  /** Who waits for the turn that is taken next. */
-  #next: Resolve | undefined;
+  /** Who waits for a turn first, and for which. */
+  #first: Resolve<Receipt> | undefined;
+  #firstTurn = 0;
+  /**
+   * All others wait on one promise and get what is theirs in the order in which they came, which is that of reactions to a promise: half the memory
+   * of a promise each with its own `resolve` and `reject`, and much is in flight at a time.
+   */
+  #others: SharedWait | undefined;
   /** Who waits for the commit, whatever is in it. */
   #watchers: (() => void)[] | undefined;
 
@@ -85,9 +100,7 @@ export class Draft {
   addEvent(at: number, event: string): void {
     if (this.turns === 0) this.#since = at;
     if (at < this.#since) this.addEntry(eventEntry(this.expected + 1 + this.turns, at, event, undefined));
-    else {
-      this.#add(at - this.#since, event);
-    }
+    else this.#add(at - this.#since, event);
   }
 
   /** A turn with an entry of its own. */
@@ -96,27 +109,44 @@ export class Draft {
   }
 
   #add(offset: number, text: string): void {
-    this.#log.push(offset, text, this.#next);
-    this.#next = undefined;
+    this.#log.push(offset, text);
     this.turns += 1;
   }
 
-  /** The journal segment's text: a JSON array. */
+  /** The journal segment's text: a JSON array. The draft takes no turn after it. */
   #entries(): string {
     const log = this.#log;
     let text = '[';
     for (let turn = 0; turn < this.turns; turn += 1) {
-      const offset = log[3 * turn] as number;
-      const own = log[3 * turn + 1] as string;
+      const offset = log[2 * turn] as number;
+      const own = log[2 * turn + 1] as string;
       text += turn === 0 ? '' : ',';
       text += offset < 0 ? own : eventEntry(this.expected + 1 + turn, this.#since + offset, own, undefined);
     }
+    this.#log = [];
     return `${text}]`;
   }
 
-  /** Resolves when the turn that is taken next is durable; with a rejected promise when it will not be. */
-  awaitTurn(resolve: Resolve): void {
-    this.#next = resolve;
+  /** Resolves when the turn that is taken next is durable; rejects when it will not be. */
+  awaitTurn(): Promise<Receipt> {
+    const sequenceNumber = this.expected + 1 + this.turns;
+    if (this.#first === undefined) {
+      const promise = new Promise<Receipt>(keepResolve);
+      this.#first = keptResolve as Resolve<Receipt>;
+      this.#firstTurn = sequenceNumber;
+      return promise;
+    }
+    const others = (this.#others ??= this.#manyWait());
+    others.turns.push(sequenceNumber);
+    return others.wait.then(others.receipt);
+  }
+
+  #manyWait(): SharedWait {
+    const wait = new Promise<void>(keepResolve);
+    const turns: number[] = [];
+    let told = 0;
+    const receipt = (): Receipt => ({ sequenceNumber: turns[told++] as number, duplicate: false });
+    return { wait, tell: keptResolve as Resolve<void>, turns, receipt };
   }
 
   /** Calls back when this draft is durable. */
@@ -125,32 +155,23 @@ export class Draft {
   }
 
   get isAwaited(): boolean {
-    if (this.#next !== undefined || this.#watchers !== undefined) return true;
-    for (let at = 2; at < this.#log.length; at += 3) if (this.#log[at] !== undefined) return true;
-    return false;
+    return this.#first !== undefined || this.#watchers !== undefined;
   }
 
   acknowledge(): void {
-    const log = this.#log;
-    for (let turn = 0; turn < this.turns; turn += 1) {
-      const resolve = log[3 * turn + 2] as Resolve | undefined;
-      resolve?.({ sequenceNumber: this.expected + 1 + turn, duplicate: false });
-    }
+    this.#first?.({ sequenceNumber: this.#firstTurn, duplicate: false });
+    this.#others?.tell();
     for (let at = 0; at < (this.#watchers?.length ?? 0); at += 2) this.#watchers?.[at]?.();
   }
 
   /** Tells everybody, once. */
   reject(error: Error): void {
-    const log = this.#log;
-    const resolvers = [this.#next];
-    this.#next = undefined;
-    for (let at = 2; at < log.length; at += 3) {
-      resolvers.push(log[at] as Resolve | undefined);
-      log[at] = undefined;
-    }
+    const first = this.#first;
+    const others = this.#others;
     const watchers = this.#watchers ?? [];
-    this.#watchers = undefined;
-    for (const resolve of resolvers) resolve?.(Promise.reject(error));
+    this.#first = this.#others = this.#watchers = undefined;
+    first?.(Promise.reject(error));
+    others?.tell(Promise.reject(error));
     for (let at = 1; at < watchers.length; at += 2) (watchers[at] as (error: Error) => void)(error);
   }
 

@@ -38,11 +38,11 @@ export interface CommitterOptions {
 }
 
 /**
- * So many turns waiting make it worth to seal a group while none is written; twice as many while one is, four times while two are:
- * the store always has something to do, and the longer its queue the more turns of one agent share a row.
+ * So many turns waiting make it worth to seal a group while none is written; four times as many while one is, and so on: the store
+ * always has something to do, and the longer its queue the more turns of one agent share a row.
  */
 const earlyTurns = 256;
-const groupsUnderWay = 5;
+const groupsUnderWay = 4;
 const retryMs = { initial: 10, maximum: 1_000 };
 
 export class Committer {
@@ -71,7 +71,7 @@ export class Committer {
   /** A participant is about to take a turn: when much is waiting, that is sealed first. */
   turning(): void {
     this.#waitingTurns += 1;
-    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns << this.#inFlight) this.#seal();
+    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns << (2 * this.#inFlight)) this.#seal();
   }
 
   /** Resolves when nothing is waiting and nothing is in flight. */

@@ -156,15 +156,20 @@ describe('group commit', () => {
   it('seals further groups while the store works on the first, when much waits', async () => {
     const store = faultyStore(memory());
     await using runtime = await createRuntime({ store, agents });
-    const agent = await runtime.spawn('counter', { id: 'c' });
+    const counters = await Promise.all(['c', 'd'].map((id) => runtime.spawn('counter', { id })));
     const { closed, open } = gate();
     store.plan('commit', { fault: 'delay', until: closed });
     const before = store.calls('commit');
-    const sent = Array.from({ length: 900 }, () => agent.send({ type: 'INC' }));
+    const sent = counters.flatMap((agent) => Array.from({ length: 900 }, () => agent.send({ type: 'INC' })));
     await settled();
     expect(store.calls('commit') - before).to.be.greaterThan(1);
     open();
-    await Promise.all(sent);
-    expect((await agent.snapshot()).context.count).to.equal(900);
+    const receipts = await Promise.all(sent);
+    for (const [index, agent] of counters.entries()) {
+      expect((await agent.snapshot()).context.count).to.equal(900);
+      // Whoever shares a promise gets a receipt of their own.
+      const own = receipts.slice(index * 900, (index + 1) * 900).map(({ sequenceNumber }) => sequenceNumber);
+      expect(own).to.deep.equal(Array.from({ length: 900 }, (_, turn) => turn + 2));
+    }
   });
 });
