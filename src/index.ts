@@ -2,6 +2,14 @@
 
 export { createRuntime, type Runtime, type SpawnOptions } from './runtime.js';
 export type { AgentRef } from './runtime/reference.js';
+export type {
+  DeadLetter,
+  DeadLetterGroup,
+  DeadLetters,
+  DeadLetterSelection,
+  RedriveOptions,
+  RedriveReport,
+} from './supervisor/dead-letters.js';
 export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';

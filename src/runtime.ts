@@ -7,6 +7,7 @@ import type { OpenedStore } from './persistence/store.js';
 import { checkId, Node } from './runtime/node.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
+import { DeadLetters } from './supervisor/dead-letters.js';
 
 /** `input` is required when the machine's input type does not allow undefined. */
 export type SpawnOptions<TMachine extends AnyStateMachine> = { readonly id: string } & (undefined extends InputFrom<TMachine>
@@ -24,6 +25,8 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
   ): Promise<AgentRef<TKinds[TKind]['machine']>>;
   /** A reference to any agent, alive or not. Name its kind for its types: `runtime.agent<'researcher'>('r-1')`. */
   agent<TKind extends keyof TKinds & string = keyof TKinds & string>(id: string): AgentRef<TKinds[TKind]['machine']>;
+  /** Events that no agent could take: look at them, redrive them, discard them. */
+  readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
   readonly events$: Observable<RuntimeEvent>;
   /** For tools: the opened store. */
@@ -63,6 +66,7 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
       checkId(id);
       return new Reference(node, resolved, id) as never;
     },
+    deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,
     close: ({ graceMs = 1_000 } = {}) => node.close(graceMs),

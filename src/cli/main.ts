@@ -8,7 +8,7 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from './agent-id.js';
-import { deadLetters } from './commands/dead-letters.js';
+import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
@@ -24,7 +24,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const isFlag = (arg: string): boolean => arg === '--json' || arg === '--debug';
+const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups'].includes(arg);
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
 const now = (): number => Date.now();
 
@@ -45,6 +45,23 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   } finally {
     await store.close();
   }
+}
+
+/** `[ls] [POSITION …] [STORE]`: what is to be done, with which, where. @throws UsageError */
+function deadLetterWords(words: readonly string[]): { action: string; positions: string[]; place: string | undefined } {
+  const named = deadLetterActions.some((action) => action === words[0]);
+  const rest = named ? words.slice(1) : [...words];
+  const place = /^\d+$/.test(rest.at(-1) ?? '0') ? undefined : rest.at(-1);
+  const positions = place === undefined ? rest : rest.slice(0, -1);
+  // A store without a dot, a slash or a colon in its name is more likely a mistyped action.
+  const strayWord = named || /[./:]/.test(place ?? '.') ? positions.find((word) => !/^\d+$/.test(word)) : place;
+  const stray = strayWord ?? (named ? undefined : positions[0]);
+  if (stray !== undefined) {
+    const [close] = /^\d+$/.test(stray) ? [] : nearest(stray, [...deadLetterActions]);
+    const first = `One of ${deadLetterActions.join(', ')} comes first: statewarden dead-letters redrive 7.`;
+    throw new UsageError(`"${stray}" is no action and no position`, close === undefined ? first : `Did you mean "${close}"?`);
+  }
+  return { action: named ? (words[0] as string) : 'ls', positions, place };
 }
 
 const cli = cac('statewarden');
@@ -93,12 +110,35 @@ cli
     return withStore(place, (session) => send(session, id, event, messageId));
   });
 cli
-  .command('dead-letters [store]', 'List events that no agent could take')
-  .option('--after <n>', 'Only after this position', { default: 0 })
+  .command('dead-letters [...words]', 'Events that no agent could take: ls, show, redrive, discard [POSITION …] [STORE]')
+  .option('--to <id>', 'Only those for this agent')
+  .option('--type <type>', 'Only events of this type')
+  .option('--reason <reason>', 'Only with this reason')
+  .option('--group <id>', 'Only of this group')
+  .option('--all', 'redrive, discard: all there are')
+  .option('--groups', 'ls: one line for all with the same cause')
+  .option('--after <n>', 'ls: only after this position', { default: 0 })
   .option('--limit <n>', limitText, { default: 100 })
-  .example('  $ statewarden dead-letters --json')
-  .action((place?: string) => {
-    const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
+  .option('--into <id>', 'redrive: into the mailbox of this agent')
+  .option('--rate <n>', 'redrive: at most so many events a second')
+  .example('  $ statewarden dead-letters ls --groups')
+  .example('  $ statewarden dead-letters show 7')
+  .example('  $ statewarden dead-letters redrive --group 1f2e3d4c --rate 50')
+  .example('  $ statewarden dead-letters discard 7 9')
+  .action((words: readonly string[]) => {
+    const { action, positions, place } = deadLetterWords(words);
+    const given = { to: text('to'), type: text('type'), reason: text('reason'), group: text('group') };
+    const options = {
+      action,
+      positions,
+      filter: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+      all: beforeDashes.includes('--all'),
+      groups: beforeDashes.includes('--groups'),
+      after: number('after', 0, 0),
+      limit: number('limit', 1, 100),
+      into: text('into'),
+      rate: number('rate', 1, Infinity),
+    };
     return withStore(place, (session) => deadLetters(session, options));
   });
 cli

@@ -143,6 +143,8 @@ export interface MailboxRecord extends MessageRecord {
 export interface DeadLetter {
   readonly position: number;
   readonly to: string;
+  /** As its sender gave it; undefined when it had none. */
+  readonly messageId: string | undefined;
   readonly event: string;
   readonly from: string | undefined;
   readonly reason: string;
@@ -205,6 +207,16 @@ export type PostOutcome =
   | { readonly outcome: 'duplicate'; readonly sequenceNumber: number }
   | { readonly outcome: 'dead-letter'; readonly reason: 'no-such-agent' | 'agent-ended' }
   | { readonly outcome: 'full' };
+
+/** What became of a dead letter that was to be redriven. */
+export type RedriveOutcome =
+  | { readonly outcome: 'redriven'; readonly position: number; readonly agent: AgentKey }
+  /** Its message id was accepted before, so its event waits (`sequenceNumber` 0) or was taken: the letter is gone. */
+  | { readonly outcome: 'duplicate'; readonly sequenceNumber: number }
+  /** It stays where it is. */
+  | { readonly outcome: 'kept'; readonly reason: 'no-such-agent' | 'agent-ended' | 'mailbox-full' }
+  /** Redriven or discarded before. */
+  | { readonly outcome: 'absent' };
 
 export type CommitOutcome =
   | {
@@ -347,7 +359,15 @@ export interface OpenedStore {
   inspect(agent: string | AgentKey): Promise<LoadedAgent | undefined>;
   journal(agent: AgentKey, page: { readonly after: number; readonly limit: number }): Promise<readonly JournalSegment[]>;
   operations(agent: AgentKey): Promise<readonly OperationRecord[]>;
-  deadLetters(page: { readonly after: number; readonly limit: number }): Promise<readonly DeadLetter[]>;
+  /** In order of position; `to`: only those for this agent. */
+  deadLetters(page: { readonly after: number; readonly limit: number; readonly to?: string }): Promise<readonly DeadLetter[]>;
+  /**
+   * Moves dead letters, named by position, into the mailbox of their receiver, or of `to`. Each leaves the one and enters the other in the same
+   * transaction, so its event is taken exactly once however often this is called. Unfenced, as `post`; `cap` as there.
+   */
+  redrive(positions: readonly number[], to: string | undefined, cap: number): Promise<readonly RedriveOutcome[]>;
+  /** Removes dead letters for good. Resolves to how many there were. */
+  discard(positions: readonly number[]): Promise<number>;
   counts(): Promise<StoreCounts>;
   /** Reads everything and checks it: shapes, checksums, gap-free sequence numbers. One line for each fault. */
   check(progress?: (done: number, total: number) => void): Promise<readonly string[]>;

@@ -25,6 +25,7 @@ async function fill(path: string): Promise<void> {
 }
 
 interface Shell {
+  prepare(sql: string): { get(): unknown };
   exec(sql: string): void;
   close(): void;
 }
@@ -105,6 +106,37 @@ describe('a database file that cannot be used', () => {
       await using runtime = await open(path);
       const error = await failing('CORRUPT_RECORD', () => runtime.agent('b').snapshot());
       expect(error.message).to.include('event 5 is missing, found 6');
+    }));
+
+  it('is brought up to date when its schema is older, and keeps what it holds', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'agents.db');
+      await fill(path);
+      {
+        await using runtime = await open(path);
+        await runtime.store.post(
+          [{ to: 'nobody', messageId: 'm', event: '{"type":"X"}', from: undefined, replyTo: undefined, acceptedAt: 1 }],
+          10,
+        );
+      }
+      const file = shell(path);
+      // As version 1 made it.
+      file.exec(
+        "ALTER TABLE dead_letters DROP COLUMN message_id; UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1",
+      );
+      file.close();
+      {
+        await using runtime = await open(path);
+        const [letter] = await runtime.deadLetters.list();
+        expect(letter).to.deep.include({ to: 'nobody', messageId: undefined, event: { type: 'X' } });
+        expect(await runtime.store.check()).to.deep.equal([]);
+      }
+      const again = shell(path);
+      const row = again
+        .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
+        .get();
+      expect(row).to.include({ value: 2, version: 2 });
+      again.close();
     }));
 
   it('is refused when its schema is newer', () =>

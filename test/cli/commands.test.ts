@@ -226,6 +226,66 @@ describe('statewarden', () => {
       expect(next).to.equal(null);
       expect(deadLetters?.[0]).to.deep.include({ to: 'warehouse', from: 'orders/o-2', reason: 'no-such-agent', event: { type: 'SHIP' } });
     });
+
+    it('takes the store as its last word, with or without an action', async () => {
+      const plain = (await run('dead-letters', '--json')).stdout;
+      for (const words of [[sample.path], ['ls', sample.path]]) {
+        expect((await statewarden(['dead-letters', ...words, '--json'])).stdout, words.join(' ')).to.equal(plain);
+      }
+    });
+
+    it('groups them, shows one, and says when there is none', async () => {
+      expect((await run('dead-letters', 'ls', '--groups')).stdout).to.match(/^[0-9a-f]{8} +1 +1 agent .+ no-such-agent +SHIP$/m);
+      const { groups } = parsed((await run('dead-letters', '--groups', '--json')).stdout) as { groups?: { group: string }[] };
+      expect(groups?.[0]).to.include({ reason: 'no-such-agent', type: 'SHIP', count: 1, receivers: 1 });
+      const { stdout } = await run('dead-letters', 'show', '1');
+      expect(stdout)
+        .to.match(/^to +warehouse$/m)
+        .and.to.match(/^from +orders\/o-2$/m)
+        .and.to.include("{ type: 'SHIP' }");
+      const { code, stderr } = await run('dead-letters', 'show', '1', '9', '--json');
+      expect(code).to.equal(1);
+      expect(parsed(stderr)['error']).to.include({ code: 'BAD_INPUT', message: 'there is no dead letter 9' });
+      expect((await run('dead-letters', '--type', 'OTHER')).stdout).to.equal('no dead letters\n');
+    });
+
+    it('redrives them: kept as long as nobody takes them, into another agent’s mailbox, or where they were to go', async () => {
+      const kept = await run('dead-letters', 'redrive', '--to', 'warehouse');
+      expect(kept).to.include({ code: 1, stdout: 'redriven: 0 events\nkept: 1 event (no-such-agent); see --into\n' });
+      const redriven = await run('dead-letters', 'redrive', '1', '--into', 'orders/o-1', '--rate', '5', '--json');
+      expect(redriven.code).to.equal(0);
+      expect(parsed(redriven.stdout)).to.deep.equal({ redriven: 1, duplicates: 0, kept: {}, absent: 0 });
+      expect((await run('dead-letters')).stdout).to.equal('no dead letters\n');
+      expect((await run('show', 'orders/o-1', '--json')).stdout).to.include('"SHIP"');
+    });
+
+    it('discards them', async () => {
+      expect(await run('dead-letters', 'discard', '--all')).to.include({ code: 0, stdout: 'discarded: 1 event\n' });
+      expect(parsed((await run('dead-letters', 'discard', '1', '--json')).stdout)).to.deep.equal({ discarded: 0 });
+    });
+
+    it('does nothing with all of them unless told so, and nothing that is not understood', async () => {
+      const wrong: readonly (readonly [string, ...string[]])[] = [
+        ['which dead letters to redrive', 'redrive'],
+        ['which dead letters to discard', 'discard'],
+        ['exclude one another', 'redrive', '1', '--all'],
+        ['exclude one another', 'discard', '--all', '--to', 'warehouse'],
+        ['which dead letter', 'show'],
+        ['"redriv" is no action', 'redriv', '1'],
+        ['"lss" is no action', 'lss'],
+        ['"1" is no action', '1'],
+        ['"x" is no action', 'show', 'x', '1'],
+      ];
+      for (const [message, ...words] of wrong) {
+        const { code, stderr } = await run('dead-letters', ...words);
+        expect([code, stderr], words.join(' ')).to.satisfy(([code, stderr]: [number, string]) => code === 2 && stderr.includes(message));
+        expect(stderr).to.match(/^hint: .+$/m);
+      }
+      const unknown = await run('dead-letters', 'redrive', '1', '--into', 'orders/o-11');
+      expect(unknown.code).to.equal(1);
+      expect(unknown.stderr).to.include('UNKNOWN_AGENT').and.to.include('orders/o-1');
+      expect(parsed((await run('dead-letters', '--json')).stdout)['deadLetters']).to.have.length(1);
+    });
   });
 
   describe('doctor', () => {

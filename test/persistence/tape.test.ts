@@ -59,7 +59,7 @@ const commit = fc.record(
       fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), replyTo: maybe(text), acceptedAt: count }),
     ),
     spawns: list(fc.record({ key: count, id: text, kind: text, version: count, input: maybe(text) })),
-    deadLetters: list(fc.record({ to: text, event: text, from: maybe(text), reason: text, at: count })),
+    deadLetters: list(fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), reason: text, at: count })),
   },
   { requiredKeys: ['key', 'id', 'fence', 'expected', 'sequenceNumber', 'at'], noNullPrototype: true },
 ) as fc.Arbitrary<AgentCommit>;

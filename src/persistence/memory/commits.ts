@@ -4,7 +4,17 @@
  */
 
 import { InvariantViolationError } from '../../core/errors.js';
-import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
+import type {
+  AgentCommit,
+  AgentKey,
+  AgentRecord,
+  CommitOutcome,
+  DeadLetter,
+  MessageRecord,
+  PostOutcome,
+  RedriveOutcome,
+  SpawnRecord,
+} from '../store.js';
 import type { AgentRow, Data } from './data.js';
 
 export function isFinal({ status }: Pick<AgentRecord, 'status'>): boolean {
@@ -97,7 +107,7 @@ function buryMail(data: Data, row: AgentRow, commit: AgentCommit): void {
     for (const message of row.mailbox.values()) bury(data, message, 'agent-ended', commit.at);
     row.mailbox.clear();
   }
-  for (const letter of commit.deadLetters ?? []) data.deadLetters.push({ ...letter, position: data.nextPosition() });
+  for (const letter of commit.deadLetters ?? []) bury(data, letter, letter.reason, letter.at);
 }
 
 function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
@@ -107,16 +117,31 @@ function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
 
 /** The unfenced write. */
 export function postMessage(data: Data, message: MessageRecord, cap: number, at: number): PostOutcome {
+  const outcome = deliver(data, message, cap);
+  if (outcome.outcome === 'dead-letter') bury(data, message, outcome.reason, at);
+  return outcome;
+}
+
+/** From the dead letters into a mailbox. */
+export function redriveLetter(data: Data, position: number, to: string | undefined, cap: number, at: number): RedriveOutcome {
+  const letter = data.deadLetters.get(position);
+  if (letter === undefined) return { outcome: 'absent' };
+  const { messageId, event, from } = letter;
+  const outcome = deliver(data, { to: to ?? letter.to, messageId, event, from, replyTo: undefined, acceptedAt: at }, cap);
+  if (outcome.outcome === 'dead-letter') return { outcome: 'kept', reason: outcome.reason };
+  if (outcome.outcome === 'full') return { outcome: 'kept', reason: 'mailbox-full' };
+  data.deadLetters.delete(position);
+  return outcome.outcome === 'accepted' ? { ...outcome, outcome: 'redriven' } : outcome;
+}
+
+/** Into the mailbox, if it can be. */
+function deliver(data: Data, message: MessageRecord, cap: number): PostOutcome {
   const row = data.byId.get(message.to);
   // What it has taken stays taken, also when it has ended since: a sender that tries again is told so.
   const taken = message.messageId === undefined ? undefined : row?.marks.get(message.messageId);
   if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken };
   const reason = row === undefined ? 'no-such-agent' : isFinal(row.record) ? 'agent-ended' : undefined;
-  if (row === undefined || reason !== undefined) {
-    const why = reason ?? 'no-such-agent';
-    bury(data, message, why, at);
-    return { outcome: 'dead-letter', reason: why };
-  }
+  if (row === undefined || reason !== undefined) return { outcome: 'dead-letter', reason: reason ?? 'no-such-agent' };
   if (message.messageId !== undefined) {
     for (const waiting of row.mailbox.values()) {
       if (waiting.messageId === message.messageId) return { outcome: 'duplicate', sequenceNumber: 0 };
@@ -129,6 +154,12 @@ export function postMessage(data: Data, message: MessageRecord, cap: number, at:
   return { outcome: 'accepted', position, agent };
 }
 
-function bury(data: Data, { to, event, from }: MessageRecord, reason: string, at: number): void {
-  data.deadLetters.push({ position: data.nextPosition(), to, event, from, reason, at });
+function bury(
+  data: Data,
+  { to, messageId, event, from }: Omit<DeadLetter, 'position' | 'reason' | 'at'>,
+  reason: string,
+  at: number,
+): void {
+  const position = data.nextPosition();
+  data.deadLetters.set(position, { position, to, messageId, event, from, reason, at });
 }

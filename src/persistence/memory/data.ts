@@ -46,7 +46,8 @@ export class Data {
   readonly agents = new Map<AgentKey, AgentRow>();
   readonly byId = new Map<string, AgentRow>();
   readonly nodes = new Map<number, NodeRow>();
-  readonly deadLetters: DeadLetter[] = [];
+  /** By position, oldest first. */
+  readonly deadLetters = new Map<number, DeadLetter>();
   readonly machines = new Map<string, MachineRecord>();
   readonly listeners = new Map<object, MailListener>();
   #position = 0;

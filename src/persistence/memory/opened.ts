@@ -20,7 +20,7 @@ import type {
   OpenedStore,
   PostOutcome,
 } from '../store.js';
-import { applyCommit, isFinal, postMessage } from './commits.js';
+import { applyCommit, isFinal, postMessage, redriveLetter } from './commits.js';
 import type { AgentRow, Data, MailListener, NodeRow } from './data.js';
 
 const newestMarks = 1_024;
@@ -211,8 +211,21 @@ export class MemoryStore implements OpenedStore {
     return [...(this.#open.agents.get(agent)?.operations.values() ?? [])];
   }
 
-  async deadLetters({ after, limit }: { after: number; limit: number }): ReturnType<OpenedStore['deadLetters']> {
-    return this.#open.deadLetters.filter(({ position }) => position > after).slice(0, limit);
+  async deadLetters({ after, limit, to }: { after: number; limit: number; to?: string }): ReturnType<OpenedStore['deadLetters']> {
+    return [...this.#open.deadLetters.values()]
+      .filter((letter) => letter.position > after && (to === undefined || letter.to === to))
+      .slice(0, limit);
+  }
+
+  async redrive(positions: readonly number[], to: string | undefined, cap: number): ReturnType<OpenedStore['redrive']> {
+    const outcomes = positions.map((position) => redriveLetter(this.#open, position, to, cap, this.#now()));
+    this.#tell(new Set(outcomes.flatMap((outcome) => (outcome.outcome === 'redriven' ? [outcome.agent] : []))));
+    return outcomes;
+  }
+
+  async discard(positions: readonly number[]): Promise<number> {
+    const { deadLetters } = this.#open;
+    return positions.filter((position) => deadLetters.delete(position)).length;
   }
 
   async counts(): ReturnType<OpenedStore['counts']> {
@@ -229,7 +242,7 @@ export class MemoryStore implements OpenedStore {
       timers: sum(({ timers }) => timers.size),
       openOperations: sum(({ operations }) => [...operations.values()].filter(({ settledIn }) => settledIn === 0).length),
       unsettledEffects: sum(({ effects }) => effects.size),
-      deadLetters: data.deadLetters.length,
+      deadLetters: data.deadLetters.size,
       bytes: sum(({ journal, checkpoint }) => journal.reduce((bytes, { entries }) => bytes + entries.length, checkpoint?.data.length ?? 0)),
     };
   }

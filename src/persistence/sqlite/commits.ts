@@ -5,10 +5,19 @@
 
 import { InvariantViolationError } from '../../core/errors.js';
 import { failpoint } from '../../core/failpoint.js';
-import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
+import type {
+  AgentCommit,
+  AgentKey,
+  AgentRecord,
+  CommitOutcome,
+  MessageRecord,
+  PostOutcome,
+  RedriveOutcome,
+  SpawnRecord,
+} from '../store.js';
 import { RowBatch } from './row-batch.js';
 import type { Connection, Statement, Value } from './driver.js';
-import { agentRecord } from './rows.js';
+import { agentRecord, deadLetter } from './rows.js';
 
 export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
 
@@ -213,7 +222,7 @@ export class Commits {
       s.buryMail.run(commit.id, at, key);
       s.dropMail.run(key);
     }
-    for (const letter of commit.deadLetters ?? []) s.bury.run(letter.to, letter.event, letter.from ?? null, letter.reason, letter.at);
+    for (const letter of commit.deadLetters ?? []) this.#bury(letter, letter.reason, letter.at);
   }
 
   #spawn(spawn: SpawnRecord, at: number): AgentRecord {
@@ -223,8 +232,35 @@ export class Commits {
     return this.#record(spawn.id) as AgentRecord;
   }
 
+  #bury({ to, event, from, messageId }: Pick<MessageRecord, 'to' | 'event' | 'from' | 'messageId'>, reason: string, at: number): void {
+    this.#s.bury.run(to, event, from ?? null, reason, at, messageId ?? null);
+  }
+
   /** The unfenced write, inside the caller's transaction. */
   post(message: MessageRecord, cap: number, at: number): PostOutcome {
+    const outcome = this.#deliver(message, cap);
+    if (outcome.outcome === 'dead-letter') this.#bury(message, outcome.reason, at);
+    return outcome;
+  }
+
+  /** From the dead letters into a mailbox. */
+  redrive(position: number, to: string | undefined, cap: number, at: number): RedriveOutcome {
+    const row = this.#s.letter.get(position);
+    if (row === undefined) return { outcome: 'absent' };
+    const { messageId, event, from, to: receiver } = deadLetter(row);
+    const outcome = this.#deliver({ to: to ?? receiver, messageId, event, from, replyTo: undefined, acceptedAt: at }, cap);
+    if (outcome.outcome === 'dead-letter') return { outcome: 'kept', reason: outcome.reason };
+    if (outcome.outcome === 'full') return { outcome: 'kept', reason: 'mailbox-full' };
+    this.#s.discard.run(position);
+    return outcome.outcome === 'accepted' ? { ...outcome, outcome: 'redriven' } : outcome;
+  }
+
+  discardLetter(position: number): number {
+    return Number(this.#s.discard.run(position).changes);
+  }
+
+  /** Into the mailbox, if it can be. */
+  #deliver(message: MessageRecord, cap: number): PostOutcome {
     const s = this.#s;
     const { to, messageId, event, from, replyTo, acceptedAt } = message;
     const receiver = s.receiver.get(to);
@@ -232,10 +268,7 @@ export class Commits {
     const taken = receiver === undefined || messageId === undefined ? undefined : s.marked.get(receiver['key'] as number, messageId);
     if (taken !== undefined) return { outcome: 'duplicate', sequenceNumber: taken['sequence_number'] as number };
     const reason = receiver === undefined ? 'no-such-agent' : isFinal(receiver['status']) ? 'agent-ended' : undefined;
-    if (receiver === undefined || reason !== undefined) {
-      s.bury.run(to, event, from ?? null, reason as string, at);
-      return { outcome: 'dead-letter', reason: reason as 'no-such-agent' };
-    }
+    if (receiver === undefined || reason !== undefined) return { outcome: 'dead-letter', reason: reason as 'no-such-agent' };
     const agent = receiver['key'] as number;
     if (cap !== Infinity && (s.waiting.get(agent)?.['waiting'] as number) >= cap) {
       const waits = messageId !== undefined && s.waits.get(agent, messageId) !== undefined;
@@ -311,11 +344,13 @@ const statements = {
   marked: 'SELECT sequence_number FROM marks WHERE agent = ? AND message_id = ?',
   effect: 'INSERT OR REPLACE INTO effects (agent, id, path, type, params, event, context) VALUES (?, ?, ?, ?, ?, ?, ?)',
   settle: 'DELETE FROM effects WHERE agent = ? AND id = ?',
-  buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at)
-    SELECT ?, event, sender, 'agent-ended', ? FROM mailbox WHERE agent = ? ORDER BY position`,
+  buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id)
+    SELECT ?, event, sender, 'agent-ended', ?, message_id FROM mailbox WHERE agent = ? ORDER BY position`,
   anyMail: 'SELECT 1 FROM mailbox WHERE agent = ? LIMIT 1',
   dropMail: 'DELETE FROM mailbox WHERE agent = ?',
-  bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at) VALUES (?, ?, ?, ?, ?)',
+  bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)',
+  letter: 'SELECT * FROM dead_letters WHERE position = ?',
+  discard: 'DELETE FROM dead_letters WHERE position = ?',
   waits: 'SELECT 1 FROM mailbox WHERE agent = ? AND message_id = ?',
   waiting: 'SELECT count(*) AS waiting FROM mailbox WHERE agent = ?',
   mail: 'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at) VALUES (?, ?, ?, ?, ?, ?)',

@@ -21,6 +21,7 @@ import type {
   NodeLease,
   NodeRecord,
   PostOutcome,
+  RedriveOutcome,
 } from '../store.js';
 import { Checkpointer, logLimitBytes } from './checkpointer.js';
 import { Commits, isFinal } from './commits.js';
@@ -29,7 +30,7 @@ import { checkPath, corrupt, isBusy, openError, readError, writeError } from './
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
-import { schema, schemaVersion } from './schema.js';
+import { schema, schemaVersion, upgrades } from './schema.js';
 import { WalSync } from './wal-sync.js';
 
 export interface DatabaseOptions {
@@ -114,13 +115,17 @@ export class Database {
     try {
       // Another process may have been quicker.
       const tables = this.#connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
-      const fresh = (this.#connection.prepare('PRAGMA user_version').get()?.['user_version'] as number) === 0;
+      const found = this.#connection.prepare('PRAGMA user_version').get()?.['user_version'] as number;
+      const fresh = found === 0;
       if (fresh && tables.length > 0) {
         throw new StoreOpenError(`${this.#options.path} is a SQLite database of something else`, {
           hint: 'Give the path of a file that does not exist yet, or of one that Statewarden made.',
         });
       }
-      if (fresh) this.#connection.exec(`${schema}; PRAGMA user_version = ${String(schemaVersion)}`);
+      if (fresh) this.#connection.exec(schema);
+      for (let next = found + 1; !fresh && next <= schemaVersion; next += 1) this.#connection.exec(upgrades[next] as string);
+      this.#connection.exec(`UPDATE meta SET value = ${String(schemaVersion)} WHERE name = 'schema'`);
+      this.#connection.exec(`PRAGMA user_version = ${String(schemaVersion)}`);
       this.#connection.exec('COMMIT');
     } catch (error) {
       this.#connection.exec('ROLLBACK');
@@ -254,6 +259,14 @@ export class Database {
 
   post(messages: readonly MessageRecord[], cap: number, now: number): PostOutcome[] {
     return this.#write(() => messages.map((message) => this.#commits.post(message, cap, now)));
+  }
+
+  redrive(positions: readonly number[], to: string | undefined, cap: number, now: number): RedriveOutcome[] {
+    return this.#write(() => positions.map((position) => this.#commits.redrive(position, to, cap, now)));
+  }
+
+  discard(positions: readonly number[]): number {
+    return this.#write(() => positions.reduce((discarded, position) => discarded + this.#commits.discardLetter(position), 0));
   }
 
   saveMachines(machines: readonly MachineRecord[]): void {

@@ -194,6 +194,8 @@ class SqliteStore implements OpenedStore {
   journal: OpenedStore['journal'] = (agent, page) => this.#ask('journal', agent, page);
   operations: OpenedStore['operations'] = (agent) => this.#ask('operations', agent);
   deadLetters: OpenedStore['deadLetters'] = (page) => this.#ask('deadLetters', page);
+  redrive: OpenedStore['redrive'] = (positions, to, cap) => this.#ask('redrive', positions, to, cap);
+  discard: OpenedStore['discard'] = (positions) => this.#ask('discard', positions);
   counts: OpenedStore['counts'] = () => this.#ask('counts');
   check: OpenedStore['check'] = (progress) => this.#request('check', [], progress);
 

@@ -207,8 +207,10 @@ export class Queries {
     return this.#all('SELECT * FROM ledger WHERE agent = ? ORDER BY intended_in, intended_at, id', operationRecord, agent);
   }
 
-  deadLetters(after: number, limit: number): DeadLetter[] {
-    return this.#all('SELECT * FROM dead_letters WHERE position > ? ORDER BY position LIMIT ?', deadLetter, after, limit);
+  deadLetters(after: number, limit: number, to: string | undefined): DeadLetter[] {
+    const where = `position > ?${to === undefined ? '' : ' AND recipient = ?'}`;
+    const values = to === undefined ? [after, limit] : [after, to, limit];
+    return this.#all(`SELECT * FROM dead_letters WHERE ${where} ORDER BY position LIMIT ?`, deadLetter, ...values);
   }
 
   counts(): StoreCounts {

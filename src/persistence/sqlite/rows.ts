@@ -115,6 +115,7 @@ export function deadLetter(row: Row): DeadLetter {
   return {
     position: row['position'] as number,
     to: row['recipient'] as string,
+    messageId: text(row['message_id']),
     event: row['event'] as string,
     from: text(row['sender']),
     reason: row['reason'] as string,

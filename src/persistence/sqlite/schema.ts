@@ -7,7 +7,12 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
+
+/** What brings the tables of an older version to the next one, by the version they come to. */
+export const upgrades: Readonly<Record<number, string>> = {
+  2: 'ALTER TABLE dead_letters ADD COLUMN message_id TEXT',
+};
 
 export const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -84,7 +89,7 @@ CREATE TABLE effects (
 
 CREATE TABLE dead_letters (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
-  recipient TEXT NOT NULL, event TEXT NOT NULL, sender TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL
+  recipient TEXT NOT NULL, event TEXT NOT NULL, sender TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT
 );
 
 CREATE TABLE machines (

@@ -75,7 +75,7 @@ const tables = [
   ['marks', columns<NonNullable<AgentCommit['marks']>[number]>({ messageId: true, sequenceNumber: true })],
   ['messages', columns<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true })],
   ['spawns', columns<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true })],
-  ['deadLetters', columns<Omit<DeadLetter, 'position'>>({ to: true, event: true, from: true, reason: true, at: true })],
+  ['deadLetters', columns<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, at: true })],
 ] as const;
 
 /** A bit for each part that a commit may have, in the order above; `timersCleared` is last: a list of ids, or 'all'. */

@@ -53,7 +53,10 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   journal: (db, _, agent: AgentKey, { after, limit }: { after: number; limit: number }) =>
     db.read((queries) => queries.journal(agent, after, limit)),
   operations: (db, _, agent: AgentKey) => db.read((queries) => queries.operations(agent)),
-  deadLetters: (db, _, { after, limit }: { after: number; limit: number }) => db.read((queries) => queries.deadLetters(after, limit)),
+  deadLetters: (db, _, { after, limit, to }: { after: number; limit: number; to?: string }) =>
+    db.read((queries) => queries.deadLetters(after, limit, to)),
+  redrive: (db, now, positions: readonly number[], to: string | undefined, cap: number) => db.redrive(positions, to, cap, now),
+  discard: (db, _, positions: readonly number[]) => db.discard(positions),
   counts: (db) => db.read((queries) => queries.counts()),
   check,
   watch: () => {

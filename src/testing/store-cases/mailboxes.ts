@@ -100,6 +100,7 @@ export const mailboxCases: readonly StoreCase[] = [
       assert.deepEqual(first, {
         position: first?.position,
         to: 'nobody',
+        messageId: undefined,
         event: '{"type":"X"}',
         from: 'b',
         reason: 'no-such-agent',
@@ -130,7 +131,7 @@ export const mailboxCases: readonly StoreCase[] = [
       const store = await scene.open();
       const key = await scene.create(store, 'a');
       const [first = 0] = await posted(store, message('a', { event: '1' }), message('a', { event: '2' }), message('a', { event: '3' }));
-      const own = { to: 'a', event: '0', from: undefined, reason: 'not-understood', at: scene.now };
+      const own = { to: 'a', messageId: undefined, event: '0', from: undefined, reason: 'not-understood', at: scene.now };
       await applied(store, await scene.turn(store, 'a', { status: 'stopped', taken: [first], deadLetters: [own] }));
       const letters = await store.deadLetters({ after: 0, limit: 10 });
       assert.deepEqual(letters.map(({ event, reason }) => `${event} ${reason}`).sort(), [
@@ -139,6 +140,93 @@ export const mailboxCases: readonly StoreCase[] = [
         '3 agent-ended',
       ]);
       assert.deepEqual(await store.mailbox(key, 0), []);
+    },
+  },
+  {
+    title: 'keeps dead letters with all that was known, and gives those of one receiver',
+    run: async (scene) => {
+      const store = await scene.open();
+      await store.post([message('x', { messageId: 'm', from: 'b', event: '{"type":"Ä"}' }), message('y')], 10);
+      const [first, second] = await store.deadLetters({ after: 0, limit: 10 });
+      const reason = 'no-such-agent';
+      const rest = { messageId: 'm', event: '{"type":"Ä"}', from: 'b', reason, at: scene.now };
+      assert.deepEqual(first, { position: first?.position, to: 'x', ...rest });
+      assert.deepEqual(await store.deadLetters({ after: 0, limit: 10, to: 'y' }), [second]);
+      assert.deepEqual(await store.deadLetters({ after: first?.position ?? 0, limit: 10 }), [second]);
+    },
+  },
+  {
+    title: 'redrives a dead letter once, into the mailbox it was for',
+    run: async (scene) => {
+      const store = await scene.open();
+      await store.post([message('a', { messageId: 'm', from: 'b' })], 10);
+      const [letter] = await store.deadLetters({ after: 0, limit: 10 });
+      const position = letter?.position ?? 0;
+      assert.deepEqual(await store.redrive([position], undefined, 10), [{ outcome: 'kept', reason: 'no-such-agent' }]);
+      assert.equal((await store.counts()).deadLetters, 1);
+      const key = await scene.create(store, 'a');
+      const [outcome, again] = await store.redrive([position, position], undefined, 10);
+      const [mail] = await store.mailbox(key, 0);
+      assert.deepEqual(mail, {
+        ...message('a', { messageId: 'm', from: 'b', acceptedAt: scene.now }),
+        position: mail?.position,
+        agent: key,
+      });
+      assert.deepEqual(outcome, { outcome: 'redriven', position: mail?.position, agent: key });
+      assert.deepEqual(again, { outcome: 'absent' });
+      assert.deepEqual(await store.redrive([position], undefined, 10), [{ outcome: 'absent' }]);
+      const counts = await store.counts();
+      assert.deepEqual([counts.mailbox, counts.deadLetters], [1, 0]);
+    },
+  },
+  {
+    title: 'keeps a dead letter that cannot be redriven, and drops one whose message id was accepted',
+    run: async (scene) => {
+      const store = await scene.open();
+      await store.post([message('b'), message('b', { messageId: 'taken' }), message('b', { messageId: 'waits' })], 10);
+      const letters = (await store.deadLetters({ after: 0, limit: 10 })).map(({ position }) => position);
+      await scene.create(store, 'ended');
+      await applied(store, await scene.turn(store, 'ended', { status: 'done' }));
+      assert.deepEqual(await store.redrive(letters.slice(0, 1), 'ended', 10), [{ outcome: 'kept', reason: 'agent-ended' }]);
+      await scene.create(store, 'full');
+      await posted(store, message('full'));
+      assert.deepEqual(await store.redrive(letters.slice(0, 1), 'full', 1), [{ outcome: 'kept', reason: 'mailbox-full' }]);
+      await scene.create(store, 'b', { marks: [{ messageId: 'taken', sequenceNumber: 1 }] });
+      await posted(store, message('b', { messageId: 'waits' }));
+      const outcomes = await store.redrive(letters, undefined, 10);
+      assert.equal(outcomes[0]?.outcome, 'redriven');
+      assert.deepEqual(outcomes.slice(1), [
+        { outcome: 'duplicate', sequenceNumber: 1 },
+        { outcome: 'duplicate', sequenceNumber: 0 },
+      ]);
+      const counts = await store.counts();
+      assert.deepEqual([counts.mailbox, counts.deadLetters], [3, 0]);
+    },
+  },
+  {
+    title: 'redrives for observers too, and into another agent’s mailbox',
+    needs: 'shared',
+    run: async (scene) => {
+      const store = await scene.open();
+      const key = await scene.create(store, 'b');
+      await store.post([message('a')], 10);
+      const [letter] = await store.deadLetters({ after: 0, limit: 10 });
+      const observer = await scene.observe();
+      assert.equal((await observer.redrive([letter?.position ?? 0], 'b', 10))[0]?.outcome, 'redriven');
+      assert.equal((await store.mailbox(key, 0))[0]?.to, 'b');
+    },
+  },
+  {
+    title: 'discards dead letters, and counts them',
+    run: async (scene) => {
+      const store = await scene.open();
+      await store.post([message('x'), message('x'), message('x')], 10);
+      const letters = (await store.deadLetters({ after: 0, limit: 10 })).map(({ position }) => position);
+      assert.equal(await store.discard([letters[0] ?? 0, letters[2] ?? 0, letters[2] ?? 0, 1e9]), 2);
+      assert.deepEqual(
+        (await store.deadLetters({ after: 0, limit: 10 })).map(({ position }) => position),
+        [letters[1]],
+      );
     },
   },
   {
