@@ -33,6 +33,7 @@ export {
   CapabilityMissingError,
   CorruptRecordError,
   DeadLetterError,
+  EndlessTurnError,
   EventTooLargeError,
   InvariantViolationError,
   KindConflictError,

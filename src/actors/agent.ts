@@ -269,7 +269,7 @@ export class Agent {
       return;
     }
     if (message.messageId !== undefined && this.marks.get(message.messageId) !== undefined) return;
-    this.#take(event, message.event, { id: message.messageId, from: message.from, reply: message.replyTo });
+    this.#take(event, message.event, { id: message.messageId, from: message.from, reply: message.replyTo, mail: message.position });
   }
 
   #answered({ operation: id, value, error }: { operation: string; value?: unknown; error?: unknown }): void {
@@ -440,11 +440,15 @@ export class Agent {
     this.usedAt = this.host.uses += 1;
     this.sequenceNumber += 1;
     collector.takeChanges(); // of a replay
+    const event = origin === 'entire' ? undefined : collector.eventText;
+    const from = origin === 'entire' ? undefined : origin;
+    host.pulse?.begin(this.key, this.sequenceNumber, event, from?.mail, from?.timer);
     collector.inTurn = true;
     try {
       run(actor, argument);
     } finally {
       collector.inTurn = false;
+      host.pulse?.end();
     }
     if (origin === undefined) draft.addEvent(now, entry);
     else draft.addEntry(origin === 'entire' ? entry : eventEntry(this.sequenceNumber, now, entry, origin));

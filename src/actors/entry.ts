@@ -38,6 +38,8 @@ export interface EventOrigin {
   readonly from?: string | undefined;
   readonly reply?: string | undefined;
   readonly timer?: string;
+  /** Position in the mailbox; not journaled. */
+  readonly mail?: number;
 }
 
 /** The text of an event's entry; `event` is encoded already. */

@@ -4,6 +4,7 @@ import type { EventObject } from 'xstate';
 import type { Clock } from '../core/clock.js';
 import type { StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
+import type { TurnPulse } from '../core/turn-pulse.js';
 import type { Participant } from '../persistence/committer.js';
 import type { AgentRecord, MessageRecord, PostOutcome } from '../persistence/store.js';
 import type { Agent } from './agent.js';
@@ -18,6 +19,8 @@ export interface AgentHost {
   readonly committer: { enlist(participant: Participant): void; turning(): void };
   readonly operations: OperationRunner;
   readonly uncommittedTurns: number;
+  /** Where turns are written for somebody who watches them. */
+  readonly pulse: TurnPulse | undefined;
   readonly mailboxCap: number;
   /** Somebody listens to runtime events: only then are they made. */
   readonly observed: boolean;

@@ -102,6 +102,12 @@ export class AgentFailedError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** A turn of the agent did not end within `limits.turnMs`, and the process that ran it was ended. */
+export class EndlessTurnError extends StatewardenError {
+  readonly code = 'ENDLESS_TURN';
+  readonly disposition = terminal;
+}
+
 /** The agent was stopped before it produced a result. */
 export class AgentStoppedError extends StatewardenError {
   readonly code = 'AGENT_STOPPED';

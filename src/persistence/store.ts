@@ -372,6 +372,13 @@ export interface OpenedStore {
   /** Reads everything and checks it: shapes, checksums, gap-free sequence numbers. One line for each fault. */
   check(progress?: (done: number, total: number) => void): Promise<readonly string[]>;
 
+  /**
+   * Watches, from another thread, the turns that this one writes to `pulse` (of `core/turn-pulse`). One that lasts for more than `limitMs` is taken to be endless:
+   * its event becomes a dead letter, `endless-turn` (an agent whose turn has no event to put aside ends in error), and the process is ended. While a turn
+   * lasts, the node's lease is kept. Absent: the store has no thread of its own.
+   */
+  watchTurns?(pulse: SharedArrayBuffer, limitMs: number): Promise<void>;
+
   /** Ends the lease, so that others may take the agents at once, and closes. */
   close(): Promise<void>;
 }

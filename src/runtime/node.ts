@@ -5,6 +5,7 @@
  * Invariant: an id has at most one resident agent, and an agent leaves memory only when idle, ended, or dropped.
  */
 
+import inspector from 'node:inspector';
 import { Subject } from 'rxjs';
 import type { EventObject } from 'xstate';
 import { Agent } from '../actors/agent.js';
@@ -25,6 +26,7 @@ import {
   UnknownKindError,
 } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
+import { TurnPulse } from '../core/turn-pulse.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
@@ -48,6 +50,7 @@ export class Node implements AgentHost {
   readonly operations: Runner;
   readonly uncommittedTurns: number;
   readonly mailboxCap: number;
+  readonly pulse: TurnPulse | undefined;
   readonly store: OpenedStore;
   readonly events = new Subject<RuntimeEvent>();
   readonly #options: ResolvedOptions;
@@ -77,6 +80,7 @@ export class Node implements AgentHost {
     this.startedAt = options.clock.now();
     this.uncommittedTurns = options.limits.uncommittedTurns;
     this.mailboxCap = options.limits.mailbox;
+    this.pulse = store.watchTurns === undefined || options.limits.turnMs === Infinity ? undefined : new TurnPulse();
     this.#nextKey = store.node * keysPerNode + 1;
     this.#registrations = registrations;
     this.#residents = new Residents(options.limits.residentAgents, this);
@@ -133,6 +137,10 @@ export class Node implements AgentHost {
       schema,
       definition: JSON.stringify({ ...definition, inlineActions }),
     }));
+    if (this.pulse !== undefined) {
+      this.pulse.attached = inspector.url() !== undefined;
+      await this.store.watchTurns?.(this.pulse.memory, this.#options.limits.turnMs);
+    }
     await this.store.saveMachines(machines);
     this.#machines = [...(await this.store.machines())];
     this.store.onForeignMail((keys) => keys.forEach((key) => this.mail.nudge(key)));
@@ -413,6 +421,7 @@ export class Node implements AgentHost {
   /** Its timer also keeps the process up until the runtime is closed. */
   #beat(): void {
     this.#heartbeat = this.clock.setTimeout(() => {
+      if (this.pulse !== undefined) this.pulse.attached = inspector.url() !== undefined;
       this.store
         .heartbeat()
         .then(() => this.#lookAround())

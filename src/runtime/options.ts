@@ -16,6 +16,11 @@ export interface Limits {
   readonly mailbox: number;
   /** Most turns that one agent may be ahead of the store. Default 1,000. */
   readonly uncommittedTurns: number;
+  /**
+   * A turn that lasts longer, in milliseconds, is taken to be endless: its event becomes a dead letter and the process is ended, because nothing else can end
+   * it. Only stores with a thread of their own (SQLite) can tell. Default 10,000; Infinity: never.
+   */
+  readonly turnMs: number;
   /** Agents kept in memory; beyond it idle ones are passivated, least recently used first. Default 10,000. */
   readonly residentAgents: number;
 }
@@ -51,7 +56,7 @@ export interface ResolvedOptions {
   readonly logger: (...values: unknown[]) => void;
 }
 
-const defaultLimits: Limits = { eventBytes: 1_048_576, mailbox: 10_000, uncommittedTurns: 1_000, residentAgents: 10_000 };
+const defaultLimits: Limits = { eventBytes: 1_048_576, mailbox: 10_000, uncommittedTurns: 1_000, turnMs: 10_000, residentAgents: 10_000 };
 
 /** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {

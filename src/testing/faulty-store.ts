@@ -18,7 +18,7 @@ export type Fault =
 
 /** The store's asynchronous methods. */
 export type FaultyMethod = {
-  [K in keyof OpenedStore]: OpenedStore[K] extends (...args: never[]) => Promise<unknown> ? K : never;
+  [K in keyof OpenedStore]-?: OpenedStore[K] extends (...args: never[]) => Promise<unknown> ? K : never;
 }[keyof OpenedStore];
 
 export interface FaultyStore extends Store {

@@ -8,6 +8,7 @@
 
 import { statSync } from 'node:fs';
 import { failpoint } from '../../core/failpoint.js';
+import type { TurnInProgress } from '../../core/turn-pulse.js';
 import type { StatewardenError } from '../../core/errors.js';
 import { InvariantViolationError, StoreOpenError, StorePoisonedError, StoreSchemaError } from '../../core/errors.js';
 import type {
@@ -30,6 +31,7 @@ import { checkPath, corrupt, isBusy, openError, readError, writeError } from './
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
+import { recordEndlessTurn, type EndlessTurn } from './endless-turn.js';
 import { schema, schemaVersion, upgrades } from './schema.js';
 import { WalSync } from './wal-sync.js';
 
@@ -265,6 +267,10 @@ export class Database {
     return this.#write(() => positions.map((position) => this.#commits.redrive(position, to, cap, now)));
   }
 
+  endless(turn: TurnInProgress, now: number): EndlessTurn | undefined {
+    return this.#write(() => recordEndlessTurn(this.#connection, this.node, turn, now));
+  }
+
   discard(positions: readonly number[]): number {
     return this.#write(() => positions.reduce((discarded, position) => discarded + this.#commits.discardLetter(position), 0));
   }
@@ -317,6 +323,10 @@ export class Database {
       .prepare('SELECT * FROM nodes WHERE closed_at IS NULL AND expires_at > ? AND node <> ?')
       .all(now, this.node);
     return (rows as unknown as NodeRow[]).filter((row) => isAlive(row, now)).map((row) => row.node);
+  }
+
+  get leaseMs(): number {
+    return this.#options.lease?.ttlMs ?? Infinity;
   }
 
   heartbeat(now: number): boolean {

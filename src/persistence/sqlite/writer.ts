@@ -1,11 +1,15 @@
 /** The writer thread: owns the database, answers requests one after the other, and looks now and then for mail from other processes. */
 
 import { parentPort, receiveMessageOnPort, workerData as untypedData, type MessagePort } from 'node:worker_threads';
+import { writeSync } from 'node:fs';
 import { systemClock } from '../../core/clock.js';
+import { TurnPulse } from '../../core/turn-pulse.js';
 import type { AgentFilter, AgentKey, MachineRecord, MessageRecord } from '../store.js';
 import { Database } from './database.js';
+import type { EndlessTurn } from './endless-turn.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
 import { packOutcomes, readTape, type Tape } from './tape.js';
+import { TurnWatch, type Look } from './turn-watch.js';
 
 const port = parentPort;
 if (port === null) throw new Error('writer.js runs in a worker thread');
@@ -20,10 +24,13 @@ const pollMs = 50;
  */
 const watchfulMs = 0.15;
 const checkPage = 500;
+/** After SIGABRT, which a debugger or a listener may hold up. */
+const abortMs = 1_000;
 
 let database: Database | undefined;
 let watching = false;
 let polledAt = 0;
+let watch: TurnWatch | undefined;
 /** The difference between the caller's clock and this thread's, so that leases follow an injected clock. */
 let clockSkew = 0;
 
@@ -62,6 +69,9 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   watch: () => {
     watching = true;
   },
+  watchTurns: (db, _, memory: SharedArrayBuffer, limitMs: number) => {
+    watch = new TurnWatch(new TurnPulse(memory), limitMs, db.leaseMs / 3, systemClock.elapsed());
+  },
   close: (db, now) => {
     database = undefined;
     db.close(now);
@@ -93,6 +103,33 @@ function poll(): void {
   } catch {
     // The next request meets the same trouble and tells it.
   }
+}
+
+/** The thread that takes turns says nothing any more while one lasts. */
+function lookAtTurns(database: Database, { lasting, endless }: Look): void {
+  const now = systemClock.now() + clockSkew;
+  if (endless === undefined) {
+    if (lasting) database.heartbeat(now);
+    return;
+  }
+  let what: string;
+  try {
+    const turn = database.endless(endless, now);
+    what = turn === undefined ? 'an agent that is not stored' : inWords(turn);
+  } catch (error) {
+    what = `agent ${String(endless.agent)}; it could not be recorded (${String(error)})`;
+  }
+  // The main thread, which prints for everybody else, does not.
+  writeSync(2, `statewarden: a turn does not end: ${what}. Ending the process.\n`);
+  process.kill(process.pid, 'SIGABRT');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, abortMs);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function inWords({ agentId, kind, sequenceNumber, event, letter }: EndlessTurn): string {
+  const turn = `turn ${String(sequenceNumber)} of agent ${JSON.stringify(agentId)} (${kind})`;
+  if (letter !== undefined) return `${turn}, with ${(event as string).slice(0, 200)}: now dead letter ${String(letter)}`;
+  return `${turn}${event === undefined ? ', which has no event that could be put aside: the agent has ended in error' : ''}`;
 }
 
 function handle({ method, parameters, now }: Request): void {
@@ -141,7 +178,14 @@ function serve(inbox: MessagePort): void {
     }
     const raised = Atomics.load(signal, 0);
     if (lone && raised === seen && watchFor(signal, seen)) continue;
-    if (raised === seen && Atomics.wait(signal, 0, seen, watching ? pollMs : Infinity) === 'timed-out') poll();
+    if (
+      raised === seen &&
+      Atomics.wait(signal, 0, seen, Math.min(watching ? pollMs : Infinity, watch?.everyMs ?? Infinity)) === 'timed-out'
+    ) {
+      const now = systemClock.elapsed();
+      if (watching && now - polledAt >= pollMs) poll();
+      if (watch !== undefined && database !== undefined && watch.isDue(now)) lookAtTurns(database, watch.look(now));
+    }
     seen = raised;
   }
 }

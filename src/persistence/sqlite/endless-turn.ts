@@ -1,0 +1,75 @@
+/**
+ * What becomes of a turn that does not end, inside a transaction of the writer: its event is put aside as a dead letter, or, when there is no event to
+ * put aside (a first turn, an activity's outcome), its agent ends in error. Nothing else of the agent changes: the next start goes on without it.
+ */
+
+import { encodeThrown } from '../../core/codec.js';
+import { EndlessTurnError } from '../../core/errors.js';
+import type { TurnInProgress } from '../../core/turn-pulse.js';
+import { isFinal } from './commits.js';
+import type { Connection, Value } from './driver.js';
+
+export interface EndlessTurn {
+  readonly agentId: string;
+  readonly kind: string;
+  readonly sequenceNumber: number;
+  readonly event: string | undefined;
+  /** Position of the dead letter. */
+  readonly letter: number | undefined;
+}
+
+const reason = 'endless-turn';
+
+/** Undefined when the agent is not this node's any more, or was never stored. */
+export function recordEndlessTurn(connection: Connection, node: number, turn: TurnInProgress, at: number): EndlessTurn | undefined {
+  const { agent: key, sequenceNumber } = turn;
+  const one = (sql: string, ...values: Value[]): Record<string, Value> | undefined => connection.prepare(sql).get(...values);
+  const run = (sql: string, ...values: Value[]): number | bigint => connection.prepare(sql).run(...values).lastInsertRowid;
+  const agent = one('SELECT id, kind, status, owner FROM agents WHERE key = ?', key);
+  if (agent?.['owner'] !== node) return undefined;
+  const [agentId, kind] = [agent['id'] as string, agent['kind'] as string];
+  const told = { agentId, kind, sequenceNumber };
+  const bury = (event: Value, sender: Value, messageId: Value): EndlessTurn => {
+    const letter = run(
+      'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)',
+      agentId,
+      event,
+      sender,
+      reason,
+      at,
+      messageId,
+    );
+    return { ...told, event: event as string, letter: Number(letter) };
+  };
+  if (turn.mail !== undefined) {
+    const mail = one('SELECT event, sender, message_id FROM mailbox WHERE position = ? AND agent = ?', turn.mail, key);
+    if (mail !== undefined) {
+      run('DELETE FROM mailbox WHERE position = ?', turn.mail);
+      return bury(mail['event'] as Value, mail['sender'] as Value, mail['message_id'] as Value);
+    }
+  }
+  if (turn.timer !== undefined) run('DELETE FROM timers WHERE agent = ? AND id = ?', key, turn.timer);
+  // Code that sent an event too long to be kept has it still: it was not told that the event is durable.
+  if (turn.source !== 'other')
+    return turn.event === undefined ? { ...told, event: undefined, letter: undefined } : bury(turn.event, null, null);
+  if (isFinal(agent['status'])) return { ...told, event: undefined, letter: undefined };
+  const error = new EndlessTurnError(`turn ${String(sequenceNumber)} of agent "${agentId}" did not end`, {
+    hint: 'Look for a loop in the machine: an `always` whose guard stays true, a `raise` that raises itself.',
+  });
+  run("UPDATE agents SET status = 'error', outcome = ?, busy = 0, updated_at = ? WHERE key = ?", encodeThrown(error), at, key);
+  run(
+    `INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id)
+      SELECT ?, event, sender, 'agent-ended', ?, message_id FROM mailbox WHERE agent = ? ORDER BY position`,
+    agentId,
+    at,
+    key,
+  );
+  for (const table of ['mailbox', 'timers', 'effects']) run(`DELETE FROM ${table} WHERE agent = ?`, key);
+  run(
+    "UPDATE ledger SET status = 'cancelled', next_retry_at = NULL, settled_in = ?, settled_at = ? WHERE agent = ? AND settled_in = 0",
+    sequenceNumber,
+    at,
+    key,
+  );
+  return { ...told, event: undefined, letter: undefined };
+}
