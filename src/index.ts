@@ -17,6 +17,7 @@ export type { Receipt } from './actors/draft.js';
 export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';
 export { activity, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
 export { ask, type Question } from './effects/ask.js';
+export { monitor, type Down, type Monitored } from './effects/monitor.js';
 export { TerminalError, type RetryPolicy } from './effects/retry.js';
 export { memory } from './persistence/memory/index.js';
 export type { Store } from './persistence/store.js';

@@ -17,12 +17,15 @@ import type { WithoutTime } from '../actors/host.js';
 import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { isQuestion, type Question } from './ask.js';
-import { backoffMs, isTerminal } from './retry.js';
+import { isMonitor, type Down, type Monitored } from './monitor.js';
+import { backoffMs, isTerminal, resolveRetry, TerminalError } from './retry.js';
 
 export interface RunnerOptions {
   readonly store: Pick<OpenedStore, 'succeeded'>;
   readonly clock: Clock;
   readonly random: Random;
+  /** Resolves when an agent has ended. */
+  readonly ending: (id: string, signal: AbortSignal) => Promise<Down>;
   readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
   readonly observed: () => boolean;
 }
@@ -47,6 +50,18 @@ export class Runner implements OperationRunner {
   /** Operations with a user key that run now: others with the same key wait for them. */
   readonly #keyed = new Map<string, Promise<OperationOutcome>>();
 
+  readonly #monitor: ResolvedActivity = {
+    name: 'monitor',
+    run: (input, { signal }) => {
+      const id = (input as Monitored | undefined)?.id;
+      if (typeof id === 'string' && id !== '') return this.#options.ending(id, signal);
+      throw new TerminalError(`monitor() was given ${JSON.stringify(input) ?? 'nothing'}: give its input as { id: 'the agent' }`);
+    },
+    retry: resolveRetry({ attempts: Infinity, maximumMs: 5_000 }, 'monitor'),
+    timeoutMs: undefined,
+    concurrency: Infinity,
+    key: undefined,
+  };
   #draining = false;
   #attemptEnded: () => void = () => undefined;
 
@@ -56,13 +71,13 @@ export class Runner implements OperationRunner {
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
     const question = isQuestion(logic);
-    const { name, key } = activityOf(logic, question ? 'ask' : nameOf(path));
+    const { name, key } = activityOf(logic, question ? 'ask' : isMonitor(logic) ? 'monitor' : nameOf(path));
     return { name, question, userKey: (input) => (key === undefined ? undefined : checkKey(name, key(input))) };
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
-    const activity = isActivity(logic) ? activityOf(logic, record.activity) : plain(operation);
+    const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
     const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0 };
     this.#runs.set(operation, run);
     if (isQuestion(logic)) {
@@ -98,7 +113,8 @@ export class Runner implements OperationRunner {
     const { clock } = this.#options;
     const until = clock.elapsed() + graceMs;
     for (;;) {
-      const running = [...this.#runs.values()].filter((run) => run.abort !== undefined);
+      // Whoever only waits for somebody else's end does so again at the next start.
+      const running = [...this.#runs.values()].filter((run) => run.abort !== undefined && run.activity !== this.#monitor);
       if (running.length === 0 || clock.elapsed() >= until) return;
       await new Promise<void>((resolve) => {
         const handle = clock.setTimeout(resolve, until - clock.elapsed());

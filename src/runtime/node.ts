@@ -27,10 +27,12 @@ import {
 } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
+import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
 import { Answers } from './answers.js';
+import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
 import { Loader } from './loader.js';
 import { Mail } from './mail.js';
@@ -99,10 +101,16 @@ export class Node implements AgentHost {
       arrive: (outcome) => this.#arrive(outcome),
       loaded: () => this.#sweep(),
     });
+    // A node that is going does not say how an agent ended: the next one looks again.
+    const ending = (id: string, signal: AbortSignal): Promise<Down> =>
+      endingOf(this, id, { clock: this.clock, signal, refuseParked: false }).catch((error: unknown) => {
+        if (this.isOpen) throw error;
+        return new Promise<never>(() => undefined);
+      });
     const observed = (): boolean => this.events.observed;
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
-    this.operations = new Runner({ store, clock: this.clock, random: options.random, observed, tell: (event) => this.tell(event) });
+    this.operations = new Runner({ store, clock: this.clock, random: options.random, observed, tell: (event) => this.tell(event), ending });
     this.#timers = new Timers({
       store,
       clock: this.clock,

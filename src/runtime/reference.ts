@@ -17,7 +17,6 @@ import type { Agent } from '../actors/agent.js';
 import { agentFailed } from '../actors/agent-failure.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
-import { decode } from '../core/codec.js';
 import {
   AgentOwnedError,
   AgentStoppedError,
@@ -30,6 +29,7 @@ import {
   UnknownAgentError,
 } from '../core/errors.js';
 import type { AgentRecord, LoadedAgent } from '../persistence/store.js';
+import { endingOf } from './ending.js';
 import type { Node } from './node.js';
 import type { ResolvedOptions } from './options.js';
 import type { Presence } from './presence.js';
@@ -66,7 +66,6 @@ export interface AgentRef<TMachine extends AnyStateMachine = AnyStateMachine> {
 }
 
 const defaultAskMs = 30_000;
-const pollMs = 100;
 
 export class Reference implements AgentRef {
   readonly id: string;
@@ -282,39 +281,18 @@ export class Reference implements AgentRef {
   }
 
   async result(): Promise<never> {
-    const node = this.#node;
-    for (;;) {
-      node.assertOpen();
-      let wake: (agent: Agent | undefined) => void = () => undefined;
-      const changed = new Promise<Agent | undefined>((resolve) => (wake = resolve));
-      const forget = node.ends.wait(this.id, wake);
-      try {
-        const starting = node.starting(this.id);
-        if (starting !== undefined) await starting;
-        if (node.resident(this.id)?.status === 'active') {
-          const agent = await changed;
-          if (agent?.status === 'done') return agent.snapshot().output as never;
-          continue;
-        }
-        const [record] = await node.store.lookup([this.id]);
-        if (record === undefined) throw this.#unknown();
-        if (record.status === 'done') return decode(record.outcome ?? '{"$sw":"undefined"}') as never;
-        if (record.status === 'error') throw agentFailed(this.id, decode(record.outcome ?? 'null'));
-        if (record.status === 'stopped') {
-          throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, {
-            hint: 'Ask for the result of agents that reach a final state.',
-          });
-        }
-        if (record.status === 'parked') {
-          const presence = await node.presence(this.id);
-          if (presence.where === 'parked') throw presence.error;
-        }
-        // Held by this node: its end is told. Held by another one: only looking again shows it.
-        if (record.owner === undefined || record.owner === node.store.node) await changed;
-        else await this.#pause(changed);
-      } finally {
-        forget();
-      }
+    const down = await endingOf(this.#node, this.id, { clock: this.#options.clock, refuseParked: true });
+    switch (down.status) {
+      case 'done':
+        return down.output as never;
+      case 'error':
+        throw agentFailed(this.id, down.error);
+      case 'stopped':
+        throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, {
+          hint: 'Ask for the result of agents that reach a final state.',
+        });
+      case 'unknown':
+        throw this.#unknown();
     }
   }
 
@@ -356,10 +334,6 @@ export class Reference implements AgentRef {
     } finally {
       clock.clearTimeout(handle);
     }
-  }
-
-  async #pause(unless: Promise<unknown>): Promise<void> {
-    await Promise.race([unless, new Promise<void>((resolve) => void this.#options.clock.setTimeout(resolve, pollMs))]);
   }
 
   #absent(presence: Presence): StatewardenError {

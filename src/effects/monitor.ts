@@ -1,0 +1,35 @@
+/**
+ * A monitor on another agent, as actor logic (OTP's `monitor`): its output tells how the other ended. It holds across restarts of either side and across nodes: the
+ * intent is in the ledger, and whoever comes back looks again. Leaving the state ends it.
+ */
+
+import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import { BadInputError } from '../core/errors.js';
+
+export interface Monitored {
+  /** Of the agent that is watched. */
+  readonly id: string;
+}
+
+/** How an agent ended. `unknown`: there was none with this id when the monitor looked. */
+export type Down<TOutput = unknown> = { readonly id: string } & (
+  | { readonly status: 'done'; readonly output: TOutput }
+  | { readonly status: 'error'; readonly error: Error }
+  | { readonly status: 'stopped' }
+  | { readonly status: 'unknown' }
+);
+
+const monitors = new WeakSet<AnyActorLogic>();
+
+/** `setup({ actors: { watch: monitor<Report>() } })`, `invoke: { src: 'watch', input: { id: 'researchers/r-1' }, onDone }`. */
+export function monitor<TOutput = unknown>(): PromiseActorLogic<Down<TOutput>, Monitored> {
+  const logic = fromPromise<Down<TOutput>, Monitored>(() =>
+    Promise.reject(new BadInputError('monitor() needs a runtime', { hint: 'Spawn the machine with createRuntime(…).spawn(…).' })),
+  );
+  monitors.add(logic);
+  return logic;
+}
+
+export function isMonitor(logic: AnyActorLogic): boolean {
+  return monitors.has(logic);
+}

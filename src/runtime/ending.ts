@@ -1,0 +1,69 @@
+/** Waits for the end of an agent, wherever it is: in this memory, at rest, with another node. */
+
+import type { Agent } from '../actors/agent.js';
+import { decode } from '../core/codec.js';
+import type { Clock } from '../core/clock.js';
+import type { Down } from '../effects/monitor.js';
+import type { Node } from './node.js';
+
+/** How often an agent of another node is looked at: only looking shows its end. */
+const pollMs = 100;
+
+export interface EndingOptions {
+  readonly clock: Clock;
+  /** Ends the waiting, with its reason. */
+  readonly signal?: AbortSignal;
+  /** A parked agent may never end: whether its error is thrown instead of waiting. */
+  readonly refuseParked: boolean;
+}
+
+/** @throws RuntimeClosedError, and for a parked agent, when asked to, why it is parked. */
+export async function endingOf(node: Node, id: string, { clock, signal, refuseParked }: EndingOptions): Promise<Down> {
+  for (;;) {
+    node.assertOpen();
+    signal?.throwIfAborted();
+    let wake: (agent: Agent | undefined) => void = () => undefined;
+    const changed = new Promise<Agent | undefined>((resolve) => (wake = resolve));
+    const forget = node.ends.wait(id, wake);
+    const abort = (): void => wake(undefined);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const starting = node.starting(id);
+      if (starting !== undefined) await starting;
+      if (node.resident(id)?.status === 'active') {
+        const agent = await changed;
+        if (agent?.status === 'done') return { id, status: 'done', output: agent.snapshot().output };
+        continue;
+      }
+      const [record] = await node.store.lookup([id]);
+      switch (record?.status) {
+        case undefined:
+          return { id, status: 'unknown' };
+        case 'done':
+          return { id, status: 'done', output: decode(record?.outcome ?? '{"$sw":"undefined"}') };
+        case 'error':
+          return { id, status: 'error', error: decode(record?.outcome ?? 'null') as Error };
+        case 'stopped':
+          return { id, status: 'stopped' };
+        case 'parked': {
+          const presence = refuseParked ? await node.presence(id) : undefined;
+          if (presence?.where === 'parked') throw presence.error;
+          break;
+        }
+        case 'active':
+      }
+      // Held by this node: its end is told. Held by another one, or parked: only looking again shows it.
+      const told = record?.status === 'active' && (record.owner === undefined || record.owner === node.store.node);
+      await (told ? changed : pause(clock, changed));
+    } finally {
+      forget();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+}
+
+async function pause(clock: Clock, unless: Promise<unknown>): Promise<void> {
+  let handle: unknown;
+  await Promise.race([unless, new Promise<void>((resolve) => (handle = clock.setTimeout(resolve, pollMs)))]);
+  clock.clearTimeout(handle);
+}
