@@ -52,8 +52,8 @@ export async function endingOf(node: Node, id: string, { clock, signal, refusePa
         }
         case 'active':
       }
-      // Held by this node: its end is told. Held by another one, or parked: only looking again shows it.
-      const told = record?.status === 'active' && (record.owner === undefined || record.owner === node.store.node);
+      // Held by this node: its end is told. Held by another one, or by nobody, or parked: only looking again shows it.
+      const told = record?.status === 'active' && record.owner === node.store.node;
       await (told ? changed : pause(clock, changed));
     } finally {
       forget();

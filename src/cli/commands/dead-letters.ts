@@ -143,8 +143,10 @@ async function redrive(session: Session, letters: DeadLetters, options: DeadLett
     );
     if (report.duplicates > 0) output.line(`accepted before: ${count(report.duplicates, 'event')}, now no dead letters`);
     if (report.absent > 0) output.line(`gone already: ${count(report.absent, 'event')}`);
-    for (const [reason, events] of kept)
-      output.line(`${output.paint('yellow', 'kept')}: ${count(events, 'event')} (${reason}); see --into`);
+    for (const [reason, events] of kept) {
+      const hint = reason === 'mailbox-full' ? 'try again when some are taken' : 'see --into';
+      output.line(`${output.paint('yellow', 'kept')}: ${count(events, 'event')} (${reason}); ${hint}`);
+    }
   }
   return kept.length > 0 ? 1 : 0;
 }
