@@ -4,6 +4,8 @@ import type { LoadOutcome } from '../persistence/store.js';
 
 type Name = string | number;
 
+const partLength = 250;
+
 interface Wanted<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
@@ -35,7 +37,7 @@ export class Loader<T> {
   load(name: Name): Promise<T> {
     const wanted = this.#wanted.get(name);
     if (wanted !== undefined) return wanted.promise;
-    if (this.#wanted.size === 0) queueMicrotask(() => void this.#request());
+    if (this.#wanted.size === 0) queueMicrotask(() => this.#request());
     let resolve: (value: T) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     const promise = new Promise<T>((yes, no) => {
@@ -46,14 +48,19 @@ export class Loader<T> {
     return promise;
   }
 
-  async #request(): Promise<void> {
-    const wanted = this.#wanted;
+  /** Many are asked for in parts: while some arrive here, the store reads the next. */
+  #request(): void {
+    const wanted = [...this.#wanted];
     this.#wanted = new Map();
     for (const [name, { promise }] of wanted) this.#loading.set(name, promise);
+    for (let from = 0; from < wanted.length; from += partLength) void this.#fetch(wanted.slice(from, from + partLength));
+  }
+
+  async #fetch(wanted: readonly (readonly [Name, Wanted<T>])[]): Promise<void> {
     try {
-      const outcomes = await this.#options.load([...wanted.keys()]);
+      const outcomes = await this.#options.load(wanted.map(([name]) => name));
       let index = 0;
-      for (const { resolve, reject } of wanted.values()) {
+      for (const [, { resolve, reject }] of wanted) {
         try {
           resolve(this.#options.arrive(outcomes[index] as LoadOutcome));
         } catch (error) {
@@ -62,12 +69,12 @@ export class Loader<T> {
         index += 1;
       }
     } catch (error) {
-      for (const { promise, reject } of wanted.values()) {
+      for (const [, { promise, reject }] of wanted) {
         promise.catch(() => undefined);
         reject(error);
       }
     } finally {
-      for (const name of wanted.keys()) this.#loading.delete(name);
+      for (const [name] of wanted) this.#loading.delete(name);
     }
     this.#options.loaded();
   }

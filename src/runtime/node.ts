@@ -161,13 +161,17 @@ export class Node implements AgentHost {
   // ── Bringing agents back ────────────────────────────────────────────────────────────────────────────────────────
 
   async #recover(): Promise<void> {
-    let after = 0;
-    for (;;) {
+    let before: Promise<unknown> = Promise.resolve();
+    for (let after = 0; ;) {
       const keys = await this.store.runnable({ after, limit: recoveryPage });
-      if (keys.length === 0) return;
+      if (keys.length === 0) break;
       after = keys.at(-1) as number;
-      await Promise.all(keys.filter((key) => this.#residents.get(key) === undefined).map((key) => this.presence(key)));
+      const coming = Promise.all(keys.filter((key) => this.#residents.get(key) === undefined).map((key) => this.presence(key)));
+      coming.catch(() => undefined); // told below
+      await before;
+      before = coming;
     }
+    await before;
   }
 
   resident(id: string): Agent | undefined {
