@@ -65,7 +65,12 @@ describe('a turn that does not end', () => {
   const ways: readonly { how: string; event: DeadLetter['event'] | undefined; from?: string; taken: number; said: string }[] = [
     { how: 'send', event: { type: 'LOOP', note: 'by code' } as never, taken: 1, said: 'turn 3 of agent "l" (looper), with {"type":"LOOP"' },
     { how: 'always', event: { type: 'ALWAYS' }, taken: 1, said: 'with {"type":"ALWAYS"}' },
-    { how: 'long', event: undefined, taken: 1, said: 'turn 3 of agent "l" (looper)' },
+    {
+      how: 'long',
+      event: undefined,
+      taken: 1,
+      said: 'turn 3 of agent "l" (looper), with an event that is not kept: whoever sent it was not told',
+    },
     { how: 'mail', event: { type: 'LOOP', note: 'by mail' } as never, from: 't', taken: 3, said: 'with {"type":"LOOP","note":"by mail"}' },
     { how: 'timer', event: { type: 'xstate.after.50.looper.waiting' }, taken: 1, said: 'with {"type":"xstate.after.50.looper.waiting"}' },
   ];

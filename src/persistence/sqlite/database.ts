@@ -341,6 +341,17 @@ export class Database {
     });
   }
 
+  /** Extends the lease for a node that cannot do so itself just now. It hears at its next heartbeat what happened meanwhile. */
+  keepLease(now: number): void {
+    try {
+      this.#write(() =>
+        this.#connection.prepare('UPDATE nodes SET seen_at = ?, expires_at = ? WHERE node = ?').run(now, now + this.leaseMs, this.node),
+      );
+    } catch {
+      // The next request meets the same trouble and tells it.
+    }
+  }
+
   /** Agents with mail from somebody else since the last call. */
   foreignMail(now: number): AgentKey[] {
     const version = this.#connection.prepare('PRAGMA data_version').get()?.['data_version'] as number;

@@ -16,6 +16,8 @@ export interface EndlessTurn {
   readonly event: string | undefined;
   /** Position of the dead letter. */
   readonly letter: number | undefined;
+  /** There was no event to put aside: the agent has ended in error. */
+  readonly ended: boolean;
 }
 
 const reason = 'endless-turn';
@@ -28,7 +30,7 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   const agent = one('SELECT id, kind, status, owner FROM agents WHERE key = ?', key);
   if (agent?.['owner'] !== node) return undefined;
   const [agentId, kind] = [agent['id'] as string, agent['kind'] as string];
-  const told = { agentId, kind, sequenceNumber };
+  const told = { agentId, kind, sequenceNumber, event: undefined, letter: undefined, ended: false };
   const bury = (event: Value, sender: Value, messageId: Value): EndlessTurn => {
     const letter = run(
       'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)',
@@ -52,7 +54,7 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   // Code that sent an event too long to be kept has it still: it was not told that the event is durable.
   if (turn.source !== 'other')
     return turn.event === undefined ? { ...told, event: undefined, letter: undefined } : bury(turn.event, null, null);
-  if (isFinal(agent['status'])) return { ...told, event: undefined, letter: undefined };
+  if (isFinal(agent['status'])) return told;
   const error = new EndlessTurnError(`turn ${String(sequenceNumber)} of agent "${agentId}" did not end`, {
     hint: 'Look for a loop in the machine: an `always` whose guard stays true, a `raise` that raises itself.',
   });
@@ -71,5 +73,5 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
     at,
     key,
   );
-  return { ...told, event: undefined, letter: undefined };
+  return { ...told, ended: true };
 }

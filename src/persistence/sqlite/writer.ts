@@ -109,7 +109,7 @@ function poll(): void {
 function lookAtTurns(database: Database, { lasting, endless }: Look): void {
   const now = systemClock.now() + clockSkew;
   if (endless === undefined) {
-    if (lasting) database.heartbeat(now);
+    if (lasting) database.keepLease(now);
     return;
   }
   let what: string;
@@ -126,10 +126,11 @@ function lookAtTurns(database: Database, { lasting, endless }: Look): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-function inWords({ agentId, kind, sequenceNumber, event, letter }: EndlessTurn): string {
+function inWords({ agentId, kind, sequenceNumber, event, letter, ended }: EndlessTurn): string {
   const turn = `turn ${String(sequenceNumber)} of agent ${JSON.stringify(agentId)} (${kind})`;
   if (letter !== undefined) return `${turn}, with ${(event as string).slice(0, 200)}: now dead letter ${String(letter)}`;
-  return `${turn}${event === undefined ? ', which has no event that could be put aside: the agent has ended in error' : ''}`;
+  if (ended) return `${turn}, which has no event that could be put aside: the agent has ended in error`;
+  return `${turn}, with an event that is not kept: whoever sent it was not told that it is durable`;
 }
 
 function handle({ method, parameters, now }: Request): void {
