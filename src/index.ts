@@ -10,6 +10,12 @@ export type {
   RedriveOptions,
   RedriveReport,
 } from './supervisor/dead-letters.js';
+export type { SupervisorRef, ChildOptions } from './runtime/supervisor-ref.js';
+export { supervisor } from './supervisor/spec.js';
+export type { AutoShutdown, ChildSpec, RestartDelay, RestartType, Strategy, SupervisorSpec } from './supervisor/spec.js';
+export type { ChildFailure, ChildStatus, SupervisorExit } from './supervisor/state.js';
+export type { TreeNode } from './supervisor/tree.js';
+export type { FailureReason } from './actors/failure.js';
 export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
@@ -28,6 +34,7 @@ export {
   AgentFailedError,
   AgentOwnedError,
   AgentStoppedError,
+  AgentSuspendedError,
   BadEventError,
   BadInputError,
   CancelledError,
@@ -36,6 +43,7 @@ export {
   DeadLetterError,
   EndlessTurnError,
   EventTooLargeError,
+  HungAgentError,
   InvariantViolationError,
   KindConflictError,
   LeaseLostError,
@@ -48,6 +56,7 @@ export {
   StorePoisonedError,
   StoreSchemaError,
   StoreUnavailableError,
+  SupervisionError,
   TimeoutError,
   UnknownAgentError,
   UnknownKindError,

@@ -7,6 +7,9 @@ import type { OpenedStore } from './persistence/store.js';
 import { checkId, Node } from './runtime/node.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
+import { Supervisor, superviseTree, type SupervisorRef } from './runtime/supervisor-ref.js';
+import type { SupervisorSpec } from './supervisor/spec.js';
+import { readTree, type TreeNode } from './supervisor/tree.js';
 import { DeadLetters } from './supervisor/dead-letters.js';
 
 /** `input` is required when the machine's input type does not allow undefined. */
@@ -25,6 +28,14 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
   ): Promise<AgentRef<TKinds[TKind]['machine']>>;
   /** A reference to any agent, alive or not. Name its kind for its types: `runtime.agent<'researcher'>('r-1')`. */
   agent<TKind extends keyof TKinds & string = keyof TKinds & string>(id: string): AgentRef<TKinds[TKind]['machine']>;
+  /**
+   * Starts a supervision tree, or finds it at work; resolves when all its declared children are started. Idempotent by id: declared once more, its options are
+   * changed, new children are started, and the others stay as they are. A tree that was shut down starts again where its children stood.
+   * @throws BadInputError, UnknownKindError, SupervisionError for what cannot be started, before anything is; SupervisionError for a tree that has given up, unless `revive`
+   */
+  supervise(spec: SupervisorSpec, options?: { readonly revive?: boolean }): Promise<SupervisorRef<TKinds>>;
+  /** The supervision trees, as data: every supervisor with its children, their states, restarts and failures. */
+  tree(): Promise<readonly TreeNode[]>;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
@@ -66,6 +77,11 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
       checkId(id);
       return new Reference(node, resolved, id) as never;
     },
+    async supervise(spec: SupervisorSpec, { revive = false }: { readonly revive?: boolean } = {}) {
+      await superviseTree(node, clock, spec, revive);
+      return new Supervisor(node, resolved, spec.id) as never;
+    },
+    tree: () => readTree(store),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,

@@ -8,6 +8,8 @@ import { enqueueActions, type EventObject, type MachineContext } from 'xstate';
 export const tellType = 'statewarden.tell';
 export const replyType = 'statewarden.reply';
 export const spawnType = 'statewarden.spawn';
+/** What a supervisor wants done; its `params` are a list of commands. */
+export const commandType = 'statewarden.command';
 
 /** What an expression of these actions is given. */
 export interface ActionArguments<TContext extends MachineContext, TEvent extends EventObject> {
@@ -41,6 +43,12 @@ export interface SpawnParams {
   readonly kind: string;
   readonly id: string;
   readonly input: unknown;
+}
+
+/** Of a supervisor's turn. `exit`: it has ended; `failed` when it gave up. */
+export interface CommandParams {
+  readonly commands: readonly unknown[];
+  readonly exit: { readonly how: 'shutdown' | 'failed'; readonly text: string } | undefined;
 }
 
 /**

@@ -1,12 +1,18 @@
 /** Errors that an agent ends or is dropped with. */
 
 import { errorOf } from '../core/codec.js';
-import { AgentFailedError, NotSerializableError, StatewardenError } from '../core/errors.js';
+import { AgentFailedError, AgentSuspendedError, NotSerializableError, StatewardenError } from '../core/errors.js';
 
 export function agentFailed(id: string, cause: unknown): AgentFailedError {
   return new AgentFailedError(`agent "${id}" failed: ${errorOf(cause).message}`, {
     cause,
     hint: 'The cause is what its machine threw. `statewarden show` has its last state.',
+  });
+}
+
+export function suspendedError(id: string): AgentSuspendedError {
+  return new AgentSuspendedError(`agent "${id}" is down`, {
+    hint: 'Its supervisor brings it back or has given up: `statewarden tree`. What is sent to it meanwhile waits in its mailbox.',
   });
 }
 

@@ -23,7 +23,7 @@ import type {
   TimerRecord,
 } from '../persistence/store.js';
 import { markQuestion } from './actions.js';
-import { refusedBy } from './agent-failure.js';
+import { agentFailed, refusedBy, suspendedError } from './agent-failure.js';
 import { assertChangesSavable, contextAt } from './changed-context.js';
 import { JournalTail } from './checkpoint-policy.js';
 import { answerType, Collector } from './collector.js';
@@ -36,6 +36,7 @@ import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
 import type { Operation, OperationOutcome } from './operation.js';
 import { actorAt, asData } from './place.js';
+import { recordFailure, report } from './setback.js';
 import type { Registration } from './registration.js';
 import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
 
@@ -44,6 +45,30 @@ export interface AgentIdentity {
   readonly id: string;
   readonly fence: number;
   readonly sequenceNumber: number;
+  /** Id of its supervisor. */
+  readonly supervisor?: string | undefined;
+  /** The event whose turn failed last. */
+  readonly suspect?: string | undefined;
+}
+
+/** What a turn is about, for when it fails. */
+export interface Cause {
+  /** From code, from the mailbox, or from a timer. */
+  readonly event?: string;
+  readonly messageId?: string | undefined;
+  readonly from?: string | undefined;
+  readonly mail?: MailboxRecord;
+  readonly timer?: string;
+  /** An activity's outcome; whether it had failed. */
+  readonly outcome?: { readonly failed: boolean };
+  /** An action that threw after its own turn. */
+  readonly action?: boolean;
+  /** No turn at all: it made no progress. */
+  readonly hung?: boolean;
+  /** Puts an event that nobody has told to be durable into the mailbox, and says so to its sender. */
+  readonly post?: () => void;
+  /** Tells its sender that it is a dead letter. */
+  readonly refuse?: (error: StatewardenError) => void;
 }
 
 /** About what an entry takes besides its event. */
@@ -72,7 +97,16 @@ export class Agent {
   /** When it took part in something last, counted in uses of any agent; 0 when whoever wanted it in memory has not used it yet. */
   usedAt = 0;
   gone = false;
-  readonly #fence: number;
+  readonly supervisor: string | undefined;
+  readonly fence: number;
+  /** Signs of life of its activities. */
+  beats = 0;
+  suspect: string | undefined;
+  /** Of the turn that is about to be taken, when there is a supervisor. */
+  #cause: Cause | undefined;
+  /** It is going down, or is. */
+  #leaving = false;
+  #broken = false;
   #timers: Map<string, TimerRecord> | undefined;
   #operations: Map<string, Operation> | undefined;
   #ephemerals: Set<string> | undefined;
@@ -97,7 +131,9 @@ export class Agent {
     this.registration = registration;
     this.key = identity.key;
     this.id = identity.id;
-    this.#fence = identity.fence;
+    this.fence = identity.fence;
+    this.supervisor = identity.supervisor;
+    this.suspect = identity.suspect;
     this.sequenceNumber = identity.sequenceNumber;
     this.committedSequenceNumber = identity.sequenceNumber;
     this.#tail = new JournalTail(host.clock.now());
@@ -149,7 +185,7 @@ export class Agent {
   begin(input: unknown, create: boolean): void {
     const text = input === undefined ? undefined : encode(input, 'input');
     const draft = this.draft();
-    if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text };
+    if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text, supervisor: this.supervisor };
     draft.checkpoint = true;
     const entry = initEntry(this.sequenceNumber + 1, this.host.clock.now(), text);
     this.#turn('xstate.init', entry, 'entire', (agent: this, options: { input: unknown }) => agent.#start(options), this, { input });
@@ -199,7 +235,10 @@ export class Agent {
   restored(checkpoint: CheckpointRecord | undefined, tailBytes: number, effectsOpen: number): void {
     this.committedSequenceNumber = this.sequenceNumber;
     const draft = this.#draft;
-    if (draft !== undefined) {
+    if (draft !== undefined && this.registration.isSupervisor) {
+      // Its turns come out as they did: what they asked for is done, or still wanted, by its state.
+      this.#draft = undefined;
+    } else if (draft !== undefined) {
       draft.expected = this.sequenceNumber;
       if (!draft.isEmpty) draft.checkpoint = true;
       else {
@@ -235,13 +274,56 @@ export class Agent {
 
   #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      this.#queue(() => resolve(this.#accept(event, text, messageId, question)), reject);
+      const post = (): void => this.#post(text, messageId, question, resolve, reject);
+      this.#queue(() => resolve(this.#accept(event, text, messageId, question)), reject, post);
     });
+  }
+
+  /** Into the own mailbox, with the commit of going down. */
+  #post(
+    event: string,
+    messageId: string | undefined,
+    replyTo: string | undefined,
+    resolve: (receipt: Receipt) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const draft = this.draft();
+    // It needs an id by which it is known when it fails again.
+    const id = messageId ?? `statewarden:${String(this.fence)}.${String(this.sequenceNumber)}.${String(draft.messages?.length ?? 0)}`;
+    (draft.messages ??= []).push({ to: this.id, messageId: id, event, from: undefined, replyTo, acceptedAt: this.host.clock.now() });
+    draft.awaitCommit(() => resolve({ sequenceNumber: 0, duplicate: false }), reject);
+  }
+
+  /** As `#accept`, for an agent whose turns may fail and be tried again. */
+  #acceptGuarded(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const post = (): void => this.#post(text, messageId, question, resolve, reject);
+      this.#open({ event: text, messageId, post, refuse: reject });
+      const before = this.sequenceNumber;
+      this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
+      const sequenceNumber = before + 1;
+      if (this.sequenceNumber === sequenceNumber) this.draft().awaitCommit(() => resolve({ sequenceNumber, duplicate: false }), reject);
+      else if (this.#droppedWith !== undefined) reject(this.#droppedWith);
+    });
+  }
+
+  /** The draft, for a turn that is about to be taken. */
+  #open(cause: Cause | undefined): Draft {
+    this.host.committer.turning();
+    const draft = this.draft();
+    if (this.supervisor === undefined) return draft;
+    this.#cause = cause;
+    // What was asked for so far keeps its checkpoint, should the turn break what it would be made of.
+    const due = draft.turns > 0 && (draft.checkpoint || draft.hasEffects || draft.snapshots !== undefined);
+    if (due && !this.registration.isSupervisor) draft.kept = this.#checkpoint(this.sequenceNumber);
+    draft.remember();
+    return draft;
   }
 
   #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     const before = messageId === undefined ? undefined : this.marks.get(messageId);
     if (before !== undefined) return this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true }));
+    if (this.supervisor !== undefined) return this.#acceptGuarded(event, text, messageId, question);
     this.host.committer.turning();
     if (this.#droppedWith !== undefined) return Promise.reject(this.#droppedWith);
     const told = this.draft().awaitTurn();
@@ -260,9 +342,9 @@ export class Agent {
   }
 
   #takeMail(message: MailboxRecord): void {
-    this.host.committer.turning();
     const event = decode(message.event) as EventObject;
-    const draft = this.draft();
+    const { messageId, from } = message;
+    const draft = this.#open({ event: message.event, messageId, from, mail: message });
     (draft.taken ??= []).push(message.position);
     if (event.type === answerType) {
       this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
@@ -294,10 +376,10 @@ export class Agent {
       this.host.armTimer(this.key, id, timer.dueAt);
       return;
     }
-    this.host.committer.turning();
-    this.timers.delete(id);
     failpoint('timer:fire');
-    this.draft().clearTimer(id);
+    const draft = this.#open({ event: timer.event, timer: id });
+    this.timers.delete(id);
+    draft.clearTimer(id);
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'timer', name: id });
     this.#take(decode(timer.event) as EventObject, timer.event, { to: timer.target, timer: id });
   }
@@ -329,7 +411,7 @@ export class Agent {
       result = { ok: false, error };
       text = encodeThrown(error);
     }
-    this.host.committer.turning();
+    const draft = this.#open({ outcome: { failed: !result.ok } });
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
     operation.record = {
@@ -341,7 +423,6 @@ export class Agent {
       settledAt: now,
     };
     this.operations.delete(operation.record.path);
-    const draft = this.draft();
     draft.setOperation(operation.record);
     const entry = operationEntry(sequenceNumber, now, operation.record.id);
     this.#turn(`activity ${operation.record.activity}`, entry, 'entire', settlePromise, operation.actor, result);
@@ -376,7 +457,13 @@ export class Agent {
   /** Turns may be ahead of the disk by so many and no more. */
   #hasRoom(): boolean {
     const { collector, status, gone, sequenceNumber, committedSequenceNumber } = this;
-    return !collector.inTurn && status === 'active' && !gone && sequenceNumber - committedSequenceNumber < this.host.uncommittedTurns;
+    return (
+      !collector.inTurn &&
+      status === 'active' &&
+      !gone &&
+      !this.#leaving &&
+      sequenceNumber - committedSequenceNumber < this.host.uncommittedTurns
+    );
   }
 
   #mayRun(): boolean {
@@ -389,9 +476,13 @@ export class Agent {
     else (this.#inbox ??= new Inbox()).add(run);
   }
 
-  #queue(run: () => void, reject: (error: Error) => void): void {
+  #queue(run: () => void, reject: (error: Error) => void, post?: () => void): void {
+    if (this.status === 'suspended' && post !== undefined) {
+      post();
+      return;
+    }
     const inbox = (this.#inbox ??= new Inbox());
-    if (inbox.length < this.host.mailboxCap) inbox.add(run, reject);
+    if (inbox.length < this.host.mailboxCap) inbox.add(run, reject, post);
     else {
       reject(
         new MailboxFullError(`agent "${this.id}" has ${String(inbox.length)} events waiting`, {
@@ -440,6 +531,7 @@ export class Agent {
     this.usedAt = this.host.uses += 1;
     this.sequenceNumber += 1;
     collector.takeChanges(); // of a replay
+    if (this.supervisor !== undefined && this.#cause === undefined) this.#open({});
     const event = origin === 'entire' ? undefined : collector.eventText;
     const from = origin === 'entire' ? undefined : origin;
     host.pulse?.begin(this.key, this.sequenceNumber, event, from?.mail, from?.timer);
@@ -450,13 +542,17 @@ export class Agent {
       collector.inTurn = false;
       host.pulse?.end();
     }
+    const after = this.snapshot();
+    if (after.status === 'error' && this.supervisor !== undefined) {
+      this.#failTurn(after.error, draft);
+      return;
+    }
     if (origin === undefined) draft.addEvent(now, entry);
     else draft.addEntry(origin === 'entire' ? entry : eventEntry(this.sequenceNumber, now, entry, origin));
     this.#tail.took(entry.length + entryOverhead);
-    const after = this.snapshot();
     if (after.status !== 'active') this.#end(after, mark);
     else if (!draft.checkpoint && this.#checkpointDue(before, after, now)) draft.checkpoint = true;
-    else if (!draft.checkpoint) {
+    else if (!draft.checkpoint && !this.registration.isSupervisor) {
       // Without a checkpoint nothing else would look at the contexts before the event is acknowledged.
       try {
         if (before !== undefined && after.context !== before.context) {
@@ -464,14 +560,21 @@ export class Agent {
         }
         for (const [path, change] of collector.takeChanges()) assertChangesSavable(this.root, change.before, change.after, contextAt(path));
       } catch (error) {
-        this.drop(refusedBy(this.id, error), draft);
+        if (this.supervisor === undefined) this.drop(refusedBy(this.id, error), draft);
+        else this.#failTurn(refusedBy(this.id, error), draft, true);
         return;
       }
     }
+    if (this.supervisor !== undefined) {
+      this.#cause = undefined;
+      draft.forget();
+    }
+    if (collector.exit !== undefined) this.#exit(draft);
     if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
     if (host.observed) {
       const durationMs = host.clock.elapsed() - started;
       host.tell({ type: 'turn', agentId: this.id, kind: this.kind, sequenceNumber: this.sequenceNumber, event: name, durationMs });
+      if (durationMs > host.slowTurnMs) host.tell({ type: 'slow-turn', agentId: this.id, kind: this.kind, event: name, durationMs });
     }
     if (this.#inbox !== undefined && this.#inbox.length > 0) this.#drain();
   }
@@ -500,11 +603,94 @@ export class Agent {
     }
     draft.status = this.status;
     draft.checkpoint = true;
+    if (this.supervisor !== undefined) report(this, draft, { how: this.status === 'done' ? 'normal' : 'shutdown', counts: true });
     draft.timersVoided = this.#timers !== undefined || draft.timers !== undefined;
     this.#timers = undefined;
     for (const operation of this.#operations?.values() ?? []) this.collector.promiseStopped(operation.record.path);
     this.#ephemerals = undefined;
     this.#abandonInbox();
+  }
+
+  // ── Going down ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A turn of a supervised agent has failed: nothing of it happened, and the agent is down. `taken`: it is in the draft already. */
+  #failTurn(error: unknown, draft: Draft, taken = false): void {
+    const cause = this.#cause ?? {};
+    this.#cause = undefined;
+    this.sequenceNumber -= 1;
+    if (taken) draft.takeBackTurn();
+    draft.undoTurn();
+    this.#broken = true;
+    if (draft.create !== undefined) {
+      this.drop(agentFailed(this.id, error), draft);
+      return;
+    }
+    const child = this.collector.childFailed;
+    recordFailure(this, draft, cause, error, child);
+    this.#goDown(draft);
+  }
+
+  /** What is left of the agent in memory goes with this draft. */
+  #goDown(draft: Draft): void {
+    this.#leaving = true;
+    this.status = draft.status = 'suspended';
+    this.host.operations.halt(this.#operations?.values() ?? [], 0)?.catch(() => undefined);
+    this.#operations = undefined;
+    this.#inbox?.post();
+  }
+
+  /** A supervisor is at its end. */
+  #exit(draft: Draft): void {
+    const exit = this.collector.exit;
+    this.collector.exit = undefined;
+    if (exit === undefined) return;
+    draft.outcome = exit.text;
+    if (this.supervisor !== undefined) {
+      const failure = { reason: 'supervisor' as const, message: exit.text, at: this.host.clock.now() };
+      report(this, draft, { how: exit.how, counts: true, ...(exit.how === 'failed' ? { failure } : {}) });
+    }
+    this.#goDown(draft);
+  }
+
+  /** Takes nothing more, because its supervisor says so; activities are told to end and have `graceMs` for it. Undefined when none runs. */
+  quiet(graceMs: number): Promise<void> | undefined {
+    if (this.status !== 'active' || this.#leaving) return undefined;
+    this.#leaving = true;
+    return this.host.operations.halt(this.#operations?.values() ?? [], graceMs);
+  }
+
+  /** Goes down after `quiet`. Resolves once that is durable. */
+  leave(): Promise<void> {
+    if (!this.gone && this.status === 'active') this.#goDown(this.draft());
+    return this.#left();
+  }
+
+  /** It makes no progress: as if a turn had failed. */
+  failHung(error: StatewardenError): void {
+    if (this.status !== 'active' || this.#leaving || this.gone || this.collector.inTurn) return;
+    const draft = this.draft();
+    recordFailure(this, draft, { hung: true }, error, false);
+    this.#goDown(draft);
+  }
+
+  /** Resolves when it has left memory. */
+  #left(): Promise<void> {
+    if (this.gone) return Promise.resolve();
+    return new Promise((resolve) => this.host.whenGone(this, resolve));
+  }
+
+  /** Starts over, as new, after its end. */
+  beginAnew(input: unknown): void {
+    this.draft().status = 'active';
+    this.draft().outcome = 'null';
+    this.begin(input, false);
+  }
+
+  /** Its supervisor has it up again. */
+  resumed(): void {
+    const draft = this.draft();
+    draft.status = 'active';
+    draft.outcome = 'null';
   }
 
   /** Senders that still wait are told; what is left in the mailbox becomes dead letters with the commit of the end. */
@@ -536,9 +722,10 @@ export class Agent {
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
-    this.#whenFree(() =>
-      this.#turn(`action ${name} failed`, event, undefined, (root, error) => failRoot(root, name, error), this.root, thrown),
-    );
+    this.#whenFree(() => {
+      if (this.supervisor !== undefined) this.#open({ action: true });
+      this.#turn(`action ${name} failed`, event, undefined, (root, error) => failRoot(root, name, error), this.root, thrown);
+    });
   }
 
   /** A named action was run: strike it from the record with the next commit. */
@@ -583,7 +770,8 @@ export class Agent {
 
   #toCommit(draft: Draft, snapshot: AnyMachineSnapshot): AgentCommit {
     const { sequenceNumber } = this;
-    let due = draft.checkpoint || (draft.turns > 0 && draft.hasEffects) || draft.snapshots !== undefined;
+    if (this.#broken) return this.#toBrokenCommit(draft);
+    let due = draft.checkpoint || (draft.turns > 0 && draft.hasEffects && !this.registration.isSupervisor) || draft.snapshots !== undefined;
     due &&= sequenceNumber > this.checkpointSequenceNumber || draft.turns > 0 || draft.checkpoint;
     const checkpoint = due ? this.#checkpoint(sequenceNumber) : undefined;
     const effects = draft.effects?.map(({ record, context }): EffectRecord => {
@@ -593,17 +781,43 @@ export class Agent {
     this.#effectsOpen += effects?.length ?? 0;
     const state = JSON.stringify(snapshot.value);
     // An agent that has ended stays busy until its last named actions are settled.
-    const busy = this.#effectsOpen > 0 || (this.#ephemerals?.size ?? 0) > 0 || this.#runsOperations();
+    const busy =
+      (this.registration.isSupervisor && this.status === 'active') ||
+      this.#effectsOpen > 0 ||
+      (this.#ephemerals?.size ?? 0) > 0 ||
+      this.#runsOperations();
     return draft.toCommit({
       key: this.key,
       id: this.id,
-      fence: this.#fence,
+      fence: this.fence,
       at: this.host.clock.now(),
       sequenceNumber,
       checkpoint,
       effects,
       state: state === this.#state ? undefined : (this.#state = state),
       busy: busy === this.#busy ? undefined : (this.#busy = busy),
+    });
+  }
+
+  /** The last commit of an agent whose live actors are broken. Whoever brings it back finds its open operations by the ledger. */
+  #toBrokenCommit(draft: Draft): AgentCommit {
+    const effects = draft.effects?.map(({ record, context }): EffectRecord => ({
+      ...record,
+      context: encode(asData(context, this.root), 'context'),
+    }));
+    this.#effectsOpen += effects?.length ?? 0;
+    const { key, id, sequenceNumber } = this;
+    const at = this.host.clock.now();
+    return draft.toCommit({
+      key,
+      id,
+      fence: this.fence,
+      at,
+      sequenceNumber,
+      checkpoint: draft.kept,
+      effects,
+      state: undefined,
+      busy: false,
     });
   }
 
@@ -656,6 +870,11 @@ export class Agent {
   #finish(): void {
     this.gone = true;
     this.collector.endEphemerals();
+    if (this.status === 'suspended') {
+      this.host.suspended(this);
+      this.#observers?.dropped(suspendedError(this.id));
+      return;
+    }
     this.host.ended(this);
     this.#observers?.ended(this);
   }
@@ -675,6 +894,12 @@ export class Agent {
     this.#durability?.lost(error);
     this.host.dropped(this, error, told);
     this.#observers?.dropped(error);
+  }
+
+  /** Resolves when all that it has to write is durable. */
+  whenCommitted(): Promise<void> {
+    if (this.#draft === undefined && this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => this.draft().awaitCommit(resolve, reject));
   }
 
   /** Resolves when a turn is durable. */
@@ -716,6 +941,11 @@ export class Agent {
       (this.#observers?.size ?? 0) === 0 &&
       (this.#inbox?.length ?? 0) === 0
     );
+  }
+
+  /** Its last state, encoded, as the store shows it. */
+  get stateText(): string | undefined {
+    return this.#state;
   }
 
   /** The error it ended with. */

@@ -4,11 +4,21 @@
  */
 
 import type { AnyActorLogic, AnyActorRef, EventObject } from 'xstate';
-import { encode } from '../core/codec.js';
+import { encode, encodeThrown } from '../core/codec.js';
 import { checksum } from '../core/checksum.js';
 import { BadEventError } from '../core/errors.js';
 import type { TimerRecord } from '../persistence/store.js';
-import { isEphemeral, replyType, spawnType, tellType, type ReplyParams, type SpawnParams, type TellParams } from './actions.js';
+import {
+  commandType,
+  isEphemeral,
+  replyType,
+  spawnType,
+  tellType,
+  type CommandParams,
+  type ReplyParams,
+  type SpawnParams,
+  type TellParams,
+} from './actions.js';
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
@@ -43,6 +53,10 @@ export class Collector implements TurnSink {
   eventText: string | undefined;
   /** Open operations read from the store, by path, while the agent is restored. */
   restoring: Map<string, Operation['record']> | undefined;
+  /** A child ended in error since this was looked at last. */
+  childFailed = false;
+  /** A supervisor has come to its end in this turn. */
+  exit: CommandParams['exit'];
 
   constructor(agent: Agent) {
     this.#agent = agent;
@@ -50,6 +64,10 @@ export class Collector implements TurnSink {
 
   get #draft(): Draft {
     return this.#agent.draft();
+  }
+
+  childErred(): void {
+    this.childFailed = true;
   }
 
   nextActorNumber(): number {
@@ -97,6 +115,12 @@ export class Collector implements TurnSink {
       case spawnType:
         this.#spawn(action.params as SpawnParams);
         return;
+      case commandType: {
+        const { commands, exit } = action.params as CommandParams;
+        if (commands.length > 0) this.#draft.releases.push(() => this.#agent.host.supervise(this.#agent, commands));
+        this.exit = exit;
+        return;
+      }
     }
     const { exec } = action;
     if (exec === undefined) return;
@@ -162,6 +186,20 @@ export class Collector implements TurnSink {
       { to: decodeURIComponent(address.slice(separator + 1)), event, messageId: `answer ${operation}`, replyTo: undefined },
       answerType,
     );
+  }
+
+  /** Whoever asked is told that there will be no answer. */
+  refuse(address: string, error: Error): void {
+    const agent = this.#agent;
+    if (!address.startsWith('agent:')) {
+      this.#draft.releases.push(() => agent.host.refuse(address, error));
+      return;
+    }
+    const separator = address.indexOf(' ');
+    const operation = decodeURIComponent(address.slice(6, separator));
+    const event = `{"type":"${answerType}","operation":${JSON.stringify(operation)},"error":${encodeThrown(error)}}`;
+    const to = decodeURIComponent(address.slice(separator + 1));
+    this.#send({ to, event, messageId: `answer ${operation}`, replyTo: undefined }, answerType);
   }
 
   #spawn({ kind, id, input }: SpawnParams): void {

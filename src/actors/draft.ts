@@ -53,6 +53,15 @@ export interface DraftMark {
   readonly spawns: number;
 }
 
+/** How a draft stood before a turn of a supervised agent, so that a turn which fails is undone whole. */
+interface Before {
+  readonly counts: DraftMark;
+  readonly taken: number;
+  readonly marks: number;
+  /** Timers and operations as they were, by what the turn has changed. */
+  readonly undo: (() => void)[];
+}
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Draft {
@@ -77,6 +86,10 @@ export class Draft {
   deadLetters: Omit<DeadLetter, 'position'>[] | undefined;
   /** Snapshots after each turn, kept only when somebody watches. */
   snapshots: unknown[] | undefined;
+  suspect: string | undefined;
+  /** A checkpoint that was due before the turn under way; after a turn that failed there is no other. */
+  kept: CheckpointRecord | undefined;
+  #before: Before | undefined;
 
   /** Two places for each turn: when it was taken, counted from `#since`, or -1; and its text. Let go once they are a segment. */
   #log: unknown[] = [];
@@ -176,15 +189,60 @@ export class Draft {
   }
 
   setTimer(timer: TimerRecord): void {
-    (this.timers ??= new Map()).set(timer.id, timer);
+    this.timers ??= new Map();
+    this.#change(this.timers, timer.id, timer);
   }
 
   clearTimer(id: string): void {
-    (this.timers ??= new Map()).set(id, undefined);
+    this.timers ??= new Map();
+    this.#change(this.timers, id, undefined);
   }
 
   setOperation(operation: OperationRecord): void {
-    (this.operations ??= new Map()).set(operation.id, operation);
+    this.operations ??= new Map();
+    this.#change(this.operations, operation.id, operation);
+  }
+
+  #change<T>(records: Map<string, T>, id: string, record: T): void {
+    if (this.#before !== undefined) {
+      const had = records.has(id);
+      const old = records.get(id) as T;
+      this.#before.undo.push(() => void (had ? records.set(id, old) : records.delete(id)));
+    }
+    records.set(id, record);
+  }
+
+  /** A turn begins that may have to be undone. */
+  remember(): void {
+    const counts = {
+      releases: this.releases.length,
+      effects: this.effects?.length ?? 0,
+      messages: this.messages?.length ?? 0,
+      spawns: this.spawns?.length ?? 0,
+    };
+    this.#before = { counts, taken: this.taken?.length ?? 0, marks: this.marks?.length ?? 0, undo: [] };
+  }
+
+  /** It has ended well. */
+  forget(): void {
+    this.#before = undefined;
+  }
+
+  /** The last turn is none. */
+  takeBackTurn(): void {
+    this.#log.length -= 2;
+    this.turns -= 1;
+  }
+
+  /** Takes everything back that the turn has asked for since `remember`. */
+  undoTurn(): void {
+    const before = this.#before;
+    this.#before = undefined;
+    if (before === undefined) return;
+    this.undo(before.counts);
+    this.taken?.splice(before.taken);
+    this.marks?.splice(before.marks);
+    for (const undo of before.undo.reverse()) undo();
   }
 
   /** Undefined for a draft without effects. */
@@ -209,7 +267,7 @@ export class Draft {
 
   /** Whether anything leaves the agent, so that a checkpoint is due. */
   get hasEffects(): boolean {
-    return this.releases.length > 0 || this.messages !== undefined || this.spawns !== undefined;
+    return this.releases.length > 0 || (this.messages?.length ?? 0) > 0 || (this.spawns?.length ?? 0) > 0;
   }
 
   /** Nothing to write: only releases, if any. */
@@ -254,6 +312,7 @@ export class Draft {
     if (this.create !== undefined) commit.create = this.create;
     if (this.status !== undefined) commit.status = this.status;
     if (this.outcome !== undefined) commit.outcome = this.outcome;
+    if (this.suspect !== undefined) commit.suspect = this.suspect;
     if (rest.state !== undefined) commit.state = rest.state;
     if (rest.busy !== undefined) commit.busy = rest.busy;
     if (rest.checkpoint !== undefined) commit.checkpoint = rest.checkpoint;

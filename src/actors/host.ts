@@ -22,6 +22,12 @@ export interface AgentHost {
   /** Where turns are written for somebody who watches them. */
   readonly pulse: TurnPulse | undefined;
   readonly mailboxCap: number;
+  /** So often a supervised agent's turn for one event may fail before the event is a dead letter. */
+  readonly maxDeliveries: number;
+  /** A turn that lasts longer is worth an event. */
+  readonly slowTurnMs: number;
+  /** Uniform in [0, 1). */
+  chance(): number;
   /** Somebody listens to runtime events: only then are they made. */
   readonly observed: boolean;
   tell(event: WithoutTime<RuntimeEvent>): void;
@@ -31,12 +37,20 @@ export interface AgentHost {
   armTimer(agent: number, timer: string, dueAt: number): void;
   /** Hands an answer to a question asked by code. */
   answer(address: string, value: unknown): void;
+  /** There will be none. */
+  refuse(address: string, error: Error): void;
   /** A message of a durable commit, and what became of it; undefined when the store's reply was lost. */
   routed(message: MessageRecord, outcome: PostOutcome | undefined): void;
   spawned(record: AgentRecord | undefined, id: string): void;
   /** An event for an agent that is not resident any more. */
   redirect(agentId: string, target: string, event: EventObject): void;
   ended(agent: Agent): void;
+  /** Calls back when the agent has left memory. */
+  whenGone(agent: Agent, callback: () => void): void;
+  /** It is down, durably, until its supervisor says otherwise. */
+  suspended(agent: Agent): void;
+  /** A supervisor, whose state is durable, wants things done. */
+  supervise(agent: Agent, commands: readonly unknown[]): void;
   /** The agent left memory without its uncommitted turns; `told` when somebody who waited for them was told why. */
   dropped(agent: Agent, error: StatewardenError, told: boolean): void;
   /** The id turned out to be in use when the agent was to be made. */

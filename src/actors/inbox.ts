@@ -6,6 +6,8 @@ interface WaitingTurn {
   readonly run: () => void;
   /** Told why it will not run; absent for what comes again by itself: mail, timers, activities. */
   readonly abandon: ((error: StatewardenError) => void) | undefined;
+  /** Puts what it was to take into the agent's mailbox; absent for what comes again by itself. */
+  readonly post: (() => void) | undefined;
 }
 
 export class Inbox {
@@ -16,8 +18,15 @@ export class Inbox {
     return this.#waiting.length;
   }
 
-  add(run: () => void, abandon?: (error: StatewardenError) => void): void {
-    this.#waiting.push({ run, abandon });
+  add(run: () => void, abandon?: (error: StatewardenError) => void, post?: () => void): void {
+    this.#waiting.push({ run, abandon, post });
+  }
+
+  /** The agent goes down: what only this memory has goes to the mailbox, in order. */
+  post(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { post } of waiting) post?.();
   }
 
   /** Runs what waits for as long as it may. A turn that asks for this while it runs changes nothing. */

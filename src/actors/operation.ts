@@ -33,4 +33,6 @@ export interface OperationRunner {
   /** Begins, or goes on after a restart: `record.attempts` have failed and `record.nextRetryAt` may lie ahead. */
   start(agent: Agent, operation: Operation, resumed: boolean): void;
   cancel(operation: Operation): void;
+  /** Tells those that run to end, and resolves once they have, after `graceMs` at the latest. Undefined when none runs. Their outcomes are nobody's. */
+  halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined;
 }

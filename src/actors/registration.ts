@@ -41,10 +41,17 @@ export interface Registration {
   readonly checkpoints: ResolvedPolicy;
   readonly timers: TimerPolicy;
   readonly migrations: NonNullable<KindDefinition['migrations']>;
+  /** Of our own making: a function of state and event, so that its turns may be run again after they were seen. It stays in memory. */
+  readonly isSupervisor: boolean;
 }
 
 /** @throws BadInputError, UnsupportedMachineError */
-export function register(kind: string, definition: KindDefinition, checkpoints: CheckpointPolicy | undefined): Registration {
+export function register(
+  kind: string,
+  definition: KindDefinition,
+  checkpoints: CheckpointPolicy | undefined,
+  isSupervisor = false,
+): Registration {
   const { machine, version } = (definition as KindDefinition | undefined) ?? ({} as KindDefinition);
   checkMachine(kind, machine);
   if (!Number.isSafeInteger(version) || version < 1) {
@@ -74,6 +81,7 @@ export function register(kind: string, definition: KindDefinition, checkpoints: 
     checkpoints: resolvePolicy(definition.checkpoints ?? checkpoints, `agents.${kind}.checkpoints`),
     timers,
     migrations: definition.migrations ?? {},
+    isSupervisor,
   };
 }
 

@@ -42,7 +42,7 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
     data === undefined || checkpoint === undefined ? undefined : fitting(record.id, data.snapshot, checkpoint, registration, machines);
 
   const agent = new Agent(host, registration, { ...record, sequenceNumber: base }, record.busy);
-  agent.status = record.status === 'parked' ? 'active' : record.status;
+  agent.status = record.status === 'parked' || record.status === 'suspended' ? 'active' : record.status;
   agent.marks.remember(loaded.marks, loaded.marksComplete);
   if (checkpoint === undefined && entries.length === 0) {
     agent.begin(loaded.input === undefined ? undefined : decode(loaded.input), false);
@@ -70,10 +70,25 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   for (const timer of loaded.timers) agent.timers.set(timer.id, timer);
   agent.restored(checkpoint, tailBytes, loaded.effects.length);
   if (record.status === 'parked') agent.unpark();
+  if (record.status === 'suspended') agent.resumed();
   if (loaded.downSince !== undefined) shiftTimers(agent, loaded.timers, loaded.downSince);
   resume(agent, loaded);
   failpoint('restore:end');
   return { agent, replayedTurns: entries.length };
+}
+
+/** Starts an agent over that has ended: a turn like its first, after all others. */
+export function startAnew(
+  host: AgentHost,
+  registration: Registration,
+  { record, marks, marksComplete }: LoadedAgent,
+  input: unknown,
+): Agent {
+  const agent = new Agent(host, registration, record, false);
+  agent.marks.remember(marks, marksComplete);
+  agent.checkpointSequenceNumber = record.checkpointSequenceNumber;
+  agent.beginAnew(input);
+  return agent;
 }
 
 /** Everything that was under way goes on: activities, named actions, timers, mail. */

@@ -58,6 +58,8 @@ export interface TurnSink {
   ephemeralEnded(end: () => void): void;
   /** Something a callback or observable does that must wait for the commit. */
   ephemeralEffect(run: () => void): void;
+  /** A child machine ended in error. */
+  childErred(): void;
   /** A child has another context than before; what a child is given counts as such. */
   contextChanged(path: string, before: object, after: object): void;
   /** Whether a turn runs now: then sends are delivered at once. */
@@ -268,6 +270,7 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
       const next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
       const { children, context } = snapshot as { readonly children: unknown; readonly context: object };
       if (next.children !== children) refuseInlineChildren(next, machine.id);
+      if (next.status === 'error' && isChild(scope)) sinkIn(scope).childErred();
       if (next.context !== context && isChild(scope)) sinkIn(scope).contextChanged(pathTo(scope.self), context, next.context as object);
       return next;
     },

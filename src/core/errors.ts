@@ -114,6 +114,30 @@ export class AgentStoppedError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** The agent is down: its supervisor has not brought it back yet, or will not. */
+export class AgentSuspendedError extends StatewardenError {
+  readonly code = 'AGENT_SUSPENDED';
+  readonly disposition = retry;
+}
+
+/** The agent took no turn for longer than its `heartbeatMs`, although it had work under way. */
+export class HungAgentError extends StatewardenError {
+  readonly code = 'HUNG_AGENT';
+  readonly disposition = retry;
+}
+
+/** A supervisor could not do what it was asked to; `reason` says why. */
+export class SupervisionError extends StatewardenError {
+  readonly code = 'SUPERVISION';
+  readonly disposition = terminal;
+  readonly reason: string;
+
+  constructor(message: string, details: ErrorDetails & { readonly reason: string }) {
+    super(message, details);
+    this.reason = details.reason;
+  }
+}
+
 /** No agent could take the event; it is kept among the dead letters. */
 export class DeadLetterError extends StatewardenError {
   readonly code = 'DEAD_LETTER';

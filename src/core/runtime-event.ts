@@ -57,6 +57,27 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly status: 'done' | 'error' | 'stopped';
       readonly error?: Error;
     }
+  | {
+      /** A supervised agent's turn failed, or it hung; its supervisor decides. */
+      readonly type: 'failed';
+      readonly agentId: string;
+      readonly kind: string;
+      readonly reason: string;
+      readonly error: Error;
+    }
+  /** It is down, durably. */
+  | { readonly type: 'suspended'; readonly agentId: string; readonly kind: string }
+  /** Its supervisor has it up again; `durationMs`: to bring it back. */
+  | {
+      readonly type: 'restarted';
+      readonly agentId: string;
+      readonly kind: string;
+      readonly supervisor: string;
+      readonly durationMs: number;
+    }
+  /** `exit`: why, as in `tree()`. */
+  | { readonly type: 'supervisor-ended'; readonly agentId: string; readonly exit: string }
+  | { readonly type: 'slow-turn'; readonly agentId: string; readonly kind: string; readonly event: string; readonly durationMs: number }
   | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }
   | { readonly type: 'lease-lost'; readonly agentId: string; readonly kind: string }
   | { readonly type: 'dead-letter'; readonly to: string; readonly event: string; readonly reason: string }

@@ -38,6 +38,8 @@ interface Run {
   abort: ((reason: Error) => void) | undefined;
   timer: TimerHandle;
   startedAt: number;
+  /** Told when the attempt that runs has ended, whatever came of it. */
+  ended?: () => void;
 }
 
 type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
@@ -176,6 +178,30 @@ export class Runner implements OperationRunner {
     }
   }
 
+  halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined {
+    const ends: Promise<void>[] = [];
+    for (const operation of operations) {
+      const run = this.#runs.get(operation);
+      if (run === undefined) continue;
+      this.#forget(run);
+      if (run.abort === undefined) continue;
+      ends.push(new Promise((resolve) => (run.ended = resolve)));
+      run.abort(
+        new CancelledError(`activity "${run.activity.name}" was told to end: its agent goes down`, {
+          hint: 'It is run again, with the same idempotency key, when the agent comes back.',
+        }),
+      );
+    }
+    if (ends.length === 0) return undefined;
+    const { clock } = this.#options;
+    let handle: TimerHandle;
+    const late = new Promise<void>((resolve) => {
+      if (graceMs !== Infinity) handle = clock.setTimeout(resolve, graceMs);
+    });
+    const all = Promise.all(ends).then(() => undefined);
+    return Promise.race([all, late]).finally(() => clock.clearTimeout(handle));
+  }
+
   async #attempt(run: Run): Promise<void> {
     const { clock } = this.#options;
     const { agent, operation, activity } = run;
@@ -216,6 +242,7 @@ export class Runner implements OperationRunner {
       outcome = { ok: false, error };
     }
     failpoint('activity:end');
+    run.ended?.();
     this.#leaveLane(run);
     if (!this.#runs.has(operation) || run.abort !== abort) return; // cancelled meanwhile
     run.abort = undefined;

@@ -13,8 +13,11 @@
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
 export type AgentKey = number;
 
-/** `parked`: the machine registered now cannot take its checkpoint. `stopped`, `done`, `error` are final. */
-export type AgentStatus = 'active' | 'done' | 'error' | 'stopped' | 'parked';
+/**
+ * `parked`: the machine registered now cannot take its checkpoint. `suspended`: its supervisor has it down, its mail waits. `stopped`, `done`, `error` are final,
+ * unless a supervisor starts the agent anew.
+ */
+export type AgentStatus = 'active' | 'done' | 'error' | 'stopped' | 'parked' | 'suspended';
 
 export interface StoreCapabilities {
   /** Survives the death of the process. */
@@ -45,7 +48,11 @@ export interface AgentRecord {
   readonly checkpointSequenceNumber: number;
   /** Must be resident to make progress: activities in flight, running ephemeral children, unsettled effects. */
   readonly busy: boolean;
-  /** Encoded output (`done`) or error (`error`, `parked`: why). */
+  /** Id of the supervisor that it is a child of. */
+  readonly supervisor: string | undefined;
+  /** The event whose turn failed last, and how often it did; encoded. */
+  readonly suspect: string | undefined;
+  /** Encoded output (`done`) or error (`error`, `parked`, `suspended`: why). */
   readonly outcome: string | undefined;
   /** State value for people and lists, for example `{"working":"reading"}`; encoded. */
   readonly state: string | undefined;
@@ -148,6 +155,8 @@ export interface DeadLetter {
   readonly event: string;
   readonly from: string | undefined;
   readonly reason: string;
+  /** What its turn failed with, and where the agent stood; encoded. Undefined when no turn was tried. */
+  readonly details?: string | undefined;
   readonly at: number;
 }
 
@@ -171,7 +180,12 @@ export interface AgentCommit {
   readonly sequenceNumber: number;
   readonly at: number;
   /** First commit of a new agent: `key` is new, `expected` is 0, `fence` is 1, the owner is this node. */
-  readonly create?: { readonly kind: string; readonly version: number; readonly input: string | undefined };
+  readonly create?: {
+    readonly kind: string;
+    readonly version: number;
+    readonly input: string | undefined;
+    readonly supervisor?: string | undefined;
+  };
   /**
    * Set when they changed. `outcome` and `state` belong to `status`. With a final status, whatever is left in the agent's
    * mailbox (beyond `taken`) becomes dead letters, `agent-ended`, in the same commit.
@@ -180,6 +194,7 @@ export interface AgentCommit {
   readonly outcome?: string;
   readonly state?: string;
   readonly busy?: boolean;
+  readonly suspect?: string;
   readonly segment?: JournalSegment;
   readonly checkpoint?: CheckpointRecord;
   /** Upserts by id, after `timersCleared`. */

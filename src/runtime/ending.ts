@@ -50,6 +50,7 @@ export async function endingOf(node: Node, id: string, { clock, signal, refusePa
           if (presence?.where === 'parked') throw presence.error;
           break;
         }
+        case 'suspended':
         case 'active':
       }
       // Held by this node: its end is told. Held by another one, or by nobody, or parked: only looking again shows it.

@@ -12,7 +12,7 @@ import { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
 import { register, type Registration } from '../actors/registration.js';
-import { restore } from '../actors/restore.js';
+import { restore, startAnew } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
@@ -23,6 +23,7 @@ import {
   RuntimeClosedError,
   SnapshotVersionError,
   StatewardenError,
+  SupervisionError,
   UnknownKindError,
 } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
@@ -40,11 +41,14 @@ import type { ResolvedOptions } from './options.js';
 import type { Presence } from './presence.js';
 import { Residents } from './residents.js';
 import { Strikes } from './strikes.js';
+import { Supervision, type SupervisionHost } from './supervision.js';
+import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
+import type { Command } from '../supervisor/state.js';
 
 const keysPerNode = 2 ** 32;
 const recoveryPage = 2_000;
 
-export class Node implements AgentHost {
+export class Node implements AgentHost, SupervisionHost {
   readonly clock: Clock;
   readonly startedAt: number;
   uses = 0;
@@ -52,6 +56,9 @@ export class Node implements AgentHost {
   readonly operations: Runner;
   readonly uncommittedTurns: number;
   readonly mailboxCap: number;
+  readonly maxDeliveries: number;
+  readonly slowTurnMs: number;
+  readonly supervision: Supervision;
   readonly pulse: TurnPulse | undefined;
   readonly store: OpenedStore;
   readonly events = new Subject<RuntimeEvent>();
@@ -62,6 +69,8 @@ export class Node implements AgentHost {
   readonly #spawning = new Map<string, Promise<AgentRecord | undefined>>();
   /** Agents that are being made, and whom to tell of an older one with the same id. */
   readonly #older = new Map<Agent, (record: AgentRecord) => void>();
+  /** Agents that their supervisors bring up: only they leave their rest. */
+  readonly #rising = new Set<string>();
   readonly #strikes = new Strikes();
   readonly answers: Answers;
   readonly ends = new Ends();
@@ -82,6 +91,9 @@ export class Node implements AgentHost {
     this.startedAt = options.clock.now();
     this.uncommittedTurns = options.limits.uncommittedTurns;
     this.mailboxCap = options.limits.mailbox;
+    this.maxDeliveries = options.limits.maxDeliveries;
+    this.slowTurnMs = options.limits.slowTurnMs;
+    this.supervision = new Supervision(this);
     this.pulse = store.watchTurns === undefined || options.limits.turnMs === Infinity ? undefined : new TurnPulse();
     this.#nextKey = store.node * keysPerNode + 1;
     this.#registrations = registrations;
@@ -121,7 +133,14 @@ export class Node implements AgentHost {
 
   /** @throws BadInputError, UnsupportedMachineError for kinds that cannot be registered; nothing is opened yet. */
   static check(options: ResolvedOptions): ReadonlyMap<string, Registration> {
-    return new Map(Object.entries(options.agents).map(([kind, definition]) => [kind, register(kind, definition, options.checkpoints)]));
+    const registrations = Object.entries(options.agents).map(([kind, definition]) => {
+      if (kind.startsWith('statewarden.')) {
+        throw new BadInputError(`agents.${kind}: names that begin with "statewarden." are reserved`, { hint: 'Name the kind otherwise.' });
+      }
+      return register(kind, definition, options.checkpoints);
+    });
+    registrations.push(register(supervisorKind, { machine: supervisorMachine, version: 1 }, undefined, true));
+    return new Map(registrations.map((registration) => [registration.kind, registration]));
   }
 
   get isOpen(): boolean {
@@ -182,6 +201,9 @@ export class Node implements AgentHost {
   presence(idOrKey: string | number): Promise<Presence> {
     const agent = this.#residents.get(idOrKey);
     if (agent?.status === 'active') return Promise.resolve({ where: 'here', agent });
+    if (agent?.status === 'suspended' && !agent.gone) {
+      return new Promise<void>((resolve) => this.supervision.whenGone(agent, resolve)).then(() => this.presence(idOrKey));
+    }
     const known = this.#loader.underWay(idOrKey);
     if (known !== undefined) return known;
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -198,6 +220,7 @@ export class Node implements AgentHost {
     if (outcome.outcome === 'owned') return { where: 'elsewhere', record, node: outcome.node };
     const ended = record.status === 'done' || record.status === 'error' || record.status === 'stopped';
     if (ended && !record.busy) return { where: 'ended', record, loaded: outcome };
+    if (record.status === 'suspended' && !this.#rising.has(record.id)) return { where: 'suspended', record };
     const struck = this.#strikes.reason(record.id);
     if (struck !== undefined) return { where: 'parked', record, error: struck };
     const here = this.#residents.get(record.key);
@@ -218,6 +241,7 @@ export class Node implements AgentHost {
     try {
       const { agent, replayedTurns } = restore(this, registration, outcome, this.#machines);
       this.#residents.add(agent);
+      if (registration.isSupervisor) this.supervision.restored(agent);
       if (this.observed) this.tell({ ...told, replayedTurns, durationMs: this.clock.elapsed() - started, outcome: 'resumed' });
       return ended ? { where: 'ended', record, loaded: outcome } : { where: 'here', agent };
     } catch (thrown) {
@@ -250,6 +274,67 @@ export class Node implements AgentHost {
 
   /** Makes an agent, or finds the one that has the id. @throws KindConflictError */
   async spawn(kind: string, id: string, input: unknown): Promise<void> {
+    await this.make(kind, id, input, undefined);
+  }
+
+  /** The kinds that children may be of. */
+  get kinds(): ReadonlySet<string> {
+    return new Set([...this.#registrations.keys()].filter((kind) => kind !== supervisorKind));
+  }
+
+  registration(kind: string): Registration | undefined {
+    return this.#registrations.get(kind);
+  }
+
+  async bringUp(id: string, input: unknown): Promise<void> {
+    this.assertOpen();
+    this.#rising.add(id);
+    try {
+      const presence = await this.presence(id);
+      switch (presence.where) {
+        case 'here':
+          // Durable before it is said to be up.
+          await presence.agent.whenCommitted();
+          return;
+        case 'ended': {
+          const { record, loaded } = presence;
+          const registration = this.#registrations.get(record.kind);
+          if (registration === undefined) throw this.#unknownKind(record.kind);
+          const [outcome] = await this.store.load([record.key]);
+          const current = outcome?.outcome === 'loaded' ? outcome : loaded;
+          if (current === undefined) throw this.#unknownKind(record.kind);
+          const agent = startAnew(this, registration, current, input);
+          this.#residents.add(agent);
+          await agent.whenDurable(agent.sequenceNumber);
+          return;
+        }
+        case 'parked':
+          throw presence.error;
+        default:
+          throw new SupervisionError(`agent "${id}" cannot be brought up: it is ${presence.where}`, {
+            reason: presence.where,
+            hint: 'A supervisor runs its children in its own process.',
+          });
+      }
+    } finally {
+      this.#rising.delete(id);
+    }
+  }
+
+  async bury(id: string): Promise<void> {
+    const [outcome] = await this.store.load([id]);
+    if (outcome?.outcome !== 'loaded' || outcome.record.status !== 'suspended') return;
+    const { key, fence, sequenceNumber, outcome: why } = outcome.record;
+    const failed = why !== undefined && why !== 'null' && outcome.record.kind !== supervisorKind;
+    const status = failed ? 'error' : 'stopped';
+    await this.store.commit([
+      { key, id, fence, expected: sequenceNumber, sequenceNumber, at: this.clock.now(), status, timersCleared: 'all' },
+    ]);
+    this.ends.wake(id, undefined);
+  }
+
+  /** Makes an agent; resolves to the record of an older one with the id, if there is one. @throws KindConflictError */
+  async make(kind: string, id: string, input: unknown, supervisor: string | undefined): Promise<AgentRecord | undefined> {
     this.assertOpen();
     const { key } = this.newAgent(kind, id);
     const registration = this.#registrations.get(kind) as Registration;
@@ -261,7 +346,7 @@ export class Node implements AgentHost {
       this.#assertKind(id, kind, record?.kind ?? this.#residents.get(id)?.kind ?? kind);
     } else if (known !== undefined) this.#assertKind(id, kind, known.kind);
     else {
-      const made = this.#make(registration, key, id, input);
+      const made = this.#make(registration, key, id, input, supervisor);
       this.#spawning.set(id, made);
       try {
         record = await made;
@@ -270,12 +355,20 @@ export class Node implements AgentHost {
         this.#sweep();
       }
       if (record !== undefined) this.#assertKind(id, kind, record.kind);
+      return record;
     }
+    return record ?? (await this.store.lookup([id]))[0];
   }
 
   /** Resolves to the record of an older agent with that id, or to undefined when the new one is durable. */
-  async #make(registration: Registration, key: number, id: string, input: unknown): Promise<AgentRecord | undefined> {
-    const agent = new Agent(this, registration, { key, id, fence: 1, sequenceNumber: 0 }, false);
+  async #make(
+    registration: Registration,
+    key: number,
+    id: string,
+    input: unknown,
+    supervisor: string | undefined,
+  ): Promise<AgentRecord | undefined> {
+    const agent = new Agent(this, registration, { key, id, fence: 1, sequenceNumber: 0, supervisor }, false);
     this.#residents.add(agent);
     const older = new Promise<AgentRecord>((resolve) => this.#older.set(agent, resolve));
     try {
@@ -338,6 +431,39 @@ export class Node implements AgentHost {
     this.answers.answer(address, value);
   }
 
+  refuse(address: string, error: Error): void {
+    this.answers.fail(address, error);
+  }
+
+  chance(): number {
+    return this.#options.random.next();
+  }
+
+  supervise(agent: Agent, commands: readonly unknown[]): void {
+    this.supervision.carryOut(agent, commands as readonly Command[]);
+  }
+
+  whenGone(agent: Agent, callback: () => void): void {
+    this.supervision.whenGone(agent, callback);
+  }
+
+  suspended(agent: Agent): void {
+    this.#residents.remove(agent);
+    this.#strikes.forgive(agent.id);
+    this.tell({ type: 'suspended', agentId: agent.id, kind: agent.kind });
+    this.supervision.suspended(agent);
+    this.ends.wake(agent.id, undefined);
+  }
+
+  restarted(agentId: string, supervisor: string, durationMs: number): void {
+    const kind = this.#residents.get(agentId)?.kind ?? '';
+    this.tell({ type: 'restarted', agentId, kind, supervisor, durationMs });
+  }
+
+  failed(error: unknown): void {
+    this.#background(error);
+  }
+
   redirect(agentId: string, target: string, event: EventObject): void {
     if (this.#closing !== undefined) return;
     this.presence(agentId).then(
@@ -384,6 +510,7 @@ export class Node implements AgentHost {
 
   ended(agent: Agent): void {
     this.#residents.remove(agent);
+    this.supervision.left(agent);
     this.#strikes.forgive(agent.id);
     if (this.observed) {
       const status = agent.status as 'done' | 'error' | 'stopped';
@@ -395,6 +522,7 @@ export class Node implements AgentHost {
 
   dropped(agent: Agent, error: StatewardenError, told: boolean): void {
     this.#residents.remove(agent);
+    this.supervision.left(agent);
     if (error instanceof LeaseLostError) {
       this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
       this.ends.wake(agent.id, undefined);
@@ -462,6 +590,7 @@ export class Node implements AgentHost {
 
   #halt(error: StatewardenError): void {
     this.#timers.stop();
+    this.supervision.stop();
     if (this.#heartbeat !== undefined) this.clock.clearTimeout(this.#heartbeat);
     this.operations.abandon();
     for (const agent of this.#residents.all()) agent.drop(error);

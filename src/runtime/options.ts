@@ -21,6 +21,10 @@ export interface Limits {
    * it. Only stores with a thread of their own (SQLite) can tell. Default 10,000; Infinity: never.
    */
   readonly turnMs: number;
+  /** A turn that lasts longer, in milliseconds, is told of as `slow-turn` while somebody listens to `events$`. Default 500. */
+  readonly slowTurnMs: number;
+  /** So often a supervised agent's turn for one event may fail; then the event is a dead letter and the agent goes on. Default 3. */
+  readonly maxDeliveries: number;
   /** Agents kept in memory; beyond it idle ones are passivated, least recently used first. Default 10,000. */
   readonly residentAgents: number;
 }
@@ -56,7 +60,15 @@ export interface ResolvedOptions {
   readonly logger: (...values: unknown[]) => void;
 }
 
-const defaultLimits: Limits = { eventBytes: 1_048_576, mailbox: 10_000, uncommittedTurns: 1_000, turnMs: 10_000, residentAgents: 10_000 };
+const defaultLimits: Limits = {
+  eventBytes: 1_048_576,
+  mailbox: 10_000,
+  uncommittedTurns: 1_000,
+  turnMs: 10_000,
+  slowTurnMs: 500,
+  maxDeliveries: 3,
+  residentAgents: 10_000,
+};
 
 /** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {

@@ -14,7 +14,7 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 import type { Agent } from '../actors/agent.js';
-import { agentFailed } from '../actors/agent-failure.js';
+import { agentFailed, suspendedError } from '../actors/agent-failure.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
 import {
@@ -117,6 +117,7 @@ export class Reference implements AgentRef {
           // An answer finds its way to code only within one node.
           if (replyTo !== undefined) throw this.#absent(presence);
           return this.#post(text, messageId, replyTo);
+        case 'suspended':
         case 'ended':
           return this.#post(text, messageId, replyTo);
       }
@@ -297,6 +298,7 @@ export class Reference implements AgentRef {
   }
 
   async stop(): Promise<void> {
+    if (await this.#node.supervision.stopSuspended(this.id)) return;
     const presence = await this.#present();
     if (presence.where === 'here') await presence.agent.stop();
     else if (presence.where !== 'ended') throw this.#absent(presence);
@@ -306,7 +308,8 @@ export class Reference implements AgentRef {
     for (;;) {
       this.#node.assertOpen();
       const presence = await this.#node.presence(this.id);
-      if (presence.where !== 'here' || !presence.agent.gone) return presence;
+      if (presence.where === 'suspended') await this.#node.supervision.whenUp(this.id);
+      else if (presence.where !== 'here' || !presence.agent.gone) return presence;
     }
   }
 
@@ -338,6 +341,7 @@ export class Reference implements AgentRef {
 
   #absent(presence: Presence): StatewardenError {
     if (presence.where === 'parked') return presence.error;
+    if (presence.where === 'suspended') return suspendedError(this.id);
     if (presence.where === 'elsewhere') {
       const { node, host, pid, expiresAt } = presence.node;
       return new AgentOwnedError(`agent "${this.id}" is held by node ${String(node)} (process ${String(pid)} on ${host})`, {

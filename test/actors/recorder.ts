@@ -101,6 +101,10 @@ export class Recorder implements TurnSink {
   }
   /** Paths of children whose contexts changed. */
   readonly changed = new Set<string>();
+  childErred(): void {
+    // Only failures of supervised agents look at it.
+  }
+
   contextChanged(path: string): void {
     this.changed.add(path);
   }

@@ -122,7 +122,9 @@ describe('a database file that cannot be used', () => {
       const file = shell(path);
       // As version 1 made it.
       file.exec(
-        "ALTER TABLE dead_letters DROP COLUMN message_id; UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1",
+        `ALTER TABLE dead_letters DROP COLUMN message_id; ALTER TABLE dead_letters DROP COLUMN details;
+          ALTER TABLE agents DROP COLUMN supervisor; ALTER TABLE agents DROP COLUMN suspect;
+          UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1`,
       );
       file.close();
       {
@@ -135,7 +137,7 @@ describe('a database file that cannot be used', () => {
       const row = again
         .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
         .get();
-      expect(row).to.include({ value: 2, version: 2 });
+      expect(row).to.include({ value: 3, version: 3 });
       again.close();
     }));
 

@@ -118,7 +118,7 @@ describe('the command line', () => {
     try {
       const { code, stderr } = await run(['ls', '--status', 'asleep', '--store', sample.path]);
       expect(code).to.equal(2);
-      expect(stderr).to.equal('USAGE: there is no status "asleep"\nhint: Use one of active, done, error, stopped, parked.\n');
+      expect(stderr).to.equal('USAGE: there is no status "asleep"\nhint: Use one of active, done, error, stopped, parked, suspended.\n');
     } finally {
       sample.remove();
     }

@@ -16,11 +16,12 @@ const commit = fc.record(
     expected: count,
     sequenceNumber: count,
     at: count,
-    create: fc.record({ kind: text, version: count, input: maybe(text) }),
-    status: fc.constantFrom('active', 'done', 'error', 'stopped', 'parked'),
+    create: fc.record({ kind: text, version: count, input: maybe(text), supervisor: maybe(text) }),
+    status: fc.constantFrom('active', 'done', 'error', 'stopped', 'parked', 'suspended'),
     outcome: text,
     state: text,
     busy: fc.boolean(),
+    suspect: text,
     segment: fc.record({ firstSequenceNumber: count, lastSequenceNumber: count, entries: text, checksum: count }),
     checkpoint: fc.record({ sequenceNumber: count, version: count, schema: text, data: text, checksum: count }),
     timers: list(
@@ -59,7 +60,9 @@ const commit = fc.record(
       fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), replyTo: maybe(text), acceptedAt: count }),
     ),
     spawns: list(fc.record({ key: count, id: text, kind: text, version: count, input: maybe(text) })),
-    deadLetters: list(fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), reason: text, at: count })),
+    deadLetters: list(
+      fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), reason: text, details: maybe(text), at: count }),
+    ),
   },
   { requiredKeys: ['key', 'id', 'fence', 'expected', 'sequenceNumber', 'at'], noNullPrototype: true },
 ) as fc.Arbitrary<AgentCommit>;

@@ -13,7 +13,7 @@ export interface ListOptions {
   readonly limit: number;
 }
 
-const statuses: readonly AgentStatus[] = ['active', 'done', 'error', 'stopped', 'parked'];
+const statuses: readonly AgentStatus[] = ['active', 'done', 'error', 'stopped', 'parked', 'suspended'];
 
 /** Colours of a status, wherever it is shown. */
 export const statusColours: Readonly<Record<AgentStatus, Colour>> = {
@@ -22,6 +22,7 @@ export const statusColours: Readonly<Record<AgentStatus, Colour>> = {
   error: 'red',
   stopped: 'dim',
   parked: 'yellow',
+  suspended: 'yellow',
 };
 
 /** @throws UsageError for a status that there is not. */

@@ -53,7 +53,13 @@ export function applyCommit(data: Data, node: number, commit: AgentCommit, maile
 }
 
 function newRecord(
-  { key, id, kind, version }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'>,
+  {
+    key,
+    id,
+    kind,
+    version,
+    supervisor,
+  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'> & { readonly supervisor?: string | undefined },
   { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
   owner: number | undefined,
 ): AgentRecord {
@@ -68,6 +74,8 @@ function newRecord(
     owner,
     checkpointSequenceNumber: 0,
     busy: false,
+    supervisor,
+    suspect: undefined,
     outcome: undefined,
     state: undefined,
     createdAt: at,
@@ -85,6 +93,7 @@ function writeAgent(row: AgentRow, commit: AgentCommit): void {
     outcome: commit.outcome ?? old.outcome,
     state: commit.state ?? old.state,
     busy: commit.busy ?? old.busy,
+    suspect: commit.suspect ?? old.suspect,
     updatedAt: commit.at,
   };
   if (commit.segment !== undefined) row.journal.push(commit.segment);
@@ -156,10 +165,10 @@ function deliver(data: Data, message: MessageRecord, cap: number): PostOutcome {
 
 function bury(
   data: Data,
-  { to, messageId, event, from }: Omit<DeadLetter, 'position' | 'reason' | 'at'>,
+  { to, messageId, event, from, details }: Omit<DeadLetter, 'position' | 'reason' | 'at'>,
   reason: string,
   at: number,
 ): void {
   const position = data.nextPosition();
-  data.deadLetters.set(position, { position, to, messageId, event, from, reason, at });
+  data.deadLetters.set(position, { position, to, messageId, event, from, reason, details, at });
 }

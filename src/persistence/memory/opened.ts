@@ -232,7 +232,7 @@ export class MemoryStore implements OpenedStore {
     const data = this.#open;
     const rows = [...data.agents.values()];
     const sum = (of: (row: AgentRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
-    const agents: Record<AgentStatus, number> = { active: 0, done: 0, error: 0, stopped: 0, parked: 0 };
+    const agents: Record<AgentStatus, number> = { active: 0, done: 0, error: 0, stopped: 0, parked: 0, suspended: 0 };
     for (const { record } of rows) agents[record.status] += 1;
     return {
       agents,

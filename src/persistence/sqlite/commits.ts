@@ -10,6 +10,7 @@ import type {
   AgentKey,
   AgentRecord,
   CommitOutcome,
+  DeadLetter,
   MessageRecord,
   PostOutcome,
   RedriveOutcome,
@@ -88,12 +89,15 @@ export class Commits {
     );
     this.#changes = new RowBatch(
       connection,
-      11,
-      (values) => `WITH moved (number, at, position, checkpoint, new_status, new_outcome, new_state, new_busy, agent, token, expected)
+      12,
+      (
+        values,
+      ) => `WITH moved (number, at, position, checkpoint, new_status, new_outcome, new_state, new_busy, new_suspect, agent, token, expected)
           AS (${values})
         UPDATE agents SET sequence_number = number, updated_at = at, journal = coalesce(position, journal),
           checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number), status = coalesce(new_status, status),
-          outcome = coalesce(new_outcome, outcome), state = coalesce(new_state, state), busy = coalesce(new_busy, busy)
+          outcome = coalesce(new_outcome, outcome), state = coalesce(new_state, state), busy = coalesce(new_busy, busy),
+          suspect = coalesce(new_suspect, suspect)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
     );
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
@@ -150,8 +154,8 @@ export class Commits {
       if (s.hasMail.get(position, key) === undefined) return this.#refused(key);
     }
     if (commit.create !== undefined) {
-      const { kind, version } = commit.create;
-      const { changes } = s.create.run(key, commit.id, kind, version, commit.fence, this.#node, 0, at, at);
+      const { kind, version, supervisor } = commit.create;
+      const { changes } = s.create.run(key, commit.id, kind, version, commit.fence, this.#node, 0, at, at, supervisor ?? null);
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
       if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
@@ -227,13 +231,17 @@ export class Commits {
 
   #spawn(spawn: SpawnRecord, at: number): AgentRecord {
     // Busy from the start: it has a first turn to take.
-    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, 1, at, at);
+    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, 1, at, at, null);
     if (changes !== 0 && spawn.input !== undefined) this.#s.input.run(spawn.key, spawn.input);
     return this.#record(spawn.id) as AgentRecord;
   }
 
-  #bury({ to, event, from, messageId }: Pick<MessageRecord, 'to' | 'event' | 'from' | 'messageId'>, reason: string, at: number): void {
-    this.#s.bury.run(to, event, from ?? null, reason, at, messageId ?? null);
+  #bury(
+    { to, event, from, messageId, details }: Pick<DeadLetter, 'to' | 'event' | 'from' | 'messageId' | 'details'>,
+    reason: string,
+    at: number,
+  ): void {
+    this.#s.bury.run(to, event, from ?? null, reason, at, messageId ?? null, details ?? null);
   }
 
   /** The unfenced write, inside the caller's transaction. */
@@ -306,23 +314,24 @@ function standsAlone({ create, taken, spawns, messages, status }: AgentCommit): 
 }
 
 /** Nothing of the agent's row changes but where it stands. */
-function isAdvance({ status, outcome, state, busy }: AgentCommit): boolean {
-  return status === undefined && outcome === undefined && state === undefined && busy === undefined;
+function isAdvance({ status, outcome, state, busy, suspect }: AgentCommit): boolean {
+  return status === undefined && outcome === undefined && state === undefined && busy === undefined && suspect === undefined;
 }
 
 /** What the agent's row becomes, and as what it is expected: for `advance` or `change`. */
 function moved(commit: AgentCommit, position: number | null): Value[] {
-  const { sequenceNumber, at, checkpoint, status, outcome, state, busy, key, fence, expected } = commit;
+  const { sequenceNumber, at, checkpoint, status, outcome, state, busy, suspect, key, fence, expected } = commit;
   const place = checkpoint?.sequenceNumber ?? null;
   if (isAdvance(commit)) return [sequenceNumber, at, position, place, key, fence, expected];
   const busyFlag = busy === undefined ? null : Number(busy);
-  return [sequenceNumber, at, position, place, status ?? null, outcome ?? null, state ?? null, busyFlag, key, fence, expected];
+  const parts = [status ?? null, outcome ?? null, state ?? null, busyFlag, suspect ?? null];
+  return [sequenceNumber, at, position, place, ...parts, key, fence, expected];
 }
 
 const statements = {
   hasMail: 'SELECT 1 FROM mailbox WHERE position = ? AND agent = ?',
-  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at)
-    VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?)`,
+  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at, supervisor)
+    VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?, ?)`,
   byId: 'SELECT * FROM agents WHERE id = ?',
   lastPosition: 'SELECT max(position) AS position FROM journal',
   append: `INSERT INTO journal (agent, first, last, entries, checksum, previous)
@@ -333,7 +342,7 @@ const statements = {
   advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   change: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
-    status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy)
+    status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy), suspect = coalesce(?, suspect)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   input: 'INSERT OR REPLACE INTO inputs (agent, input) VALUES (?, ?)',
   clearTimers: 'DELETE FROM timers WHERE agent = ?',
@@ -348,7 +357,7 @@ const statements = {
     SELECT ?, event, sender, 'agent-ended', ?, message_id FROM mailbox WHERE agent = ? ORDER BY position`,
   anyMail: 'SELECT 1 FROM mailbox WHERE agent = ? LIMIT 1',
   dropMail: 'DELETE FROM mailbox WHERE agent = ?',
-  bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)',
+  bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id, details) VALUES (?, ?, ?, ?, ?, ?, ?)',
   letter: 'SELECT * FROM dead_letters WHERE position = ?',
   discard: 'DELETE FROM dead_letters WHERE position = ?',
   waits: 'SELECT 1 FROM mailbox WHERE agent = ? AND message_id = ?',

@@ -214,7 +214,7 @@ export class Queries {
   }
 
   counts(): StoreCounts {
-    const agents = { active: 0, done: 0, error: 0, stopped: 0, parked: 0 };
+    const agents = { active: 0, done: 0, error: 0, stopped: 0, parked: 0, suspended: 0 };
     for (const row of this.#sql('SELECT status, count(*) AS n FROM agents GROUP BY status').all()) {
       agents[row['status'] as keyof typeof agents] = row['n'] as number;
     }

@@ -32,6 +32,8 @@ export function agentRecord(row: Row): AgentRecord {
     owner: number(row['owner']),
     checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
     busy: row['busy'] === 1,
+    supervisor: text(row['supervisor']),
+    suspect: text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
     createdAt: row['created_at'] as number,
@@ -119,6 +121,7 @@ export function deadLetter(row: Row): DeadLetter {
     event: row['event'] as string,
     from: text(row['sender']),
     reason: row['reason'] as string,
+    details: text(row['details']),
     at: row['at'] as number,
   };
 }

@@ -7,11 +7,14 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** What brings the tables of an older version to the next one, by the version they come to. */
 export const upgrades: Readonly<Record<number, string>> = {
   2: 'ALTER TABLE dead_letters ADD COLUMN message_id TEXT',
+  3: `ALTER TABLE agents ADD COLUMN supervisor TEXT;
+    ALTER TABLE agents ADD COLUMN suspect TEXT;
+    ALTER TABLE dead_letters ADD COLUMN details TEXT`,
 };
 
 export const schema = `
@@ -33,7 +36,8 @@ CREATE TABLE agents (
   sequence_number INTEGER NOT NULL, fence INTEGER NOT NULL, owner INTEGER,
   checkpoint_sequence_number INTEGER NOT NULL, busy INTEGER NOT NULL,
   journal INTEGER NOT NULL DEFAULT 0,
-  state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+  state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  supervisor TEXT, suspect TEXT
 );
 CREATE INDEX agents_busy ON agents (key) WHERE busy = 1;
 
@@ -89,7 +93,7 @@ CREATE TABLE effects (
 
 CREATE TABLE dead_letters (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
-  recipient TEXT NOT NULL, event TEXT NOT NULL, sender TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT
+  recipient TEXT NOT NULL, event TEXT NOT NULL, sender TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT, details TEXT
 );
 
 CREATE TABLE machines (

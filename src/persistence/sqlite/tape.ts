@@ -38,13 +38,13 @@ const heads = columns<Pick<AgentCommit, 'key' | 'id' | 'fence' | 'expected' | 's
 });
 
 /** Single values. */
-const scalars = ['status', 'outcome', 'state', 'busy'] as const;
+const scalars = ['status', 'outcome', 'state', 'busy', 'suspect'] as const;
 
 /** One record each. */
 const singles = [
   ['segment', columns<JournalSegment>({ firstSequenceNumber: true, lastSequenceNumber: true, entries: true, checksum: true })],
   ['checkpoint', columns<CheckpointRecord>({ sequenceNumber: true, version: true, schema: true, data: true, checksum: true })],
-  ['create', columns<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true })],
+  ['create', columns<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true, supervisor: true })],
 ] as const;
 
 /** Lists of plain values. */
@@ -75,7 +75,10 @@ const tables = [
   ['marks', columns<NonNullable<AgentCommit['marks']>[number]>({ messageId: true, sequenceNumber: true })],
   ['messages', columns<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true })],
   ['spawns', columns<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true })],
-  ['deadLetters', columns<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, at: true })],
+  [
+    'deadLetters',
+    columns<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, details: true, at: true }),
+  ],
 ] as const;
 
 /** A bit for each part that a commit may have, in the order above; `timersCleared` is last: a list of ids, or 'all'. */

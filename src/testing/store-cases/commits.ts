@@ -21,12 +21,44 @@ export const commitCases: readonly StoreCase[] = [
         owner: store.node,
         checkpointSequenceNumber: 1,
         busy: false,
+        supervisor: undefined,
+        suspect: undefined,
         outcome: undefined,
         state: '"idle"',
         createdAt: scene.now,
         updatedAt: scene.now,
       });
       assert.deepEqual(await store.lookup([key, 'b']), [record, undefined]);
+    },
+  },
+  {
+    title: 'keeps whose child an agent is, the event it failed with, and that it is down',
+    run: async (scene) => {
+      const store = await scene.open();
+      const create = { kind: 'counter', version: 1, input: undefined, supervisor: 'team' };
+      await scene.create(store, 'a', { create });
+      await applied(store, await scene.turn(store, 'a', { status: 'suspended', suspect: '{"name":"m"}', outcome: '"why"', busy: false }));
+      const [down] = await store.lookup(['a']);
+      const kept = { supervisor: 'team', status: 'suspended', suspect: '{"name":"m"}', outcome: '"why"' };
+      assert.deepEqual({ ...down, ...kept }, down);
+      await posted(store, message('a'));
+      assert.deepEqual(await store.runnable({ after: 0, limit: 10 }), [], 'what waits for it does not bring it up');
+      await applied(store, await scene.turn(store, 'a', { status: 'active' }));
+      const [up] = await store.lookup(['a']);
+      assert.deepEqual({ ...up, ...kept, status: 'active' }, up);
+      assert.equal((await store.runnable({ after: 0, limit: 10 })).length, 1);
+    },
+  },
+  {
+    title: 'takes an agent that has ended as one that begins anew',
+    run: async (scene) => {
+      const store = await scene.open();
+      await scene.create(store, 'a', { status: 'done', outcome: '1' });
+      await applied(store, await scene.turn(store, 'a', { status: 'active', outcome: 'null', checkpoint: checkpoint(2) }));
+      await posted(store, message('a'));
+      const [record] = await store.lookup(['a']);
+      assert.deepEqual([record?.status, record?.outcome, record?.sequenceNumber], ['active', 'null', 2]);
+      assert.deepEqual(await store.check(), []);
     },
   },
   {

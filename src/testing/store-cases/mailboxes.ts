@@ -104,6 +104,7 @@ export const mailboxCases: readonly StoreCase[] = [
         event: '{"type":"X"}',
         from: 'b',
         reason: 'no-such-agent',
+        details: undefined,
         at: scene.now,
       });
       assert.deepEqual(
@@ -131,9 +132,11 @@ export const mailboxCases: readonly StoreCase[] = [
       const store = await scene.open();
       const key = await scene.create(store, 'a');
       const [first = 0] = await posted(store, message('a', { event: '1' }), message('a', { event: '2' }), message('a', { event: '3' }));
-      const own = { to: 'a', messageId: undefined, event: '0', from: undefined, reason: 'not-understood', at: scene.now };
+      const details = '{"message":"why"}';
+      const own = { to: 'a', messageId: undefined, event: '0', from: undefined, reason: 'not-understood', details, at: scene.now };
       await applied(store, await scene.turn(store, 'a', { status: 'stopped', taken: [first], deadLetters: [own] }));
       const letters = await store.deadLetters({ after: 0, limit: 10 });
+      assert.equal(letters.find(({ event }) => event === '0')?.details, details);
       assert.deepEqual(letters.map(({ event, reason }) => `${event} ${reason}`).sort(), [
         '0 not-understood',
         '2 agent-ended',
@@ -149,7 +152,7 @@ export const mailboxCases: readonly StoreCase[] = [
       await store.post([message('x', { messageId: 'm', from: 'b', event: '{"type":"Ä"}' }), message('y')], 10);
       const [first, second] = await store.deadLetters({ after: 0, limit: 10 });
       const reason = 'no-such-agent';
-      const rest = { messageId: 'm', event: '{"type":"Ä"}', from: 'b', reason, at: scene.now };
+      const rest = { messageId: 'm', event: '{"type":"Ä"}', from: 'b', reason, details: undefined, at: scene.now };
       assert.deepEqual(first, { position: first?.position, to: 'x', ...rest });
       assert.deepEqual(await store.deadLetters({ after: 0, limit: 10, to: 'y' }), [second]);
       assert.deepEqual(await store.deadLetters({ after: first?.position ?? 0, limit: 10 }), [second]);

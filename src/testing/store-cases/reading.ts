@@ -53,7 +53,7 @@ export const readingCases: readonly StoreCase[] = [
       const { bytes, ...counts } = await store.counts();
       assert.ok(bytes > 0);
       assert.deepEqual(counts, {
-        agents: { active: 1, done: 1, error: 0, stopped: 0, parked: 0 },
+        agents: { active: 1, done: 1, error: 0, stopped: 0, parked: 0, suspended: 0 },
         journalSegments: 3,
         checkpoints: 1,
         mailbox: 1,

@@ -1,0 +1,356 @@
+/**
+ * Carries out what supervisors want done: starts children, stops them in order, brings them back, and reports. A supervisor's state says what it wants, so after
+ * a crash the same is wanted again; each deed may be done twice and comes to the same. Children tell of their own end in their own commits (`actors/setback`).
+ */
+
+import type { Agent } from '../actors/agent.js';
+import { suspendedError } from '../actors/agent-failure.js';
+import { decode, errorOf } from '../core/codec.js';
+import type { Clock, TimerHandle } from '../core/clock.js';
+import { HungAgentError, SupervisionError, type StatewardenError } from '../core/errors.js';
+import { failpoint } from '../core/failpoint.js';
+import type { AgentRecord } from '../persistence/store.js';
+import { superviseType, supervisorKind, type SuperviseEvent } from '../supervisor/machine.js';
+import { pending } from '../supervisor/reducer.js';
+import type { ChildState, Command, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
+import type { Presence } from './presence.js';
+
+/** What of the node it needs. */
+export interface SupervisionHost {
+  readonly clock: Clock;
+  readonly isOpen: boolean;
+  resident(id: string): Agent | undefined;
+  presence(id: string): Promise<Presence>;
+  /** Makes an agent; resolves to the older record that has the id, or to undefined. */
+  make(kind: string, id: string, input: unknown, supervisor: string | undefined): Promise<AgentRecord | undefined>;
+  /** Brings a suspended or ended agent up. @throws StatewardenError */
+  bringUp(id: string, input: unknown): Promise<void>;
+  /** Ends an agent that is down for good. */
+  bury(id: string): Promise<void>;
+  chance(): number;
+  answer(address: string, value: unknown): void;
+  failed(error: unknown): void;
+  observed: boolean;
+  restarted(agentId: string, supervisor: string, durationMs: number): void;
+}
+
+interface Watched {
+  readonly handle: TimerHandle;
+}
+
+export function stateOf(agent: Agent): SupervisorState {
+  return (agent.snapshot() as unknown as { context: { state: SupervisorState } }).context.state;
+}
+
+export class Supervision {
+  readonly #host: SupervisionHost;
+  /** Who waits for a supervisor to have started its children. */
+  readonly #ready = new Map<string, Waiting[]>();
+  /** Who waits for an agent to leave memory. */
+  readonly #gone = new Map<Agent, (() => void)[]>();
+  /** Who waits for a suspended agent to come back. */
+  readonly #up = new Map<string, (() => void)[]>();
+  /** Who waits for the end of a supervisor. */
+  readonly #ends = new Map<string, ((exit: SupervisorExit) => void)[]>();
+  readonly #wakes = new Map<string, TimerHandle>();
+  readonly #watches = new Map<string, Watched>();
+
+  constructor(host: SupervisionHost) {
+    this.#host = host;
+  }
+
+  // ── From the agents ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  carryOut(supervisor: Agent, commands: readonly Command[]): void {
+    for (const command of commands) void this.#carryOut(supervisor, command).catch((error: unknown) => this.#host.failed(error));
+  }
+
+  /** A supervisor is back in memory: what it wanted, it wants still. */
+  restored(supervisor: Agent): void {
+    const state = stateOf(supervisor);
+    if (state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
+    else this.carryOut(supervisor, pending(state));
+    this.#watch(supervisor);
+  }
+
+  suspended(agent: Agent): void {
+    if (agent.kind === supervisorKind) {
+      this.#forget(agent.id);
+      const { exit } = stateOf(agent);
+      for (const { reject } of this.#take(this.#ready, agent.id)) reject(notStarted(agent.id, exit, stateOf(agent)));
+      if (exit !== undefined) for (const tell of this.#take(this.#ends, agent.id)) tell(exit);
+    }
+    this.left(agent);
+  }
+
+  /** It has left memory, however. */
+  left(agent: Agent): void {
+    const waiting = this.#gone.get(agent);
+    this.#gone.delete(agent);
+    for (const tell of waiting ?? []) tell();
+  }
+
+  whenGone(agent: Agent, callback: () => void): void {
+    if (agent.gone) callback();
+    else this.#gone.set(agent, [...(this.#gone.get(agent) ?? []), callback]);
+  }
+
+  whenUp(id: string): Promise<void> {
+    return new Promise((resolve) => this.#up.set(id, [...(this.#up.get(id) ?? []), resolve]));
+  }
+
+  whenEnded(id: string): Promise<SupervisorExit> {
+    return new Promise((resolve) => this.#ends.set(id, [...(this.#ends.get(id) ?? []), resolve]));
+  }
+
+  /** Whether it was down, and has ended for good now. */
+  async stopSuspended(id: string): Promise<boolean> {
+    if (this.#host.resident(id)?.status === 'active') return false;
+    const presence = await this.#host.presence(id);
+    if (presence.where !== 'suspended') return false;
+    await this.#host.bury(id);
+    return true;
+  }
+
+  stop(): void {
+    for (const id of [...this.#wakes.keys(), ...this.#watches.keys()]) this.#forget(id);
+    for (const waiting of this.#up.values()) for (const tell of waiting) tell();
+    this.#up.clear();
+  }
+
+  // ── To the supervisors ──────────────────────────────────────────────────────────────────────────────────────────
+
+  tell(supervisor: Agent, event: SupervisorEvent): void {
+    const carrier: SuperviseEvent = { type: superviseType, do: event };
+    supervisor.relay('', carrier);
+  }
+
+  /** Resolves when a supervisor's children are started. @throws SupervisionError when it has given up */
+  whenReady(supervisor: Agent): Promise<void> {
+    const state = stateOf(supervisor);
+    if (state.status === 'running') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#ready.set(supervisor.id, [...(this.#ready.get(supervisor.id) ?? []), { resolve, reject }]);
+    });
+  }
+
+  async #carryOut(supervisor: Agent, command: Command): Promise<void> {
+    switch (command.do) {
+      case 'start':
+        await this.#start(supervisor, command.children);
+        return;
+      case 'stop':
+        await this.#stop(supervisor, command.children);
+        return;
+      case 'wake':
+        this.#wake(supervisor, command.at);
+        return;
+      case 'answer':
+        this.#host.answer(command.caller, { error: command.error, message: command.message });
+        return;
+      case 'ready':
+        for (const { resolve } of this.#take(this.#ready, supervisor.id)) resolve();
+        return;
+      case 'exit': // done with the turn itself
+    }
+  }
+
+  async #start(supervisor: Agent, children: Extract<Command, { do: 'start' }>['children']): Promise<void> {
+    failpoint('supervisor:start');
+    const { clock, chance } = this.#host;
+    const known = childrenOf(supervisor);
+    const coming: { readonly id: string; readonly up: Promise<void> }[] = [];
+    for (const { id } of children) {
+      const child = known.get(id);
+      if (child === undefined) continue;
+      const up = this.#bringUp(supervisor, child);
+      up.catch(() => undefined); // told below
+      coming.push({ id, up });
+      // What a supervisor starts comes before what is started after it.
+      if (child.kind === undefined) await up.catch(() => undefined);
+    }
+    const started: string[] = [];
+    for (const [index, { id, up }] of coming.entries()) {
+      try {
+        await up;
+        started.push(id);
+      } catch (error) {
+        if (!this.#host.isOpen) return;
+        for (const later of coming.slice(index + 1).reverse()) {
+          await later.up.then(
+            () => this.#takeDown(known.get(later.id) as ChildState, 0, false),
+            () => undefined,
+          );
+        }
+        this.tell(supervisor, { type: 'start-failed', id, started, message: errorOf(error).message, at: clock.now(), random: chance() });
+        return;
+      }
+    }
+    failpoint('supervisor:started');
+    this.tell(supervisor, { type: 'started', ids: started, at: clock.now() });
+    this.#watch(supervisor);
+  }
+
+  async #bringUp(supervisor: Agent, child: ChildState): Promise<void> {
+    const { id, input, run } = child;
+    const kind = child.kind ?? supervisorKind;
+    const started = this.#host.clock.elapsed();
+    if (this.#host.resident(id)?.status !== 'active') {
+      const older = run > 1 ? undefined : await this.#host.make(kind, id, input, supervisor.id);
+      if (run > 1 || older !== undefined) {
+        if (older !== undefined && older.supervisor !== supervisor.id) throw taken(id, older.supervisor);
+        if (older?.status !== 'active') await this.#host.bringUp(id, input);
+        for (const tell of this.#take(this.#up, id)) tell();
+        if (this.#host.observed) this.#host.restarted(id, supervisor.id, this.#host.clock.elapsed() - started);
+      }
+    }
+    if (child.kind !== undefined) return;
+    const presence = await this.#host.presence(id);
+    if (presence.where !== 'here') throw suspendedError(id);
+    const { status } = stateOf(presence.agent);
+    const ready = this.whenReady(presence.agent);
+    if (status === 'new' || status === 'ended') this.tell(presence.agent, { type: 'init', at: this.#host.clock.now() });
+    await ready;
+  }
+
+  async #stop(supervisor: Agent, children: Extract<Command, { do: 'stop' }>['children']): Promise<void> {
+    failpoint('supervisor:stop');
+    const known = childrenOf(supervisor);
+    const leaving: Promise<void>[] = [];
+    for (const { id, shutdownMs, forget } of children) {
+      const child = known.get(id);
+      if (child === undefined) continue;
+      const agent = this.#host.resident(id);
+      // One at a time, the last one first; who has nothing running takes no time.
+      if (child.kind === undefined || agent?.status !== 'active' || forget) await this.#takeDown(child, shutdownMs, forget);
+      else {
+        const running = agent.quiet(shutdownMs);
+        if (running !== undefined) await running;
+        leaving.push(agent.leave());
+      }
+    }
+    await Promise.all(leaving);
+    failpoint('supervisor:stopped');
+    this.tell(supervisor, { type: 'stopped', ids: children.map(({ id }) => id), at: this.#host.clock.now() });
+  }
+
+  async #takeDown(child: ChildState, shutdownMs: number, forget: boolean): Promise<void> {
+    const { id } = child;
+    const presence = await this.#host.presence(id);
+    if (presence.where === 'here') {
+      const { agent } = presence;
+      if (child.kind === undefined) {
+        const gone = new Promise<void>((resolve) => this.whenGone(agent, resolve));
+        this.tell(agent, { type: 'shutdown', forget, at: this.#host.clock.now() });
+        await gone;
+      } else {
+        await agent.quiet(shutdownMs);
+        await agent.leave();
+      }
+    }
+    if (forget && (presence.where === 'here' || presence.where === 'suspended')) await this.#host.bury(id);
+  }
+
+  #wake(supervisor: Agent, at: number): void {
+    const { clock } = this.#host;
+    const old = this.#wakes.get(supervisor.id);
+    if (old !== undefined) clock.clearTimeout(old);
+    const handle = clock.setTimeout(
+      () => {
+        this.#wakes.delete(supervisor.id);
+        const now = clock.now();
+        if (now < at) this.#wake(supervisor, at);
+        else if (!supervisor.gone) this.tell(supervisor, { type: 'wake', at: now });
+      },
+      Math.max(0, at - clock.now()),
+    );
+    this.#wakes.set(supervisor.id, handle);
+  }
+
+  // ── Heartbeats ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks at the children that have a heartbeat, as long as there are any. */
+  #watch(supervisor: Agent, seen: ReadonlyMap<string, Pulse> = new Map()): void {
+    const { clock } = this.#host;
+    const beating = stateOf(supervisor).children.filter(({ heartbeatMs, status }) => heartbeatMs !== undefined && status === 'running');
+    const old = this.#watches.get(supervisor.id);
+    if (old !== undefined) clock.clearTimeout(old.handle);
+    this.#watches.delete(supervisor.id);
+    const shortest = Math.min(...beating.map(({ heartbeatMs }) => heartbeatMs as number));
+    if (supervisor.gone || shortest === Infinity) return;
+    const pulses = new Map<string, Pulse>();
+    for (const { id, heartbeatMs } of beating) {
+      const agent = this.#host.resident(id);
+      // Whoever has nothing under way needs no heartbeat.
+      if (agent?.status !== 'active' || agent.idle) continue;
+      const before = seen.get(id);
+      const beat = `${String(agent.sequenceNumber)}.${String(agent.beats)}`;
+      const since = before?.agent === agent && before.beat === beat ? before.since : clock.elapsed();
+      if (clock.elapsed() - since < (heartbeatMs as number)) pulses.set(id, { agent, beat, since });
+      else agent.failHung(hung(id, heartbeatMs as number));
+    }
+    const handle = clock.setTimeout(() => this.#watch(supervisor, pulses), shortest / 4);
+    this.#watches.set(supervisor.id, { handle });
+  }
+
+  #forget(id: string): void {
+    const { clock } = this.#host;
+    const wake = this.#wakes.get(id);
+    if (wake !== undefined) clock.clearTimeout(wake);
+    this.#wakes.delete(id);
+    const watch = this.#watches.get(id);
+    if (watch !== undefined) clock.clearTimeout(watch.handle);
+    this.#watches.delete(id);
+  }
+
+  #take<T>(waiting: Map<string, T[]>, id: string): T[] {
+    const found = waiting.get(id) ?? [];
+    waiting.delete(id);
+    return found;
+  }
+}
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (error: StatewardenError) => void;
+}
+
+interface Pulse {
+  readonly agent: Agent;
+  readonly beat: string;
+  readonly since: number;
+}
+
+function childrenOf(supervisor: Agent): ReadonlyMap<string, ChildState> {
+  return new Map(stateOf(supervisor).children.map((child) => [child.id, child]));
+}
+
+/** Why a supervisor has ended, as its record says. */
+export function exitOf(record: Pick<AgentRecord, 'outcome'>): SupervisorExit | undefined {
+  const exit = record.outcome === undefined ? undefined : (decode(record.outcome) as SupervisorExit | null);
+  return typeof exit?.type === 'string' ? exit : undefined;
+}
+
+function taken(id: string, by: string | undefined): SupervisionError {
+  const whose = by === undefined ? 'has no supervisor' : `is a child of supervisor "${by}"`;
+  return new SupervisionError(`agent "${id}" exists and ${whose}`, {
+    reason: 'already-present',
+    hint: 'Give the child an id of its own, or stop the agent and use another.',
+  });
+}
+
+function hung(id: string, heartbeatMs: number): HungAgentError {
+  return new HungAgentError(`agent "${id}" made no progress for ${String(heartbeatMs)} ms`, {
+    hint: 'Its activities call heartbeat() while they work; raise heartbeatMs if they need longer.',
+  });
+}
+
+export function notStarted(id: string, exit: SupervisorExit | undefined, state: SupervisorState): SupervisionError {
+  const child = exit !== undefined && 'child' in exit ? state.children.find((one) => one.id === exit.child) : undefined;
+  const failure = child?.failure === undefined ? '' : `: ${child.failure.message}`;
+  const what = child === undefined ? '' : ` because of child "${child.id}"${failure}`;
+  return new SupervisionError(`supervisor "${id}" has ended (${exit?.type ?? 'unknown'})${what}`, {
+    reason: exit?.type ?? 'ended',
+    hint: 'Look at `statewarden tree` and `statewarden dead-letters`; then supervise it again with { revive: true }.',
+  });
+}

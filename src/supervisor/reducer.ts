@@ -1,0 +1,438 @@
+/**
+ * A supervisor's mind: what it knows of its children, and what it wants done when something happens to one. A pure function of state and event, so that
+ * it can be journaled and run again: time and chance come with the events, deeds go out as commands, and whoever carries them out reports back by events.
+ *
+ * The rules are OTP's (`supervisor`, stdlib 5). What is different: the failures of one child do not wait for the restart of another under `one-for-one`; a child that is
+ * done stays done when its group is restarted; a supervisor that gives up has failed, so that a transient one is restarted by the one above.
+ */
+
+import {
+  newChild,
+  type CallError,
+  type ChildState,
+  type ChildStatus,
+  type Command,
+  type SupervisorEvent,
+  type SupervisorExit,
+  type SupervisorState,
+} from './state.js';
+
+export interface Step {
+  readonly state: SupervisorState;
+  readonly commands: readonly Command[];
+}
+
+/** What becomes of a supervisor when something happens, and what is to be done. */
+export function supervise(state: SupervisorState, event: SupervisorEvent): Step {
+  const turn = new Turn(state);
+  turn.take(event);
+  return turn.step();
+}
+
+/**
+ * What was wanted done and has not been reported on: to be wanted again by whoever brings a supervisor back. Each may be carried out twice.
+ */
+export function pending(state: SupervisorState): readonly Command[] {
+  const commands: Command[] = [];
+  const stopping = (state.stopping ?? []).flatMap((id) => state.children.filter((child) => child.id === id && child.status === 'stopping'));
+  const others = state.children.filter((child) => child.status === 'stopping' && !stopping.includes(child));
+  const stop = [...stopping, ...others].map((child) => stopOf(child, state));
+  if (stop.length > 0) commands.push({ do: 'stop', children: stop });
+  const start = state.children.filter(({ status }) => status === 'starting');
+  const together = state.starting === undefined ? [] : start.filter(({ id }) => state.starting?.includes(id) === true);
+  if (together.length > 0) commands.push({ do: 'start', children: together.map(({ id, run }) => ({ id, run })) });
+  for (const child of start) if (!together.includes(child)) commands.push({ do: 'start', children: [{ id: child.id, run: child.run }] });
+  const next = Math.min(...state.children.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt ?? Infinity) : Infinity)));
+  if (next !== Infinity && state.status === 'running') commands.push({ do: 'wake', at: next });
+  if (state.status === 'running') commands.push({ do: 'ready' });
+  return commands;
+}
+
+function stopOf(
+  { id, shutdownMs, restart }: ChildState,
+  { forgetting }: SupervisorState,
+): Extract<Command, { do: 'stop' }>['children'][number] {
+  return { id, shutdownMs, forget: restart === 'temporary' || forgetting };
+}
+
+/** Places of children in their list. One list may hold fewer than its places say: who looks compares. */
+const placesOf = new WeakMap<readonly ChildState[], Map<string, number>>();
+
+const isUp = ({ status }: ChildState): boolean => status === 'running' || status === 'starting' || status === 'stopping';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+class Turn {
+  readonly #state: Mutable<SupervisorState> & { children: ChildState[] };
+  readonly #commands: Command[] = [];
+  /** Shared with the lists that come after, until a child is forgotten: one of ten thousand children costs no more than a copy of the list. */
+  #places: Map<string, number>;
+
+  constructor(state: SupervisorState) {
+    this.#places = placesOf.get(state.children) ?? placesIn(state.children);
+    this.#state = { ...state, children: [...state.children] };
+    placesOf.set(this.#state.children, this.#places);
+  }
+
+  step(): Step {
+    return { state: this.#state, commands: this.#commands };
+  }
+
+  take(event: SupervisorEvent): void {
+    if (this.#isBusy && isFromOutside(event) && !this.#isOfStopping(event)) this.#state.queue = [...this.#state.queue, event];
+    else this.#handle(event);
+    while (!this.#isBusy && this.#state.queue.length > 0) {
+      const [next, ...rest] = this.#state.queue;
+      this.#state.queue = rest;
+      this.#handle(next as SupervisorEvent);
+    }
+  }
+
+  get #isBusy(): boolean {
+    return this.#state.stopping !== undefined || this.#state.starting !== undefined;
+  }
+
+  /** A child that ends while it is being stopped has stopped. */
+  #isOfStopping(event: SupervisorEvent): boolean {
+    return event.type === 'exited' && this.#child(event.id)?.status === 'stopping';
+  }
+
+  #handle(event: SupervisorEvent): void {
+    switch (event.type) {
+      case 'init':
+        this.#init(event.at);
+        return;
+      case 'started':
+        this.#started(event.ids, event.at);
+        return;
+      case 'start-failed':
+        this.#startFailed(event);
+        return;
+      case 'stopped':
+        this.#stopped(event.ids, event.at);
+        return;
+      case 'exited':
+        this.#exited(event);
+        return;
+      case 'wake':
+        this.#startDue(event.at);
+        return;
+      case 'shutdown':
+        this.#state.forgetting = event.forget === true;
+        this.#end({ type: 'shutdown' });
+        return;
+      case 'declare':
+        this.#declare(event);
+        return;
+      default:
+        this.#call(event);
+    }
+  }
+
+  // ── Starting ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #init(at: number): void {
+    const state = this.#state;
+    if (state.status !== 'new' && state.status !== 'ended') return;
+    state.restarts = [];
+    state.forgetting = false;
+    state.exit = undefined;
+    state.status = 'starting';
+    for (const { id, status } of state.children) {
+      if (status !== 'ended') this.#change(id, { status: 'waiting', dueAt: at, streak: 0 });
+    }
+    this.#startTogether(this.#waiting(at));
+    if (state.starting === undefined) this.#ready();
+  }
+
+  #ready(): void {
+    this.#state.status = 'running';
+    this.#commands.push({ do: 'ready' });
+  }
+
+  #declare({ spec, children, at }: Extract<SupervisorEvent, { type: 'declare' }>): void {
+    this.#state.spec = spec;
+    const added = children.filter(({ id }) => this.#child(id) === undefined);
+    for (const child of added) {
+      this.#add({ ...newChild(child), status: 'waiting', dueAt: at });
+    }
+    if (this.#state.status === 'running') this.#startTogether(added.map(({ id }) => id));
+  }
+
+  #waiting(at: number): string[] {
+    return this.#state.children.filter(({ status, dueAt }) => status === 'waiting' && (dueAt as number) <= at).map(({ id }) => id);
+  }
+
+  #startDue(at: number): void {
+    const due = this.#waiting(at);
+    if (this.#state.status !== 'running') return;
+    if (this.#state.spec.strategy === 'one-for-one') for (const id of due) this.#start([id]);
+    else this.#startTogether(due);
+    const next = Math.min(...this.#state.children.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt as number) : Infinity)));
+    if (next !== Infinity) this.#commands.push({ do: 'wake', at: next });
+  }
+
+  #startTogether(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.#state.starting = ids;
+    this.#start(ids);
+  }
+
+  #start(ids: readonly string[]): void {
+    const children = ids.map((id) => {
+      const { run, restarts } = this.#child(id) as ChildState;
+      this.#change(id, { status: 'starting', run: run + 1, restarts: run === 0 ? 0 : restarts + 1, dueAt: undefined });
+      return { id, run: run + 1 };
+    });
+    this.#commands.push({ do: 'start', children });
+  }
+
+  #started(ids: readonly string[], at: number): void {
+    for (const id of ids) {
+      const child = this.#child(id);
+      // One that was told to stop meanwhile is stopped next.
+      if (child?.status === 'starting') this.#change(id, { status: 'running', startedAt: at });
+      if (child?.caller !== undefined && child.status === 'starting') this.#answer(id, undefined);
+    }
+    this.#settle(ids);
+  }
+
+  /** A report on some of those that are started together is one on all of them. */
+  #settle(ids: readonly string[]): void {
+    const { starting } = this.#state;
+    if (starting === undefined || !ids.some((id) => starting.includes(id))) return;
+    this.#state.starting = undefined;
+    if (this.#state.status === 'starting') this.#ready();
+  }
+
+  #startFailed({ id, started, message = '', at, random }: Extract<SupervisorEvent, { type: 'start-failed' }>): void {
+    const state = this.#state;
+    const together = state.starting;
+    const initial = state.status === 'starting';
+    this.#started(started, at);
+    this.#settle([id]);
+    for (const rest of together ?? []) {
+      if (this.#child(rest)?.status === 'starting' && rest !== id) this.#change(rest, { status: 'waiting', dueAt: at });
+    }
+    if (this.#child(id) === undefined) return;
+    this.#change(id, { failure: { reason: 'start', message, at } });
+    const child = this.#child(id) as ChildState;
+    if (initial) {
+      this.#change(id, { status: 'down' });
+      state.status = 'running';
+      this.#end({ type: 'start-failed', child: id });
+    } else if (child.status === 'stopping') this.#stopped([id], at);
+    else if (child.fresh) {
+      this.#answer(id, 'start-failed', message);
+      this.#forget(new Set([id]));
+    } else {
+      this.#answer(id, 'start-failed', message);
+      this.#restart(child, true, at, random);
+    }
+  }
+
+  // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #exited({ id, run, how, counts, failure, at, random }: Extract<SupervisorEvent, { type: 'exited' }>): void {
+    const before = this.#child(id);
+    if (before === undefined || (run !== undefined && before.run !== run)) return;
+    if (failure !== undefined) this.#change(id, { failure });
+    const child = this.#child(id) as ChildState;
+    if (child.status === 'stopping') this.#stopped([id], at);
+    else if (child.status === 'running' || child.status === 'starting') {
+      const restarts = child.restart === 'permanent' || (child.restart === 'transient' && how === 'failed');
+      if (restarts) this.#restart(child, counts, at, random);
+      else this.#endedByItself(child, how);
+    }
+  }
+
+  #endedByItself(child: ChildState, how: 'normal' | 'shutdown' | 'failed'): void {
+    // A failed one is down and would wait for ever: it is told that this was the end.
+    if (child.restart === 'temporary' && how === 'failed') this.#stop([child]);
+    else if (child.restart === 'temporary') this.#forget(new Set([child.id]));
+    else this.#change(child.id, { status: 'ended' });
+    if (!child.significant) return;
+    const { autoShutdown } = this.#state.spec;
+    const left = this.#state.children.some(({ id, significant, status }) => significant && id !== child.id && !isOver(status));
+    if (autoShutdown === 'any-significant' || (autoShutdown === 'all-significant' && !left)) {
+      this.#end({ type: 'significant-child', child: child.id });
+    }
+  }
+
+  #restart(child: ChildState, counts: boolean, at: number, random: number): void {
+    const state = this.#state;
+    const { strategy, intensity, periodMs, delay } = state.spec;
+    if (counts) {
+      state.restarts = [...state.restarts.filter((restart) => at - restart <= periodMs), at];
+      if (state.restarts.length > intensity) {
+        this.#change(child.id, { status: 'down' });
+        this.#end({ type: 'intensity', child: child.id });
+        return;
+      }
+    }
+    const streak = child.startedAt !== undefined && at - child.startedAt >= periodMs ? 1 : child.streak + 1;
+    const bound = delay === undefined ? 0 : Math.min(delay.maximumMs, delay.initialMs * delay.factor ** (streak - 1));
+    const dueAt = at + Math.ceil(delay?.jitter === 'full' ? bound * random : bound);
+    this.#change(child.id, { status: 'waiting', dueAt, streak });
+    const index = this.#place(child.id);
+    const group = strategy === 'one-for-one' ? [] : state.children.slice(strategy === 'one-for-all' ? 0 : index);
+    for (const { id, status } of group) {
+      if (status === 'terminated' || status === 'waiting') this.#change(id, { status: 'waiting', dueAt });
+    }
+    this.#stopTogether(group.filter((other) => other.id !== child.id && isUp(other)));
+    for (const { id } of group) {
+      if (this.#child(id)?.status === 'stopping') this.#change(id, { dueAt });
+    }
+    if (state.stopping === undefined) this.#startDue(at);
+  }
+
+  // ── Stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Stops children, the last one first, before anything else is done. */
+  #stopTogether(children: readonly ChildState[]): void {
+    if (children.length === 0) return;
+    const order = [...children].reverse();
+    this.#state.stopping = order.map(({ id }) => id);
+    this.#stop(order.filter(({ status }) => status !== 'stopping'));
+  }
+
+  #stop(children: readonly ChildState[]): void {
+    if (children.length === 0) return;
+    for (const { id } of children) this.#change(id, { status: 'stopping' });
+    this.#commands.push({
+      do: 'stop',
+      children: children.map((child) => stopOf(child, this.#state)),
+    });
+  }
+
+  #stopped(ids: readonly string[], at: number): void {
+    const state = this.#state;
+    const together = new Set(state.stopping);
+    const stopped = ids.filter((id) => this.#child(id)?.status === 'stopping');
+    const forgotten = new Set<string>();
+    for (const id of stopped) {
+      const { restart, caller } = this.#child(id) as ChildState;
+      if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error: undefined });
+      if (restart === 'temporary') forgotten.add(id);
+      else if (!together.has(id)) this.#change(id, { status: 'terminated', dueAt: undefined, caller: undefined });
+      else this.#change(id, { status: state.status === 'stopping' ? 'down' : 'waiting', caller: undefined });
+    }
+    if (forgotten.size > 0) this.#forget(forgotten);
+    if (state.stopping === undefined) return;
+    for (const id of stopped) together.delete(id);
+    state.stopping = together.size === 0 ? undefined : [...together];
+    if (state.stopping !== undefined) return;
+    if (state.status === 'stopping') this.#finish();
+    else this.#startDue(at);
+  }
+
+  #end(exit: SupervisorExit): void {
+    const state = this.#state;
+    if (state.status !== 'running') return;
+    state.status = 'stopping';
+    state.exit = exit;
+    this.#stopTogether(state.children.filter(isUp));
+    if (state.stopping === undefined) this.#finish();
+  }
+
+  #finish(): void {
+    const state = this.#state;
+    state.status = 'ended';
+    for (const { id, status } of [...state.children]) {
+      if (status === 'waiting') this.#change(id, { status: 'down', dueAt: undefined });
+    }
+    this.#commands.push({ do: 'exit', exit: state.exit as SupervisorExit });
+  }
+
+  // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #call(event: Extract<SupervisorEvent, { readonly caller: string }>): void {
+    const refuse = (error: CallError): void => void this.#commands.push({ do: 'answer', caller: event.caller, error });
+    if (this.#state.status !== 'running') {
+      refuse('not-running');
+      return;
+    }
+    if (event.type === 'spawn') {
+      const old = this.#child(event.child.id);
+      if (old !== undefined) refuse('already-present');
+      else {
+        this.#add({ ...newChild(event.child), caller: event.caller, fresh: true });
+        this.#start([event.child.id]);
+      }
+      return;
+    }
+    const child = this.#child(event.id);
+    if (child === undefined) refuse('not-found');
+    else if (child.caller !== undefined) refuse(child.status === 'stopping' ? 'running' : 'restarting');
+    else if (event.type === 'terminate') this.#terminate(child, event.caller);
+    else if (isUp(child)) refuse('running');
+    else if (event.type === 'restart') {
+      this.#change(child.id, { caller: event.caller, streak: 0 });
+      this.#start([child.id]);
+    } else if (child.status === 'waiting') refuse('restarting');
+    else {
+      this.#forget(new Set([child.id]));
+      this.#commands.push({ do: 'answer', caller: event.caller, error: undefined });
+    }
+  }
+
+  #terminate(child: ChildState, caller: string): void {
+    if (isUp(child)) {
+      this.#change(child.id, { caller });
+      this.#stop([child]);
+      return;
+    }
+    if (child.status !== 'ended') this.#change(child.id, { status: 'terminated', dueAt: undefined });
+    this.#commands.push({ do: 'answer', caller, error: undefined });
+  }
+
+  // ── Children ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #child(id: string): ChildState | undefined {
+    const child = this.#state.children[this.#place(id)];
+    return child?.id === id ? child : undefined;
+  }
+
+  /** -1 for none. */
+  #place(id: string): number {
+    return this.#places.get(id) ?? -1;
+  }
+
+  #change(id: string, change: Partial<ChildState>): void {
+    const place = this.#place(id);
+    this.#state.children[place] = { ...(this.#state.children[place] as ChildState), ...change };
+  }
+
+  #add(child: ChildState): void {
+    const { children } = this.#state;
+    const other = children.length < this.#places.size; // a list that was made of an older one
+    if (other) placesOf.set(children, (this.#places = placesIn(children)));
+    this.#places.set(child.id, children.push(child) - 1);
+  }
+
+  #forget(ids: ReadonlySet<string>): void {
+    this.#state.children = this.#state.children.filter(({ id }) => !ids.has(id));
+    this.#places = placesIn(this.#state.children);
+    placesOf.set(this.#state.children, this.#places);
+  }
+
+  #answer(id: string, error: CallError | undefined, message?: string): void {
+    const caller = this.#child(id)?.caller;
+    this.#change(id, { caller: undefined, fresh: false });
+    if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error, message });
+  }
+}
+
+function placesIn(children: readonly ChildState[]): Map<string, number> {
+  return new Map(children.map(({ id }, place) => [id, place]));
+}
+
+/** Ended, or not to be started unless somebody says so. */
+function isOver(status: ChildStatus): boolean {
+  return status === 'ended' || status === 'terminated' || status === 'down';
+}
+
+/** Not a report on a command. */
+function isFromOutside({ type }: SupervisorEvent): boolean {
+  return type !== 'started' && type !== 'start-failed' && type !== 'stopped';
+}

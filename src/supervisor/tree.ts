@@ -1,0 +1,110 @@
+/**
+ * Supervision trees as data, read from a store: with or without a runtime. A supervisor's state is its checkpoint and the journal after it, run through the same mind.
+ */
+
+import { readCheckpoint } from '../actors/restore.js';
+import { readSegments } from '../actors/entry.js';
+import { decode } from '../core/codec.js';
+import type { AgentRecord, AgentStatus, LoadedAgent, OpenedStore } from '../persistence/store.js';
+import { meaningOf, supervisorKind } from './machine.js';
+import { supervise } from './reducer.js';
+import type { RestartType, Strategy, SupervisorInput } from './spec.js';
+import { newSupervisor, type ChildFailure, type ChildState, type ChildStatus, type SupervisorExit, type SupervisorState } from './state.js';
+
+/** A supervisor or one of its children. */
+export interface TreeNode {
+  readonly id: string;
+  /** Undefined for a supervisor. */
+  readonly kind: string | undefined;
+  /** As its supervisor sees it; for the root, how it stands itself. */
+  readonly status: ChildStatus | SupervisorState['status'];
+  /** As its own record says; undefined when there is none. */
+  readonly agent: AgentStatus | undefined;
+  /** State value of its machine; encoded. */
+  readonly state: string | undefined;
+  readonly restart: RestartType | undefined;
+  readonly restarts: number;
+  /** Epoch milliseconds; undefined while it is not up. */
+  readonly startedAt: number | undefined;
+  /** When a restart that waits is due. */
+  readonly dueAt: number | undefined;
+  readonly failure: ChildFailure | undefined;
+  /** Of a supervisor. */
+  readonly strategy?: Strategy;
+  readonly exit?: SupervisorExit | undefined;
+  readonly children?: readonly TreeNode[];
+}
+
+const page = 500;
+
+/** All trees of a store, by id of their roots. */
+export async function readTree(store: OpenedStore): Promise<readonly TreeNode[]> {
+  const supervisors: AgentRecord[] = [];
+  for (let after: string | undefined; ;) {
+    const found = await store.list({ kind: supervisorKind, limit: page, ...(after === undefined ? {} : { after }) });
+    supervisors.push(...found);
+    if (found.length < page) break;
+    after = found.at(-1)?.id;
+  }
+  const known = new Map(supervisors.map((record) => [record.id, record]));
+  const roots = supervisors.filter(({ supervisor }) => supervisor === undefined || !known.has(supervisor));
+  const trees: TreeNode[] = [];
+  for (const root of roots) trees.push(await readNode(store, root, undefined));
+  return trees;
+}
+
+async function readNode(store: OpenedStore, record: AgentRecord, child: ChildState | undefined): Promise<TreeNode> {
+  const state = await readState(store, record);
+  const children: TreeNode[] = [];
+  for (let from = 0; from < state.children.length; from += page) {
+    const some = state.children.slice(from, from + page);
+    const records = await store.lookup(some.map(({ id }) => id));
+    for (const [index, one] of some.entries()) {
+      const of = records[index];
+      children.push(one.kind === undefined && of !== undefined ? await readNode(store, of, one) : leaf(one, of));
+    }
+  }
+  const { restart, restarts = 0, startedAt, dueAt, failure } = child ?? {};
+  return {
+    id: record.id,
+    kind: undefined,
+    status: child?.status ?? state.status,
+    agent: record.status,
+    state: record.state,
+    restart,
+    restarts,
+    startedAt: startedAt ?? (state.status === 'running' ? record.createdAt : undefined),
+    dueAt,
+    failure,
+    strategy: state.spec.strategy,
+    exit: state.exit,
+    children,
+  };
+}
+
+function leaf({ id, kind, status, restart, restarts, startedAt, dueAt, failure }: ChildState, record: AgentRecord | undefined): TreeNode {
+  const up = status === 'running' ? startedAt : undefined;
+  return { id, kind, status, agent: record?.status, state: record?.state, restart, restarts, startedAt: up, dueAt, failure };
+}
+
+/** @throws CorruptRecordError */
+async function readState(store: OpenedStore, record: AgentRecord): Promise<SupervisorState> {
+  const loaded = await store.inspect(record.key);
+  return loaded === undefined ? empty : stateFrom(record.id, loaded);
+}
+
+const empty = newSupervisor({ strategy: 'one-for-one', intensity: 1, periodMs: 5_000, delay: undefined, autoShutdown: 'never' }, []);
+
+function stateFrom(id: string, { checkpoint, tail, input }: LoadedAgent): SupervisorState {
+  let state = empty;
+  if (checkpoint !== undefined) state = (readCheckpoint(id, checkpoint).snapshot.context as unknown as { state: SupervisorState }).state;
+  else if (input !== undefined) {
+    const { spec, children } = decode(input) as SupervisorInput;
+    state = newSupervisor(spec, children);
+  }
+  for (const entry of readSegments(id, tail, checkpoint?.sequenceNumber ?? 0)) {
+    const meaning = entry.event === undefined ? undefined : meaningOf(entry.event);
+    if (meaning !== undefined) state = supervise(state, meaning).state;
+  }
+  return state;
+}
