@@ -49,6 +49,8 @@ export interface AgentIdentity {
   readonly supervisor?: string | undefined;
   /** The event whose turn failed last. */
   readonly suspect?: string | undefined;
+  /** Its state value as the store has it. */
+  readonly state?: string | undefined;
 }
 
 /** What a turn is about, for when it fails. */
@@ -59,6 +61,7 @@ export interface Cause {
   readonly from?: string | undefined;
   readonly mail?: MailboxRecord;
   readonly timer?: string;
+  readonly dueAt?: number;
   /** An activity's outcome; whether it had failed. */
   readonly outcome?: { readonly failed: boolean };
   /** An action that threw after its own turn. */
@@ -134,6 +137,7 @@ export class Agent {
     this.fence = identity.fence;
     this.supervisor = identity.supervisor;
     this.suspect = identity.suspect;
+    this.#state = identity.state;
     this.sequenceNumber = identity.sequenceNumber;
     this.committedSequenceNumber = identity.sequenceNumber;
     this.#tail = new JournalTail(host.clock.now());
@@ -238,6 +242,7 @@ export class Agent {
     if (draft !== undefined && this.registration.isSupervisor) {
       // Its turns come out as they did: what they asked for is done, or still wanted, by its state.
       this.#draft = undefined;
+      this.collector.exit = undefined;
     } else if (draft !== undefined) {
       draft.expected = this.sequenceNumber;
       if (!draft.isEmpty) draft.checkpoint = true;
@@ -313,6 +318,7 @@ export class Agent {
     const draft = this.draft();
     if (this.supervisor === undefined) return draft;
     this.#cause = cause;
+    this.collector.childFailed = false;
     // What was asked for so far keeps its checkpoint, should the turn break what it would be made of.
     const due = draft.turns > 0 && (draft.checkpoint || draft.hasEffects || draft.snapshots !== undefined);
     if (due && !this.registration.isSupervisor) draft.kept = this.#checkpoint(this.sequenceNumber);
@@ -377,7 +383,7 @@ export class Agent {
       return;
     }
     failpoint('timer:fire');
-    const draft = this.#open({ event: timer.event, timer: id });
+    const draft = this.#open({ event: timer.event, timer: id, dueAt: timer.dueAt });
     this.timers.delete(id);
     draft.clearTimer(id);
     if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'timer', name: id });

@@ -267,16 +267,26 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
   ) as AnyStateMachine;
   return override(inside, {
     transition(snapshot, event, scope) {
-      const next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
+      let next: AnyMachineSnapshot;
+      try {
+        next = inside.transition(snapshot as AnyMachineSnapshot, event, collecting(scope)) as AnyMachineSnapshot;
+      } catch (error) {
+        throw ofChild(scope, error);
+      }
       const { children, context } = snapshot as { readonly children: unknown; readonly context: object };
       if (next.children !== children) refuseInlineChildren(next, machine.id);
-      if (next.status === 'error' && isChild(scope)) sinkIn(scope).childErred();
       if (next.context !== context && isChild(scope)) sinkIn(scope).contextChanged(pathTo(scope.self), context, next.context as object);
       return next;
     },
     getInitialSnapshot(scope, input) {
       adopt(scope);
-      const snapshot = inside.getInitialSnapshot(collecting(scope), input as never) as AnyMachineSnapshot;
+      let snapshot: AnyMachineSnapshot;
+      try {
+        snapshot = inside.getInitialSnapshot(collecting(scope), input as never) as AnyMachineSnapshot;
+      } catch (error) {
+        throw ofChild(scope, error);
+      }
+      if (snapshot.status === 'error') ofChild(scope, snapshot.error);
       refuseInlineChildren(snapshot, machine.id);
       if (isChild(scope)) sinkIn(scope).contextChanged(pathTo(scope.self), {}, snapshot.context as object);
       return snapshot;
@@ -288,6 +298,12 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
       return restored;
     },
   });
+}
+
+/** Tells the sink when it is a child that has thrown: its parent is shown the error alone. */
+function ofChild(scope: Scope, error: unknown): unknown {
+  if (isChild(scope)) sinkIn(scope).childErred();
+  return error;
 }
 
 /** The config again, with inline invoked logic wrapped where it stands. */

@@ -52,13 +52,13 @@ function countDelivery(agent: Agent, draft: Draft, cause: Cause): number {
   const first = `statewarden:${String(agent.fence)}.${String(agent.sequenceNumber)}.${String(draft.messages?.length ?? 0)}`;
   const name =
     timer !== undefined
-      ? `timer ${timer}`
+      ? `timer ${timer}${cause.dueAt === undefined ? '' : ` at ${String(cause.dueAt)}`}`
       : messageId !== undefined
         ? `message ${messageId}`
         : mail !== undefined
           ? `mail ${String(mail.position)}`
           : `message ${first}`;
-  const before = agent.suspect === undefined ? undefined : (JSON.parse(agent.suspect) as { name: string; deliveries: number });
+  const before = agent.suspect === undefined ? undefined : (JSON.parse(agent.suspect) as { name: string; deliveries: number } | null);
   const deliveries = before?.name === name ? before.deliveries + 1 : 1;
   agent.suspect = draft.suspect = JSON.stringify({ name, deliveries });
   return deliveries;
@@ -72,6 +72,9 @@ function bury(
 ): void {
   const at = agent.host.clock.now();
   const details = encode({ ...told, state: agent.stateText, sequenceNumber: agent.sequenceNumber }, 'details');
+  // Whoever sends or redrives it has it tried as often again.
+  agent.suspect = undefined;
+  draft.suspect = 'null';
   if (mail !== undefined) (draft.taken ??= []).push(mail.position);
   if (timer !== undefined) draft.clearTimer(timer);
   const own = messageId?.startsWith('statewarden:') === true ? undefined : messageId;

@@ -187,7 +187,7 @@ export interface AgentCommit {
     readonly supervisor?: string | undefined;
   };
   /**
-   * Set when they changed. `outcome` and `state` belong to `status`. With a final status, whatever is left in the agent's
+   * Set when they changed. `outcome` and `state` belong to `status`. With `active` the owner is this node. With a final status, whatever is left in the agent's
    * mailbox (beyond `taken`) becomes dead letters, `agent-ended`, in the same commit.
    */
   readonly status?: AgentStatus;

@@ -31,7 +31,16 @@ import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
-import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
+import type {
+  AgentRecord,
+  DueTimer,
+  LoadedAgent,
+  LoadOutcome,
+  MachineRecord,
+  MessageRecord,
+  OpenedStore,
+  PostOutcome,
+} from '../persistence/store.js';
 import { Answers } from './answers.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
@@ -300,10 +309,7 @@ export class Node implements AgentHost, SupervisionHost {
           const { record, loaded } = presence;
           const registration = this.#registrations.get(record.kind);
           if (registration === undefined) throw this.#unknownKind(record.kind);
-          const [outcome] = await this.store.load([record.key]);
-          const current = outcome?.outcome === 'loaded' ? outcome : loaded;
-          if (current === undefined) throw this.#unknownKind(record.kind);
-          const agent = startAnew(this, registration, current, input);
+          const agent = startAnew(this, registration, loaded ?? ((await this.store.inspect(record.key)) as LoadedAgent), input);
           this.#residents.add(agent);
           await agent.whenDurable(agent.sequenceNumber);
           return;

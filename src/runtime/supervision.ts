@@ -157,7 +157,7 @@ export class Supervision {
 
   async #start(supervisor: Agent, children: Extract<Command, { do: 'start' }>['children']): Promise<void> {
     failpoint('supervisor:start');
-    const { clock, chance } = this.#host;
+    const { clock } = this.#host;
     const known = childrenOf(supervisor);
     const coming: { readonly id: string; readonly up: Promise<void> }[] = [];
     for (const { id } of children) {
@@ -182,7 +182,14 @@ export class Supervision {
             () => undefined,
           );
         }
-        this.tell(supervisor, { type: 'start-failed', id, started, message: errorOf(error).message, at: clock.now(), random: chance() });
+        this.tell(supervisor, {
+          type: 'start-failed',
+          id,
+          started,
+          message: errorOf(error).message,
+          at: clock.now(),
+          random: this.#host.chance(),
+        });
         return;
       }
     }
@@ -195,7 +202,10 @@ export class Supervision {
     const { id, input, run } = child;
     const kind = child.kind ?? supervisorKind;
     const started = this.#host.clock.elapsed();
-    if (this.#host.resident(id)?.status !== 'active') {
+    const resident = this.#host.resident(id);
+    if (resident?.status === 'active') {
+      if (resident.supervisor !== supervisor.id) throw taken(id, resident.supervisor);
+    } else {
       const older = run > 1 ? undefined : await this.#host.make(kind, id, input, supervisor.id);
       if (run > 1 || older !== undefined) {
         if (older !== undefined && older.supervisor !== supervisor.id) throw taken(id, older.supervisor);

@@ -198,19 +198,19 @@ class Turn {
   }
 
   /** A report on some of those that are started together is one on all of them. */
-  #settle(ids: readonly string[]): void {
+  #settle(ids: readonly string[], failed = false): void {
     const { starting } = this.#state;
     if (starting === undefined || !ids.some((id) => starting.includes(id))) return;
     this.#state.starting = undefined;
-    if (this.#state.status === 'starting') this.#ready();
+    if (this.#state.status === 'starting' && !failed) this.#ready();
   }
 
   #startFailed({ id, started, message = '', at, random }: Extract<SupervisorEvent, { type: 'start-failed' }>): void {
     const state = this.#state;
     const together = state.starting;
     const initial = state.status === 'starting';
+    this.#settle([id], initial);
     this.#started(started, at);
-    this.#settle([id]);
     for (const rest of together ?? []) {
       if (this.#child(rest)?.status === 'starting' && rest !== id) this.#change(rest, { status: 'waiting', dueAt: at });
     }

@@ -122,6 +122,22 @@ describe('a turn that does not end', () => {
       }));
   }
 
+  it('costs a supervised agent its event, or its life, and its supervisor hears of it', () =>
+    inFolder(async (path) => {
+      await begin(path, 'supervised send').end;
+      {
+        await using runtime = await open(path);
+        expect((await runtime.deadLetters.list()).map(({ to, reason }) => `${to} ${reason}`)).to.deep.equal(['l endless-turn']);
+        expect((await runtime.tree())[0]?.children?.[0]).to.include({ id: 'l', status: 'running', agent: 'active' });
+      }
+      await begin(path, 'supervised outcome').end;
+      await using runtime = await open(path);
+      await runtime.agent<'teller'>('t').send({ type: 'BEAR' });
+      const [child] = (await runtime.tree())[0]?.children ?? [];
+      expect(child).to.include({ id: 'l', status: 'ended', agent: 'error' });
+      expect(child?.failure).to.include({ reason: 'endless-turn' });
+    }));
+
   it('is not one that is only slow', () =>
     inFolder(async (path) => {
       expect(await begin(path, 'work300', { turnMs: 1_200 }).end).to.include({ code: 0, stderr: '' });

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
-import { activity, createRuntime, spawnAgent, tell, type Runtime } from 'statewarden';
+import { activity, createRuntime, spawnAgent, supervisor, tell, type Runtime } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 
 export const looperPath = fileURLToPath(import.meta.url);
@@ -91,7 +91,9 @@ const [, script, path = '', how = '', turnMs = '400', leaseMs = '5000'] = proces
 if (script === looperPath) {
   const runtime = await open(path, Number(turnMs), Number(leaseMs));
   loops = true;
-  const agent = await runtime.spawn('looper', { id: 'l' });
+  const supervised = how.startsWith('supervised');
+  if (supervised) await runtime.supervise(supervisor({ id: 'team', children: [{ id: 'l', kind: 'looper' }] }));
+  const agent = supervised ? runtime.agent<'looper'>('l') : await runtime.spawn('looper', { id: 'l' });
   const other = await runtime.spawn('teller', { id: 't' });
   await agent.send({ type: 'ADD' });
   process.stdout.write('ready\n');
@@ -99,7 +101,8 @@ if (script === looperPath) {
   if (how === 'long') void agent.send({ type: 'LOOP', note: 'ä'.repeat(100_000) });
   if (how === 'always') void agent.send({ type: 'ALWAYS' });
   if (how === 'timer') await agent.send({ type: 'SOON' });
-  if (how === 'outcome') await agent.send({ type: 'ASK' });
+  if (how === 'supervised send') void agent.send({ type: 'LOOP', note: 'by code' });
+  if (how === 'outcome' || how === 'supervised outcome') await agent.send({ type: 'ASK' });
   if (how === 'mail') await other.send({ type: 'TELL' });
   if (how === 'birth') await other.send({ type: 'BEAR' });
   if (how.startsWith('work')) {

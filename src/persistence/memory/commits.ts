@@ -41,7 +41,7 @@ export function applyCommit(data: Data, node: number, commit: AgentCommit, maile
     return { outcome: 'refused', fence: found?.record.fence ?? 0, sequenceNumber };
   }
   const row = found ?? data.add(newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit, node), create?.input);
-  writeAgent(row, commit);
+  writeAgent(row, commit, node);
   buryMail(data, row, commit);
   const spawned = (commit.spawns ?? []).map((spawn) => spawnAgent(data, spawn, commit.at));
   const messages = (commit.messages ?? []).map((message) => {
@@ -83,13 +83,15 @@ function newRecord(
   };
 }
 
-function writeAgent(row: AgentRow, commit: AgentCommit): void {
+function writeAgent(row: AgentRow, commit: AgentCommit, node: number): void {
   const old = row.record;
   row.record = {
     ...old,
     sequenceNumber: commit.sequenceNumber,
     checkpointSequenceNumber: commit.checkpoint?.sequenceNumber ?? old.checkpointSequenceNumber,
     status: commit.status ?? old.status,
+    // One that ended, or was parked or suspended, becomes the agent of whoever brings it up.
+    owner: commit.status === 'active' ? node : old.owner,
     outcome: commit.outcome ?? old.outcome,
     state: commit.state ?? old.state,
     busy: commit.busy ?? old.busy,

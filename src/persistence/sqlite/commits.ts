@@ -97,7 +97,7 @@ export class Commits {
         UPDATE agents SET sequence_number = number, updated_at = at, journal = coalesce(position, journal),
           checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number), status = coalesce(new_status, status),
           outcome = coalesce(new_outcome, outcome), state = coalesce(new_state, state), busy = coalesce(new_busy, busy),
-          suspect = coalesce(new_suspect, suspect)
+          suspect = coalesce(new_suspect, suspect), owner = iif(new_status = 'active', ${String(node)}, owner)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
     );
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
@@ -161,7 +161,9 @@ export class Commits {
     }
     this.#journal.flush();
     const position = this.#appendNow(commit);
-    const { changes } = (isAdvance(commit) ? s.advance : s.change).run(...moved(commit, position));
+    const { changes } = isAdvance(commit)
+      ? s.advance.run(...moved(commit, position))
+      : s.change.run(commit.status === 'active' ? this.#node : null, ...moved(commit, position));
     if (changes === 0) {
       if (position !== null) s.takeBack.run(position);
       return this.#refused(key);
@@ -341,7 +343,7 @@ const statements = {
   receiver: 'SELECT key, status FROM agents WHERE id = ?',
   advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
-  change: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
+  change: `UPDATE agents SET owner = coalesce(?, owner), sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
     status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy), suspect = coalesce(?, suspect)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   input: 'INSERT OR REPLACE INTO inputs (agent, input) VALUES (?, ?)',

@@ -27,7 +27,7 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   const { agent: key, sequenceNumber } = turn;
   const one = (sql: string, ...values: Value[]): Record<string, Value> | undefined => connection.prepare(sql).get(...values);
   const run = (sql: string, ...values: Value[]): number | bigint => connection.prepare(sql).run(...values).lastInsertRowid;
-  const agent = one('SELECT id, kind, status, owner FROM agents WHERE key = ?', key);
+  const agent = one('SELECT id, kind, status, owner, supervisor FROM agents WHERE key = ?', key);
   if (agent?.['owner'] !== node) return undefined;
   const [agentId, kind] = [agent['id'] as string, agent['kind'] as string];
   const told = { agentId, kind, sequenceNumber, event: undefined, letter: undefined, ended: false };
@@ -73,5 +73,17 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
     at,
     key,
   );
+  if (agent['supervisor'] !== null) {
+    // No failure that is worth a restart: it would end the next process too.
+    const failure = { reason: 'endless-turn', message: error.message, at };
+    const report = JSON.stringify({ type: 'statewarden.exited', id: agentId, how: 'shutdown', counts: false, failure, at, random: 0 });
+    run(
+      'INSERT INTO mailbox (agent, event, sender, accepted_at) SELECT key, ?, ?, ? FROM agents WHERE id = ?',
+      report,
+      agentId,
+      at,
+      agent['supervisor'] as Value,
+    );
+  }
   return { ...told, ended: true };
 }
