@@ -313,17 +313,20 @@ export class Agent {
   }
 
   /** The draft, for a turn that is about to be taken. */
-  #open(cause: Cause | undefined): Draft {
+  #open(cause: Cause): Draft {
     this.host.committer.turning();
     const draft = this.draft();
-    if (this.supervisor === undefined) return draft;
+    if (this.supervisor !== undefined) this.#remember(draft, cause);
+    return draft;
+  }
+
+  #remember(draft: Draft, cause: Cause): void {
     this.#cause = cause;
     this.collector.childFailed = false;
     // What was asked for so far keeps its checkpoint, should the turn break what it would be made of.
     const due = draft.turns > 0 && (draft.checkpoint || draft.hasEffects || draft.snapshots !== undefined);
     if (due && !this.registration.isSupervisor) draft.kept = this.#checkpoint(this.sequenceNumber);
     draft.remember();
-    return draft;
   }
 
   #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
@@ -532,12 +535,12 @@ export class Agent {
     const started = host.observed ? host.clock.elapsed() : 0;
     const now = host.clock.now();
     const draft = this.draft();
+    if (this.supervisor !== undefined && this.#cause === undefined) this.#remember(draft, {});
     const mark = draft.mark();
     const before = this.root === undefined ? undefined : this.snapshot();
     this.usedAt = this.host.uses += 1;
     this.sequenceNumber += 1;
     collector.takeChanges(); // of a replay
-    if (this.supervisor !== undefined && this.#cause === undefined) this.#open({});
     const event = origin === 'entire' ? undefined : collector.eventText;
     const from = origin === 'entire' ? undefined : origin;
     host.pulse?.begin(this.key, this.sequenceNumber, event, from?.mail, from?.timer);
