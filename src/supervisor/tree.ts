@@ -73,7 +73,7 @@ async function readNode(store: OpenedStore, record: AgentRecord, child: ChildSta
     state: record.state,
     restart,
     restarts,
-    startedAt: startedAt ?? (state.status === 'running' ? record.createdAt : undefined),
+    startedAt: (child?.status ?? state.status) === 'running' ? (startedAt ?? record.createdAt) : undefined,
     dueAt,
     failure,
     strategy: state.spec.strategy,
