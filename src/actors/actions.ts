@@ -48,7 +48,7 @@ export interface SpawnParams {
 /** Of a supervisor's turn. `exit`: it has ended; `failed` when it gave up. */
 export interface CommandParams {
   readonly commands: readonly unknown[];
-  readonly exit: { readonly how: 'shutdown' | 'failed'; readonly text: string } | undefined;
+  readonly exit: { readonly how: 'shutdown' | 'failed'; readonly text: string; readonly message: string } | undefined;
 }
 
 /**

@@ -655,7 +655,7 @@ export class Agent {
     if (exit === undefined) return;
     draft.outcome = exit.text;
     if (this.supervisor !== undefined) {
-      const failure = { reason: 'supervisor' as const, message: exit.text, at: this.host.clock.now() };
+      const failure = { reason: 'supervisor' as const, message: exit.message, at: this.host.clock.now() };
       report(this, draft, { how: exit.how, counts: true, ...(exit.how === 'failed' ? { failure } : {}) });
     }
     this.#goDown(draft);

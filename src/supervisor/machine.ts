@@ -9,7 +9,7 @@ import { exitedType } from '../actors/setback.js';
 import { encode } from '../core/codec.js';
 import { supervise } from './reducer.js';
 import type { SupervisorInput } from './spec.js';
-import { newSupervisor, type SupervisorEvent, type SupervisorState } from './state.js';
+import { describeExit, newSupervisor, type SupervisorEvent, type SupervisorState } from './state.js';
 
 /** Supervisors are agents of this kind. */
 export const supervisorKind = 'statewarden.supervisor';
@@ -53,6 +53,7 @@ export const supervisorMachine = setup({
               : {
                   how: end.exit.type === 'shutdown' || end.exit.type === 'significant-child' ? 'shutdown' : 'failed',
                   text: encode(end.exit, 'exit'),
+                  message: describeExit(end.exit),
                 },
         };
         (enqueue as unknown as (action: object) => void)({ type: commandType, params });

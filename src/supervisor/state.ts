@@ -42,6 +42,20 @@ export type SupervisorExit =
   | { readonly type: 'intensity'; readonly child: string }
   | { readonly type: 'start-failed'; readonly child: string };
 
+/** For people. */
+export function describeExit(exit: SupervisorExit): string {
+  switch (exit.type) {
+    case 'shutdown':
+      return 'was shut down';
+    case 'significant-child':
+      return `ended with its significant child "${exit.child}"`;
+    case 'intensity':
+      return `gave up: too many restarts, the last for child "${exit.child}"`;
+    case 'start-failed':
+      return `gave up: child "${exit.child}" could not be started`;
+  }
+}
+
 export interface SupervisorState {
   readonly spec: ResolvedSupervisor;
   readonly status: 'new' | 'starting' | 'running' | 'stopping' | 'ended';
