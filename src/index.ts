@@ -4,6 +4,7 @@ export { createRuntime, type Runtime, type SpawnOptions } from './runtime.js';
 export type { AgentRef } from './runtime/reference.js';
 export type {
   DeadLetter,
+  DeadLetterDetails,
   DeadLetterGroup,
   DeadLetters,
   DeadLetterSelection,

@@ -14,10 +14,11 @@ import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
 import { send } from './commands/send.js';
 import { show } from './commands/show.js';
+import { tree } from './commands/tree.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
 import type { ExitCode, Session } from './session.js';
-import { findStore, openStore } from './store-url.js';
+import { findStore, looksLikeStore, openStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
 
 const args = process.argv.slice(2);
@@ -64,13 +65,22 @@ function deadLetterWords(words: readonly string[]): { action: string; positions:
   return { action: named ? (words[0] as string) : 'ls', positions, place };
 }
 
+/** `[STORE] [ID]`, in either order where it can be told which is which. */
+function treeWords(words: readonly string[]): { place: string | undefined; id: string | undefined } {
+  const [first, second] = words;
+  if (text('store') !== undefined && second === undefined) return { place: undefined, id: first };
+  const storeFirst = first === undefined || looksLikeStore(first, process.cwd());
+  if (second === undefined) return storeFirst ? { place: first, id: undefined } : { place: undefined, id: first };
+  return storeFirst || !looksLikeStore(second, process.cwd()) ? { place: first, id: second } : { place: second, id: first };
+}
+
 const cli = cac('statewarden');
 const limitText = 'Print at most so many';
 
 cli
   .command('ls [store]', 'List agents')
   .option('--kind <kind>', 'Only of this kind')
-  .option('--status <status>', 'Only with this status: active, done, error, stopped, parked')
+  .option('--status <status>', 'Only with this status: active, done, error, stopped, parked, suspended')
   .option('--prefix <prefix>', 'Only ids that start so')
   .option('--after <id>', 'Only ids after this one')
   .option('--limit <n>', limitText, { default: 100 })
@@ -87,10 +97,19 @@ cli
     return withStore(place, (session) => list(session, options));
   });
 cli
-  .command('show <id> [store]', 'Show an agent: state, context, timers, activities, pending effects, mailbox')
+  .command('show <id> [store]', 'Show an agent: state, supervisor, context, timers, activities, pending effects, mailbox')
   .example('  $ statewarden show orders/o-42')
   .example('  $ statewarden show orders/o-42 --json | jq .context')
   .action((id: string, place?: string) => withStore(place, (session) => show(session, id)));
+cli
+  .command('tree [store] [id]', 'Draw the supervision trees, or the one under a supervisor')
+  .option('--all', 'Draw all children of a supervisor, however many')
+  .example('  $ statewarden tree ./agents.db')
+  .example('  $ statewarden tree ./agents.db team --all')
+  .action((...words: unknown[]) => {
+    const { place, id } = treeWords(words.filter((word) => typeof word === 'string'));
+    return withStore(place, (session) => tree(session, { id, all: beforeDashes.includes('--all') }));
+  });
 cli
   .command('journal <id> [store]', 'List the events an agent has accepted')
   .option('--after <n>', 'Only events after this sequence number', { default: 0 })

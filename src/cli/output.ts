@@ -95,6 +95,19 @@ export class Output {
     });
   }
 
+  /** Parts two spaces apart on one line, which is cut where it does not fit. `margin`: what stands before them. */
+  row(margin: string, parts: readonly (readonly [text: string, colour?: Colour | undefined])[]): void {
+    let left = this.#width - margin.length;
+    const shown: string[] = [];
+    for (const [text, colour] of parts) {
+      if (left < 2) break;
+      const cut = shortened(printable(text), left);
+      shown.push(this.paint(colour, cut));
+      left -= cut.length + 2;
+    }
+    this.line(`${this.paint('dim', margin)}${shown.join('  ')}`);
+  }
+
   /** A decoded value over several lines, indented. */
   value(text: string): void {
     const shown = inspect(decode(text), {
@@ -167,6 +180,11 @@ export function count(n: number, one: string, many = `${one}s`): string {
 
 export function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, Math.max(0, length - 1))}…`;
+}
+
+/** A message, with as much of it on one line as is read at a glance. */
+export function oneLine(text: string): string {
+  return printable(shortened(text.trim().replace(/\s+/g, ' '), 200));
 }
 
 /** Without control characters: an id or an event must not drive the terminal it is shown on. */

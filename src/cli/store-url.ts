@@ -46,6 +46,12 @@ export function parseStoreUrl(url: string, folder: string): StoreUrl {
   return { name: `sqlite:${path}`, path: resolve(folder, path) };
 }
 
+/** Whether a word that may be something else is meant as a store: it says so, or a file is there. */
+export function looksLikeStore(word: string, folder: string): boolean {
+  if (/^[a-z][a-z0-9+.-]+:/i.test(word) || /\.(db|sqlite3?)$/i.test(word)) return true;
+  return word !== '' && statSync(resolve(folder, word), { throwIfNoEntry: false })?.isFile() === true;
+}
+
 function fromConfig(path: string): string | undefined {
   let text: string;
   try {

@@ -6,6 +6,8 @@
  * meanwhile, it is taken exactly once. What arrives while a redrive runs is not part of it.
  */
 
+import type { StateValue } from 'xstate';
+import type { FailureReason } from '../actors/failure.js';
 import { checksum } from '../core/checksum.js';
 import type { Clock } from '../core/clock.js';
 import { decode } from '../core/codec.js';
@@ -22,10 +24,26 @@ export interface DeadLetter {
   readonly messageId: string | undefined;
   readonly event: { readonly type: string };
   readonly reason: string;
+  /** What its turn failed with, and where the agent stood; undefined when no turn was tried. */
+  readonly details: DeadLetterDetails | undefined;
   /** Epoch milliseconds. */
   readonly at: number;
   /** Id of the group it belongs to. */
   readonly group: string;
+}
+
+/** The last failure of an event that a supervised agent could not take. */
+export interface DeadLetterDetails {
+  readonly reason: FailureReason;
+  /** How often it failed. */
+  readonly deliveries: number;
+  /** Of the error. */
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** State value of the machine before the event. */
+  readonly state: StateValue | undefined;
+  /** Of the agent's last event before it. */
+  readonly sequenceNumber: number;
 }
 
 /** Dead letters with one cause. */
@@ -34,6 +52,8 @@ export interface DeadLetterGroup {
   readonly reason: string;
   /** The event's type. */
   readonly type: string;
+  /** Of the error; undefined when no turn was tried. */
+  readonly message: string | undefined;
   readonly count: number;
   /** How many agents they were for. */
   readonly receivers: number;
@@ -101,7 +121,7 @@ export class DeadLetters {
     return found;
   }
 
-  /** Those with the same reason and the same type of event together, the largest group first. */
+  /** Those with the same reason, type of event and message of the error together, the largest group first. */
   async groups(selection: DeadLetterSelection = {}): Promise<DeadLetterGroup[]> {
     const groups = new Map<string, { letter: DeadLetter; count: number; lastAt: number; receivers: Set<string> }>();
     for await (const letter of this.#select(selection, 0)) {
@@ -117,6 +137,7 @@ export class DeadLetters {
         group: letter.group,
         reason: letter.reason,
         type: letter.event.type,
+        message: letter.details?.message,
         count,
         receivers: receivers.size,
         firstAt: letter.at,
@@ -226,16 +247,28 @@ function checkPositions(positions: readonly number[]): readonly number[] {
   return positions;
 }
 
-function letterOf({ position, to, from, messageId, event: text, reason, at }: LetterRecord): DeadLetter {
+function letterOf({ position, to, from, messageId, event: text, reason, details: told, at }: LetterRecord): DeadLetter {
   let event: DeadLetter['event'];
+  let details: DeadLetterDetails | undefined;
   try {
     event = decode(text) as DeadLetter['event'];
+    details = told === undefined ? undefined : detailsOf(told);
   } catch (cause) {
     throw new CorruptRecordError(`dead letter ${String(position)} for agent "${to}" is not readable`, {
       cause,
       hint: 'Discard it by its position, or repair its text in the store.',
     });
   }
-  const group = checksum(`${reason}\n${event.type}`).toString(16).padStart(8, '0');
-  return { position, to, from, messageId, event, reason, at, group };
+  // The same event may fail for two reasons that need two corrections.
+  const sameness = details === undefined ? [reason, event.type] : [reason, event.type, details.message];
+  const group = checksum(sameness.join('\n')).toString(16).padStart(8, '0');
+  return { position, to, from, messageId, event, reason, details, at, group };
+}
+
+function detailsOf(text: string): DeadLetterDetails {
+  const { reason, deliveries, message, stack, state, sequenceNumber } = decode(text) as Omit<DeadLetterDetails, 'state'> & {
+    readonly state: string | undefined;
+  };
+  const value = state === undefined ? undefined : (decode(state) as StateValue);
+  return { reason, deliveries, message, stack, state: value, sequenceNumber };
 }

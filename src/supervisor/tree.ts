@@ -53,6 +53,22 @@ export async function readTree(store: OpenedStore): Promise<readonly TreeNode[]>
   return trees;
 }
 
+/** The tree under one supervisor, as the supervisors above it see it. */
+export async function readTreeUnder(store: OpenedStore, supervisor: AgentRecord): Promise<TreeNode | undefined> {
+  let root = supervisor;
+  for (let above = root.supervisor; above !== undefined; above = root.supervisor) {
+    const [record] = await store.lookup([above]);
+    if (record === undefined) break;
+    root = record;
+  }
+  const level = [await readNode(store, root, undefined)];
+  for (let node = level.pop(); node !== undefined; node = level.pop()) {
+    if (node.id === supervisor.id) return node;
+    level.push(...(node.children ?? []));
+  }
+  return undefined;
+}
+
 async function readNode(store: OpenedStore, record: AgentRecord, child: ChildState | undefined): Promise<TreeNode> {
   const state = await readState(store, record);
   const children: TreeNode[] = [];

@@ -132,9 +132,9 @@ describe('the command line', () => {
   it('helps, with examples and exit codes', async () => {
     const all = await run(['--help']);
     expect(all.code).to.equal(0);
-    for (const name of ['ls', 'show <id>', 'journal <id>', 'send <id> <event>', 'dead-letters', 'doctor'])
+    for (const name of ['ls', 'show <id>', 'tree [store] [id]', 'journal <id>', 'send <id> <event>', 'dead-letters', 'doctor'])
       expect(all.stdout).to.include(`  ${name} `);
-    for (const name of ['ls', 'show', 'journal', 'send', 'dead-letters', 'doctor']) {
+    for (const name of ['ls', 'show', 'tree', 'journal', 'send', 'dead-letters', 'doctor']) {
       const { code, stdout } = await run([name, '--help']);
       expect(code).to.equal(0);
       expect(stdout).to.include(`$ statewarden ${name}`).and.to.include('Examples:').and.to.include('Exit codes:').and.to.include('--json');

@@ -5,10 +5,16 @@
 
 import { encode } from '../../core/codec.js';
 import { BadInputError } from '../../core/errors.js';
-import { DeadLetters, type DeadLetter, type DeadLetterSelection } from '../../supervisor/dead-letters.js';
+import {
+  DeadLetters,
+  type DeadLetter,
+  type DeadLetterDetails,
+  type DeadLetterGroup,
+  type DeadLetterSelection,
+} from '../../supervisor/dead-letters.js';
 import { systemClock } from '../../core/clock.js';
 import { findAgent } from '../agent-id.js';
-import { away, brief, count, printable, stored, time } from '../output.js';
+import { away, brief, count, oneLine, printable, stateName, stored, time } from '../output.js';
 import { Progress } from '../progress.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';
@@ -75,7 +81,7 @@ async function list({ output, now }: Session, letters: DeadLetters, { filter, af
 
 async function listGroups({ output, now }: Session, letters: DeadLetters, { filter }: DeadLetterOptions): Promise<ExitCode> {
   const groups = await letters.groups(filter);
-  if (output.json) output.document({ groups });
+  if (output.json) output.document({ groups: groups.map(({ message, ...group }) => ({ ...group, message: message ?? null })) });
   else if (groups.length === 0) output.line('no dead letters');
   else {
     output.table(groups, [
@@ -86,6 +92,9 @@ async function listGroups({ output, now }: Session, letters: DeadLetters, { filt
       { title: 'LAST', text: ({ lastAt }) => away(lastAt, now()) },
       { title: 'REASON', text: ({ reason }) => reason, colour: () => 'yellow' },
       { title: 'EVENT', text: ({ type }) => type },
+      ...(groups.some(({ message }) => message !== undefined)
+        ? [{ title: 'ERROR', text: ({ message = '' }: DeadLetterGroup) => oneLine(message) }]
+        : []),
     ]);
   }
   return 0;
@@ -105,7 +114,7 @@ async function show({ output, now }: Session, letters: DeadLetters, { positions 
   else {
     for (const [index, letter] of found.entries()) {
       if (index > 0) output.line();
-      const { position, to, from, messageId, reason, at, group, event } = letter;
+      const { position, to, from, messageId, reason, at, group, event, details } = letter;
       output.facts([
         ['position', String(position)],
         ['to', printable(to)],
@@ -114,12 +123,28 @@ async function show({ output, now }: Session, letters: DeadLetters, { positions 
         ['reason', output.paint('yellow', printable(reason))],
         ['group', group],
         ['at', `${time(at)} (${away(at, now())})`],
+        ...factsOf(details),
       ]);
       output.heading('event');
       output.value(encode(event, 'event'));
+      if (details?.stack === undefined) continue;
+      output.heading('stack');
+      for (const line of details.stack.split('\n')) output.line(`  ${printable(line)}`);
     }
   }
   return 0;
+}
+
+/** How its turns failed. */
+function factsOf(details: DeadLetterDetails | undefined): (readonly [string, string])[] {
+  if (details === undefined) return [];
+  const { message, deliveries, state, sequenceNumber } = details;
+  return [
+    ['error', printable(message.replace(/\s*\n\s*/g, ' '))],
+    ['deliveries', `${String(deliveries)}, all failed`],
+    ['state', state === undefined ? 'unknown' : stateName(encode(state, 'state'))],
+    ['after event', String(sequenceNumber)],
+  ];
 }
 
 async function redrive(session: Session, letters: DeadLetters, options: DeadLetterOptions): Promise<ExitCode> {
@@ -174,6 +199,12 @@ function numbers(positions: readonly string[]): number[] {
   return positions.map(Number);
 }
 
-function document({ event, from, messageId, ...letter }: DeadLetter): object {
-  return { ...letter, from: from ?? null, messageId: messageId ?? null, event: stored(encode(event, 'event')) };
+function document({ event, from, messageId, details, ...letter }: DeadLetter): object {
+  return {
+    ...letter,
+    from: from ?? null,
+    messageId: messageId ?? null,
+    event: stored(encode(event, 'event')),
+    details: details === undefined ? null : { ...details, stack: details.stack ?? null, state: details.state ?? null },
+  };
 }

@@ -1,6 +1,7 @@
 /** `statewarden ls`: the agents of a store, in order of id. */
 
 import type { AgentRecord, AgentStatus } from '../../persistence/store.js';
+import { decode } from '../../core/codec.js';
 import { away, stateName, stored, type Colour, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';
@@ -62,6 +63,11 @@ export async function list({ store, output, now }: Session, options: ListOptions
   return 0;
 }
 
+/** The event whose turn failed last, by what it is known as, and how often it did. */
+export function suspectOf({ suspect }: AgentRecord): { readonly name: string; readonly deliveries: number } | undefined {
+  return suspect === undefined ? undefined : (decode(suspect) as { name: string; deliveries: number });
+}
+
 /** An agent's record in JSON output; the names are stable. */
 export function agentDocument(agent: AgentRecord): object {
   return {
@@ -71,6 +77,8 @@ export function agentDocument(agent: AgentRecord): object {
     status: agent.status,
     state: stored(agent.state),
     outcome: stored(agent.outcome),
+    supervisor: agent.supervisor ?? null,
+    suspect: suspectOf(agent) ?? null,
     sequenceNumber: agent.sequenceNumber,
     checkpointSequenceNumber: agent.checkpointSequenceNumber,
     busy: agent.busy,

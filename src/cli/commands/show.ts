@@ -4,13 +4,15 @@
  */
 
 import { readCheckpoint } from '../../actors/restore.js';
-import type { LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
+import type { AgentRecord, LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
 import { UnknownAgentError } from '../../core/errors.js';
 import { decode, encode } from '../../core/codec.js';
+import { supervisorKind } from '../../supervisor/machine.js';
+import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
 import { away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
-import { agentDocument, statusColours } from './ls.js';
+import { agentDocument, statusColours, suspectOf } from './ls.js';
 
 interface ChildSnapshot {
   readonly src: unknown;
@@ -116,6 +118,7 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
   const { record, checkpoint, timers, effects, mailbox } = loaded;
   const at = now();
   const since = eventsSince(loaded);
+  const suspect = suspectOf(record);
   const saved =
     checkpoint === undefined
       ? 'none yet'
@@ -125,9 +128,9 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['kind', `${record.kind}, version ${String(record.version)}`],
     ['status', output.paint(statusColours[record.status], record.status)],
     ['state', stateName(record.state)],
-    ...(record.outcome === undefined
-      ? []
-      : [[record.status === 'done' ? 'output' : 'reason', shortened(printable(brief(record.outcome)), 500)] as const]),
+    ...ending(record),
+    ...(record.supervisor === undefined ? [] : [['supervisor', printable(record.supervisor)] as const]),
+    ...(suspect === undefined ? [] : [['failed event', `${printable(suspect.name)}, ${count(suspect.deliveries, 'time')}`] as const]),
     ['events', String(record.sequenceNumber)],
     ['checkpoint', saved],
     ['created', `${time(record.createdAt)} (${away(record.createdAt, at)})`],
@@ -135,6 +138,11 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['held by', holder(record.owner, node)],
     ['mailbox', mailbox.length === 0 ? 'empty' : `${count(mailbox.length, 'event')} waiting`],
   ]);
+  if (record.kind === supervisorKind) {
+    output.line();
+    output.line(`its children: statewarden tree ${JSON.stringify(record.id)}`);
+    return;
+  }
   if (snapshot !== undefined) {
     output.heading(
       since === 0 ? 'Context' : `Context (as of event ${String(checkpoint?.sequenceNumber ?? 0)}, ${count(since, 'event')} ago)`,
@@ -187,6 +195,17 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
       { title: 'PARAMS', text: ({ params }) => brief(params) },
     ]);
   }
+}
+
+/** The output of an agent that is done; why another one has ended or is down. */
+function ending({ status, kind, outcome: text }: AgentRecord): (readonly [string, string])[] {
+  const outcome = text === undefined ? undefined : decode(text);
+  if (status === 'done') return text === undefined ? [] : [['output', shortened(printable(brief(text)), 500)]];
+  if (outcome !== undefined && outcome !== null) {
+    const exit = kind === supervisorKind ? describeExit(outcome as SupervisorExit) : undefined;
+    return [['reason', shortened(printable(exit ?? brief(text).replace(/\s*\n\s*/g, ' ')), 500)]];
+  }
+  return status === 'suspended' ? [['reason', 'stopped by its supervisor; what is sent to it waits']] : [];
 }
 
 function holder(owner: number | undefined, node: NodeRecord | undefined): string {

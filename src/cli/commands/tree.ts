@@ -1,0 +1,131 @@
+/**
+ * `statewarden tree`: the supervision trees of a store, a line for each supervisor and each child: how it stands, since when, how often it was restarted, what it failed of last.
+ * Read from the records, so it tells the same of a store that nobody has open, where `running` means: is brought back when a runtime starts.
+ */
+
+import { BadInputError } from '../../core/errors.js';
+import { supervisorKind } from '../../supervisor/machine.js';
+import { describeExit } from '../../supervisor/state.js';
+import { readTree, readTreeUnder, type TreeNode } from '../../supervisor/tree.js';
+import { findAgent } from '../agent-id.js';
+import { away, count, oneLine, span, stateName, stored, type Colour } from '../output.js';
+import type { ExitCode, Session } from '../session.js';
+
+export interface TreeOptions {
+  /** Supervisor under which to draw; undefined: all. */
+  readonly id: string | undefined;
+  /** Draw more children than anybody reads. */
+  readonly all: boolean;
+}
+
+/** Children of one supervisor that are drawn. */
+const drawn = 50;
+
+const colours: Readonly<Record<TreeNode['status'], Colour>> = {
+  new: 'yellow',
+  starting: 'yellow',
+  running: 'cyan',
+  stopping: 'yellow',
+  waiting: 'yellow',
+  terminated: 'dim',
+  down: 'yellow',
+  ended: 'dim',
+};
+
+/** @throws UnknownAgentError, BadInputError for an agent that is no supervisor. */
+export async function tree(session: Session, { id, all }: TreeOptions): Promise<ExitCode> {
+  const { store, output } = session;
+  const trees = id === undefined ? await readTree(store) : await under(session, id);
+  const live = (await store.nodes()).length > 0;
+  if (output.json) {
+    output.document({ trees: trees.map(document), live });
+    return 0;
+  }
+  if (trees.length === 0) {
+    output.line('no supervisors');
+    return 0;
+  }
+  for (const root of trees) draw(session, root, '', '', all);
+  if (!live) output.line(output.paint('dim', 'no runtime is up: they go on so when one starts'));
+  return 0;
+}
+
+async function under(session: Session, typed: string): Promise<readonly TreeNode[]> {
+  const record = await findAgent(session, typed, 'prefix');
+  if (record.kind !== supervisorKind) {
+    const { id, supervisor } = record;
+    throw new BadInputError(`agent ${JSON.stringify(id)} is no supervisor`, {
+      hint:
+        supervisor === undefined
+          ? 'It has none either: see `statewarden show`.'
+          : `It is a child of ${JSON.stringify(supervisor)}: give that id.`,
+    });
+  }
+  const found = await readTreeUnder(session.store, record);
+  return found === undefined ? [] : [found];
+}
+
+/** `branch`: the lines that lead to the node; `margin`: those that pass by what is below it. */
+function draw(session: Session, node: TreeNode, branch: string, margin: string, all: boolean): void {
+  const { output, now } = session;
+  output.row(branch, parts(node, now()));
+  const { children = [] } = node;
+  const shown = all || children.length <= drawn ? children : children.slice(0, drawn);
+  const left = children.slice(shown.length);
+  for (const [index, child] of shown.entries()) {
+    const last = index === shown.length - 1 && left.length === 0;
+    draw(session, child, `${margin}${last ? '└─ ' : '├─ '}`, `${margin}${last ? '   ' : '│  '}`, all);
+  }
+  if (left.length > 0) output.row(`${margin}└─ `, [[`… ${String(left.length)} more (--all): ${tally(left)}`, 'dim']]);
+}
+
+function parts(node: TreeNode, at: number): [text: string, colour?: Colour | undefined][] {
+  const { id, kind, strategy = '', state, restarts, startedAt, dueAt, failure, exit } = node;
+  const gaveUp = exit?.type === 'intensity' || exit?.type === 'start-failed';
+  const line: [string, (Colour | undefined)?][] = [
+    [id, kind === undefined ? 'bold' : undefined],
+    [kind ?? `supervisor ${strategy}`, 'dim'],
+    [standing(node), gaveUp || node.agent === 'parked' ? 'red' : colours[node.status]],
+  ];
+  if (kind !== undefined && state !== undefined) line.push([stateName(state)]);
+  if (restarts > 0) line.push([count(restarts, 'restart')]);
+  if (dueAt !== undefined && node.status === 'waiting')
+    line.push([dueAt > at ? `restart in ${span(dueAt - at)}` : 'restart due', 'yellow']);
+  if (startedAt !== undefined) line.push([`started ${away(startedAt, at)}`, 'dim']);
+  if (exit !== undefined) line.push([describeExit(exit), gaveUp ? 'red' : 'dim']);
+  if (failure !== undefined) {
+    const past = node.status === 'running';
+    line.push([`failed ${away(failure.at, at)} (${failure.reason}): ${oneLine(failure.message)}`, past ? 'dim' : 'red']);
+  }
+  return line;
+}
+
+/** Where the agent's own record says something else than its supervisor, both: `running (parked)`. */
+function standing({ status, agent }: TreeNode): string {
+  const expected = status === 'running' ? ['active'] : ['active', 'suspended'];
+  return agent === undefined || expected.includes(agent) ? status : `${status} (${agent})`;
+}
+
+function tally(nodes: readonly TreeNode[]): string {
+  const counts = new Map<string, number>();
+  for (const node of nodes) counts.set(standing(node), (counts.get(standing(node)) ?? 0) + 1);
+  return [...counts].map(([status, n]) => `${String(n)} ${status}`).join(', ');
+}
+
+/** A node in JSON output; the names are stable. */
+function document(node: TreeNode): object {
+  const { id, kind, status, agent, state, restart, restarts, startedAt, dueAt, failure, strategy, exit, children } = node;
+  return {
+    id,
+    kind: kind ?? null,
+    status,
+    agent: agent ?? null,
+    state: stored(state),
+    restart: restart ?? null,
+    restarts,
+    startedAt: startedAt ?? null,
+    dueAt: dueAt ?? null,
+    failure: failure ?? null,
+    ...(kind === undefined ? { strategy, exit: exit ?? null, children: (children ?? []).map(document) } : {}),
+  };
+}
