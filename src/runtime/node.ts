@@ -79,7 +79,7 @@ export class Node implements AgentHost, SupervisionHost {
   /** Agents that are being made, and whom to tell of an older one with the same id. */
   readonly #older = new Map<Agent, (record: AgentRecord) => void>();
   /** Agents that their supervisors bring up: only they leave their rest. */
-  readonly #rising = new Set<string>();
+  readonly #rising = new Map<string, number>();
   readonly #strikes = new Strikes();
   readonly answers: Answers;
   readonly ends = new Ends();
@@ -297,7 +297,7 @@ export class Node implements AgentHost, SupervisionHost {
 
   async bringUp(id: string, input: unknown): Promise<void> {
     this.assertOpen();
-    this.#rising.add(id);
+    this.#rising.set(id, (this.#rising.get(id) ?? 0) + 1);
     try {
       const presence = await this.presence(id);
       switch (presence.where) {
@@ -323,7 +323,10 @@ export class Node implements AgentHost, SupervisionHost {
           });
       }
     } finally {
-      this.#rising.delete(id);
+      // It may have failed at once, and be brought up again already.
+      const others = (this.#rising.get(id) ?? 1) - 1;
+      if (others === 0) this.#rising.delete(id);
+      else this.#rising.set(id, others);
     }
   }
 
