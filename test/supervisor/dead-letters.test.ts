@@ -3,7 +3,9 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRuntime, memory, type Runtime, type Store } from 'statewarden';
+import { filter, firstValueFrom } from 'rxjs';
+import { assign, setup } from 'xstate';
+import { createRuntime, memory, supervisor, type Runtime, type Store } from 'statewarden';
 import { failing } from '../bad-input/failing.js';
 import { ManualClock, settled } from '../runtime/manual-clock.js';
 import { agents, open, redriverPath } from './redriver.js';
@@ -53,7 +55,7 @@ describe('dead letters', () => {
     );
     await bury(runtime, 3, ['c', 'd']);
     const [first, ...rest] = await runtime.deadLetters.list();
-    expect(first).to.deep.include({ to: 'c', from: 'b', messageId: 'm', reason: 'no-such-agent' });
+    expect(first).to.deep.include({ to: 'c', from: 'b', messageId: 'm', reason: 'no-such-agent', details: undefined });
     expect(first?.event).to.deep.equal({ type: 'WHEN', at: new Date(0) });
     expect(rest.map(({ to }) => to)).to.deep.equal(['c', 'd', 'c']);
     expect(await runtime.deadLetters.list({ to: 'd' })).to.deep.equal([rest[1]]);
@@ -79,6 +81,47 @@ describe('dead letters', () => {
     ]);
     expect(new Set(groups.map(({ group }) => group)).size).to.equal(3);
     expect(await runtime.deadLetters.groups({ type: 'FEW' })).to.deep.equal([groups[1]]);
+  });
+
+  it('that failed a supervised agent keep the error and where it stood, and are grouped by the message', async () => {
+    const fragile = setup({ types: { events: {} as { type: 'TRY'; why: string } | { type: 'MOVE' } } }).createMachine({
+      initial: 'here',
+      states: { here: { on: { MOVE: 'there' } }, there: {} },
+      on: {
+        TRY: {
+          actions: assign(({ event }) => {
+            throw new Error(event.why);
+          }),
+        },
+      },
+    });
+    await using runtime = await createRuntime({ store: memory(), agents: { fragile: { machine: fragile, version: 1 } } });
+    const children = ['a', 'b'].map((id) => ({ id, kind: 'fragile' }));
+    await runtime.supervise(supervisor({ id: 'team', children }));
+    await runtime.agent<'fragile'>('a').send({ type: 'MOVE' });
+    for (const [id, why] of [
+      ['a', 'no bread'],
+      ['a', 'no wine'],
+      ['b', 'no bread'],
+    ] as const) {
+      const dead = firstValueFrom(runtime.events$.pipe(filter((event) => event.type === 'dead-letter')));
+      await runtime
+        .agent<'fragile'>(id)
+        .send({ type: 'TRY', why }, { messageId: `${id} ${why}` })
+        .catch(() => undefined);
+      await dead;
+    }
+    while ((await runtime.deadLetters.list()).length < 3) await settled();
+    const [first] = await runtime.deadLetters.list();
+    const { stack, ...details } = first?.details ?? {};
+    expect(details).to.deep.equal({ reason: 'assign', deliveries: 3, message: 'no bread', state: 'there', sequenceNumber: 2 });
+    expect(stack).to.match(/^Error: no bread\n +at /);
+    const groups = await runtime.deadLetters.groups();
+    expect(groups.map(({ reason, type, message, count, receivers }) => [reason, type, message, count, receivers])).to.deep.equal([
+      ['assign', 'TRY', 'no bread', 2, 2],
+      ['assign', 'TRY', 'no wine', 1, 1],
+    ]);
+    expect((await runtime.deadLetters.list({ group: groups[1]?.group ?? '' })).map(({ to }) => to)).to.deep.equal(['a']);
   });
 
   for (const residentAgents of [100, 1]) {
