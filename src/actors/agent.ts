@@ -293,6 +293,15 @@ export class Agent {
     reject: (error: Error) => void,
   ): void {
     const draft = this.draft();
+    // The same event sent again while it failed for the last time.
+    if (messageId !== undefined && draft.deadLetters?.some((letter) => letter.messageId === messageId) === true) {
+      reject(
+        new DeadLetterError(`the event with message id "${messageId}" is a dead letter of agent "${this.id}"`, {
+          hint: 'It failed too often: see `statewarden dead-letters`. Correct the cause, then redrive it.',
+        }),
+      );
+      return;
+    }
     // It needs an id by which it is known when it fails again.
     const id = messageId ?? `statewarden:${String(this.fence)}.${String(this.sequenceNumber)}.${String(draft.messages?.length ?? 0)}`;
     (draft.messages ??= []).push({ to: this.id, messageId: id, event, from: undefined, replyTo, acceptedAt: this.host.clock.now() });
