@@ -654,6 +654,8 @@ export class Agent {
     this.status = draft.status = 'suspended';
     this.host.operations.halt(this.#operations?.values() ?? [], 0)?.catch(() => undefined);
     this.#operations = undefined;
+    // It is not busy: should it be ended for good, nothing brings its callbacks back.
+    this.#ephemerals = undefined;
     this.#inbox?.post();
   }
 
