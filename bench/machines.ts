@@ -79,3 +79,24 @@ export const ledger = setup({
   }),
   on: { NOTE: { actions: assign({ count: ({ context, event }) => context.count + event.amount }) } },
 });
+
+/** Supervision: as `counter`, and an activity's error that nobody handles. */
+const hopeless = activity<undefined, number>({ name: 'hopeless', retry: { attempts: 1 }, run: () => Promise.reject(new Error('as always')) });
+export const fragile = setup({
+  types: { context: {} as { count: number }, events: {} as { type: 'ADD'; amount: number } | { type: 'FAIL' } | { type: 'LOOP' } },
+  actors: { hopeless },
+}).createMachine({
+  id: 'fragile',
+  context: { count: 0 },
+  initial: 'well',
+  on: {
+    ADD: { actions: assign({ count: ({ context, event }) => context.count + event.amount }) },
+    FAIL: {
+      actions: assign(() => {
+        throw new Error('as told');
+      }),
+    },
+    LOOP: '.looping',
+  },
+  states: { well: {}, looping: { invoke: { src: 'hopeless' } } },
+});

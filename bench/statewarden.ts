@@ -11,5 +11,5 @@ export type { CheckpointPolicy, RuntimeEvent } from '../src/index.js';
 const names = ['statewarden', 'statewarden/sqlite'];
 const [main, embedded] = (await Promise.all(names.map((name) => import(name)))) as [typeof Main, typeof Embedded];
 
-export const { activity, createRuntime } = main;
+export const { activity, createRuntime, supervisor } = main;
 export const { sqlite } = embedded;

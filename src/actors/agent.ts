@@ -188,6 +188,7 @@ export class Agent {
   /** The first turn. `create` when this commit also makes the agent's record. */
   begin(input: unknown, create: boolean): void {
     const text = input === undefined ? undefined : encode(input, 'input');
+    this.host.committer.turning();
     const draft = this.draft();
     if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text, supervisor: this.supervisor };
     draft.checkpoint = true;

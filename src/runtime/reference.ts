@@ -217,7 +217,7 @@ export class Reference implements AgentRef {
         started = true;
         if (early.length === 0) subscriber.next(first);
         else for (const snapshot of early) subscriber.next(snapshot);
-        if (agent.status !== 'active' && agent.gone) subscriber.complete();
+        if (agent.status !== 'active' && agent.status !== 'suspended' && agent.gone) subscriber.complete();
       };
       const again = (error: StatewardenError): Promise<void> | void =>
         error.disposition === 'retry' || error instanceof LeaseLostError || this.#node.isOpen ? attach().catch(fail) : fail(error);

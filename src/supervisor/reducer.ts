@@ -237,6 +237,8 @@ class Turn {
     const before = this.#child(id);
     if (before === undefined || (run !== undefined && before.run !== run)) return;
     if (failure !== undefined) this.#change(id, { failure });
+    // It was up, if only for a moment: the report on its start may come after the one on its end.
+    if (before.status === 'starting' && before.caller !== undefined) this.#answer(id, undefined);
     const child = this.#child(id) as ChildState;
     if (child.status === 'stopping') this.#stopped([id], at);
     else if (child.status === 'running' || child.status === 'starting') {

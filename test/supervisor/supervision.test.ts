@@ -222,6 +222,20 @@ describe('a supervisor at work', () => {
     expect((await runtime.store.lookup(['y']))[0]?.status).to.equal('suspended');
   });
 
+  it('answers for a child that fails as soon as it is up', async () => {
+    await using runtime = await open();
+    const tree = await runtime.supervise(team({ children: [child('a')], delay: { initialMs: 5, jitter: 'none' } }));
+    trouble.left = Infinity;
+    await runtime.agent<'worker'>('a').send({ type: 'FAIL', how: 'activity' });
+    for (let time = 0; time < 3; time += 1) {
+      await tree.terminate('a');
+      await tree.restart('a');
+    }
+    trouble.left = 0;
+    await until(async () => (await runtime.store.lookup(['a']))[0]?.state === '"idle"');
+    expect((await tree.which())[0]).to.include({ id: 'a', status: 'running' });
+  });
+
   it('refuses what cannot be started before anything is, naming the place', async () => {
     await using runtime = await open();
     const inner = supervisor({ id: 'inner', children: [child('b', { input: { fail: 'context' } })] });
