@@ -1,11 +1,13 @@
 /** What the seam promises on top of XState: everything that would leave an agent is collected, everything inside it goes on at once and in order. */
 
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { Subject } from 'rxjs';
 import sinon from 'sinon';
 import {
   assign,
   cancel,
+  createActor,
   createMachine,
   emit,
   enqueueActions,
@@ -21,7 +23,9 @@ import {
   spawnChild,
   type AnyActorLogic,
   type AnyActorRef,
+  type AnyMachineSnapshot,
   type AnyStateMachine,
+  type EventObject,
 } from 'xstate';
 import { UnsupportedMachineError } from '#src/core/errors.js';
 import { durable, failRoot, namedAction, settlePromise } from '#src/actors/seam.js';
@@ -62,6 +66,56 @@ function holder(inside: AnyActorLogic): AnyStateMachine {
     entry: spawnChild('inside', { id: 'by-action' }),
     initial: 'on',
     states: { on: { invoke: [{ src: 'inside', id: 'registered' }, { src: inside }] } },
+  });
+}
+
+/** Assigns in every way there is, and does other things in between. `guards` gets a line for each question to one. */
+function assigning(guards: string[], always: boolean): AnyStateMachine {
+  const add = assign(({ context }: { context: { n: number; last: string } }) => ({ n: context.n + 1, last: 'add' }));
+  const asked = ({ context, event }: { context: { n: number }; event: EventObject }): boolean => {
+    guards.push(`${event.type} ${String(context.n)}`);
+    return context.n % 2 === 0;
+  };
+  return setup({
+    types: { context: {} as { n: number; last: string } },
+    actors: { still },
+    actions: { add: add as never, scale: assign({ n: ({ context }, by: number) => context.n * by }) },
+  }).createMachine({
+    id: 'assigning',
+    context: { n: 0, last: '' },
+    type: 'parallel',
+    on: {
+      ADD: { actions: add as never },
+      NAMED: { actions: 'add' },
+      TWICE: { actions: ['add', assign(({ context }) => ({ last: `was ${String(context.n)}` }))] },
+      SCALE: { actions: { type: 'scale', params: 3 } },
+      NONE: {},
+      GUARDED: [{ guard: asked as never, actions: add as never }, { actions: assign({ n: ({ context }) => context.n + 1, last: 'odd' }) }],
+      SPAWN: { actions: assign({ n: ({ context, spawn }) => (spawn('still', { id: `kid ${String(context.n)}` }), context.n + 1) }) },
+      RAISE: { actions: ['add', raise({ type: 'ADD' })] },
+      BAD: {
+        actions: assign(() => {
+          throw new Error('bad');
+        }),
+      },
+    },
+    states: {
+      left: {
+        initial: 'off',
+        states: {
+          off: {
+            tags: 'dark',
+            on: { TOGGLE: 'on', BOTH: { actions: 'add' } },
+            ...(always ? { always: { guard: ({ context }) => context.n > 7, target: 'on' } } : {}),
+          },
+          on: { exit: 'add', on: { TOGGLE: { target: 'off', actions: add as never }, ADD: { guard: asked as never, target: 'off' } } },
+        },
+      },
+      right: {
+        initial: 'all',
+        states: { all: { on: { BOTH: { actions: 'add' }, LAST: 'end' } }, end: { on: { '*': { actions: 'add' } } } },
+      },
+    },
   });
 }
 const places = ['by-name', 'by-action', 'registered', encodeURIComponent('1.holder.on')];
@@ -337,6 +391,61 @@ describe('the seam', () => {
     const agent = Recorder.run(holder(setup({ actions: { named } }).createMachine({}) as never));
     for (const path of places) expect(namedAction(agent.root, path, 'named'), path).to.equal(named);
     expect(namedAction(agent.root, '', 'named')).to.equal(undefined);
+  });
+
+  it('takes an event that only assigns as XState does, to its inspector too', () => {
+    const events = [
+      'ADD',
+      'NAMED',
+      'TWICE',
+      'SCALE',
+      'NONE',
+      'OTHER',
+      'GUARDED',
+      'SPAWN',
+      'TOGGLE',
+      'RAISE',
+      'BOTH',
+      'LAST',
+      'BAD',
+    ] as const;
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...events)), fc.boolean(), (types, always) => {
+        const asked: string[][] = [[], []];
+        const [plain, ours] = asked.map((guards) => {
+          const machine = assigning(guards, always);
+          const agent = guards === asked[0] ? createActor(machine).start() : Recorder.run(machine);
+          const root = agent instanceof Recorder ? agent.root : (agent as AnyActorRef);
+          const seen: unknown[] = [];
+          root.system.inspect((inspected) => {
+            if (inspected.type === '@xstate.microstep' || inspected.type === '@xstate.snapshot') {
+              const { value, context, children, status } = inspected.snapshot as AnyMachineSnapshot;
+              seen.push([
+                inspected.type,
+                inspected.event.type,
+                inspected.actorRef === root,
+                value,
+                context,
+                Object.keys(children ?? {}),
+                status,
+              ]);
+            }
+          });
+          root.subscribe({ error: nothing });
+          for (const type of types) {
+            if (agent instanceof Recorder) agent.send(type);
+            else root.send({ type });
+            const snapshot = root.getSnapshot() as AnyMachineSnapshot;
+            seen.push([snapshot.value, [...snapshot.tags], snapshot.can({ type: 'GUARDED' }), snapshot.status, String(snapshot.error)]);
+            seen.push(Object.entries(snapshot.children).map(([id, child]) => [id, (child as AnyActorRef).getSnapshot().status]));
+          }
+          return seen;
+        });
+        expect(ours).to.deep.equal(plain);
+        expect(asked[1]).to.deep.equal(asked[0]);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('refuses a child that was spawned from inline logic, which XState cannot restore', () => {
