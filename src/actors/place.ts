@@ -45,16 +45,24 @@ export function actorAt(root: AnyActorRef, path: string): AnyActorRef | undefine
   return actor;
 }
 
-/** Puts places where XState's persisted context, a copy wherever it holds references, says less. */
-export function keepPlaces(kept: unknown, live: unknown, owner: AnyActorRef): void {
-  for (const key in live as Holder) {
-    const was = (live as Holder)[key];
-    if ((kept as Holder)[key] === was) continue;
-    if (!isActor(was)) keepPlaces((kept as Holder)[key], was, owner);
-    else if (was.system !== owner.system) (kept as Holder)[key] = was;
-    else if (actorAt(rootOf(owner), pathTo(was)) !== was) (kept as Holder)[key] = { [mark]: ours, id: was.id } satisfies Place;
-    else if (was._parent !== owner) (kept as Holder)[key] = placeOf(was);
+/** An actor's context for encoding: references are kept as XState keeps them, or as places where that says less. Itself when it holds none. */
+export function contextAsData(part: object, owner: AnyActorRef): object {
+  let copy: Holder | undefined;
+  for (const key in part) {
+    const member = (part as Holder)[key];
+    if (typeof member !== 'object' || member === null) continue;
+    const data = isActor(member) ? referenceAsData(member, owner) : contextAsData(member, owner);
+    if (data === member) continue;
+    copy ??= (Array.isArray(part) ? [...(part as unknown[])] : { ...part }) as Holder;
+    copy[key] = data;
   }
+  return copy ?? part;
+}
+
+function referenceAsData(actor: AnyActorRef, owner: AnyActorRef): object {
+  if (actor.system !== owner.system) return actor;
+  if (actorAt(rootOf(owner), pathTo(actor)) !== actor) return { [mark]: ours, id: actor.id } satisfies Place;
+  return actor._parent === owner ? { [mark]: 1, id: actor.id } : placeOf(actor);
 }
 
 /** Whatever is deeper is refused when it is encoded; so is a cycle. */

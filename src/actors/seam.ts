@@ -25,7 +25,7 @@ import {
   type EventObject,
 } from 'xstate';
 import { UnsupportedMachineError } from '../core/errors.js';
-import { actorAt, fillPlaces, findPlaces, keepPlaces, pathTo, type FoundPlace } from './place.js';
+import { actorAt, contextAsData, fillPlaces, findPlaces, pathTo, type FoundPlace } from './place.js';
 
 /** An action that leaves the agent, as XState resolved it. */
 export interface CollectedAction {
@@ -111,6 +111,17 @@ type Logic = AnyActorLogic & {
   start?(snapshot: unknown, scope: Scope): void;
 };
 
+/** What of a machine's snapshot is persisted. */
+interface MachineParts {
+  readonly status: string;
+  readonly output?: unknown;
+  readonly error?: unknown;
+  readonly value?: unknown;
+  readonly historyValue?: Readonly<Record<string, readonly { readonly id: string }[]>>;
+  readonly context?: object;
+  readonly children?: Readonly<Record<string, AnyActorRef>>;
+}
+
 const sinkOf = Symbol('statewarden.sink');
 const collectingScope = Symbol('statewarden.collecting');
 
@@ -162,36 +173,37 @@ export function namedAction(root: AnyActorRef, path: string, type: string): Coll
   return typeof found === 'function' ? (found as CollectedAction['exec']) : undefined;
 }
 
-/** The persisted snapshot of the whole tree, without members that are merely undefined. */
-export function persist(root: AnyActorRef): object {
-  return compact(root.getPersistedSnapshot() as object, root);
-}
-
-function compact(snapshot: object, actor: AnyActorRef): object {
-  const live = actor.getSnapshot() as { readonly context?: unknown; readonly children?: Readonly<Record<string, AnyActorRef>> };
-  const copy: Record<string, unknown> = {};
-  for (const key in snapshot) {
-    const value = (snapshot as Record<string, unknown>)[key];
-    // Whoever has ended needs no input any more; it may be the very thing that could not be kept.
-    if (value === undefined || (key === 'input' && (snapshot as { status?: string }).status !== 'active')) continue;
-    // XState copies a context only when it holds references.
-    if (key === 'context' && value !== live.context) keepPlaces(value, live.context, actor);
-    copy[key] = key === 'children' ? compactChildren(value as Record<string, object>, live.children ?? {}) : value;
-  }
-  return copy;
-}
-
-function compactChildren(children: Record<string, object>, live: Readonly<Record<string, AnyActorRef>>): object {
-  const kept: Record<string, object> = {};
-  for (const id in children) {
-    const child: Record<string, unknown> = {};
-    for (const key in children[id]) {
-      const value = (children[id] as Record<string, unknown>)[key];
-      if (key === 'snapshot') child[key] = compact(value as object, live[id] as AnyActorRef);
-      else if (value !== undefined) child[key] = value;
+/** The persisted snapshot of an actor and of all below it: XState's, without members that are merely undefined. */
+export function persist(actor: AnyActorRef): object {
+  const kept: Record<string, unknown> = {};
+  if ((actor as unknown as { logic: Logic }).logic.implementations === undefined) {
+    const snapshot = actor.getPersistedSnapshot() as Readonly<Record<string, unknown>>;
+    for (const key in snapshot) {
+      // Whoever has ended needs no input any more; it may be the very thing that could not be kept.
+      if (snapshot[key] !== undefined && (key !== 'input' || snapshot['status'] === 'active')) kept[key] = snapshot[key];
     }
-    kept[id] = child;
+    return kept;
   }
+  // What XState does for a machine, in one pass: it takes two copies with most of the members left out.
+  const { status, output, error, value, historyValue, context, children } = actor.getSnapshot() as MachineParts;
+  kept['status'] = status;
+  if (output !== undefined) kept['output'] = output;
+  if (error !== undefined) kept['error'] = error;
+  if (value !== undefined) kept['value'] = value;
+  const history: Record<string, unknown> = {};
+  for (const key in historyValue) history[key] = historyValue[key]?.map(({ id }) => ({ id }));
+  kept['historyValue'] = history;
+  if (context !== undefined) kept['context'] = contextAsData(context, actor);
+  const keptChildren: Record<string, object> = {};
+  for (const id in children) {
+    const child = children[id] as AnyActorRef & { src: unknown; systemId: unknown; _syncSnapshot: unknown };
+    const { src, systemId, _syncSnapshot: syncSnapshot } = child;
+    const one: Record<string, unknown> = { snapshot: persist(child), src };
+    if (systemId !== undefined) one['systemId'] = systemId;
+    if (syncSnapshot !== undefined) one['syncSnapshot'] = syncSnapshot;
+    keptChildren[id] = one;
+  }
+  kept['children'] = keptChildren;
   return kept;
 }
 

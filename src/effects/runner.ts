@@ -73,7 +73,7 @@ export class Runner implements OperationRunner {
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
     const question = isQuestion(logic);
-    const { name, key } = activityOf(logic, question ? 'ask' : isMonitor(logic) ? 'monitor' : nameOf(path));
+    const { name, key } = activityOf(logic, isActivity(logic) ? '' : question ? 'ask' : isMonitor(logic) ? 'monitor' : nameOf(path));
     return { name, question, userKey: (input) => (key === undefined ? undefined : checkKey(name, key(input))) };
   }
 
@@ -142,17 +142,18 @@ export class Runner implements OperationRunner {
   }
 
   /** Attempts it when its activity's limit allows. */
-  async #enter(run: Run, resumed: boolean): Promise<void> {
+  #enter(run: Run, resumed: boolean): Promise<void> {
     const { concurrency, name } = run.activity;
-    if (concurrency !== Infinity) {
-      const lane = this.#lane(name);
-      if (lane.running < concurrency) lane.running += 1;
-      else {
-        // A resumed operation was begun before those that wait. Whoever leaves hands its place over.
-        await new Promise<void>((resolve) => (resumed ? lane.waiting.unshift(resolve) : lane.waiting.push(resolve)));
-      }
+    if (concurrency === Infinity) return this.#attempt(run);
+    const lane = this.#lane(name);
+    if (lane.running < concurrency) {
+      lane.running += 1;
+      return this.#attempt(run);
     }
-    await this.#attempt(run);
+    // A resumed operation was begun before those that wait. Whoever leaves hands its place over.
+    return new Promise<void>((resolve) => (resumed ? lane.waiting.unshift(resolve) : lane.waiting.push(resolve))).then(() =>
+      this.#attempt(run),
+    );
   }
 
   async #beginKeyed(run: Run, userKey: string, resumed: boolean): Promise<void> {

@@ -28,7 +28,7 @@ import {
   type AnyActorRef,
   type AnyStateMachine,
 } from 'xstate';
-import { sameStates, sortOf } from '#src/actors/seam.js';
+import { persist, sameStates, sortOf } from '#src/actors/seam.js';
 
 /** XState's own machinery, as the seam sees it. */
 interface Innards {
@@ -189,20 +189,51 @@ describe('XState, as the seam relies on it', () => {
     }
   });
 
-  it('persists children by id with src, systemId and snapshot, and a context as it is unless it holds references', () => {
-    const machine = setup({ types: { context: {} as { list: (AnyActorRef | number)[] } }, actors: { still } }).createMachine({
-      context: { list: [1] },
+  it('persists no more of a machine than the seam does, and references to children by id', () => {
+    const inner = createMachine({
+      id: 'inner',
+      initial: 'a',
+      states: {
+        a: {
+          initial: 'one',
+          states: { one: { on: { NEXT: 'two' } }, two: {}, back: { type: 'history', history: 'deep' } },
+          on: { OUT: 'b' },
+        },
+        b: { on: { BACK: 'a.back', END: 'c' } },
+        c: { type: 'final' },
+      },
+      output: 'the end',
+    });
+    const machine = setup({
+      types: { context: {} as { list: (AnyActorRef | number | undefined)[]; deep: { none: undefined } } },
+      actors: { still, inner, work: fromPromise(() => new Promise(nothing)) },
+    }).createMachine({
+      context: { list: [1, undefined], deep: { none: undefined } },
+      invoke: [
+        { src: 'inner', id: 'inner', onSnapshot: {} },
+        { src: 'work', id: 'work', input: { of: 'work' } },
+      ],
       on: {
         SPAWN: { actions: assign({ list: ({ context, spawn }) => [...context.list, spawn('still', { id: 'kid', systemId: 'the-kid' })] }) },
+        PASS: { actions: sendTo('inner', ({ event }) => ({ type: (event as unknown as { on: string }).on })) },
       },
     });
     const actor = createActor(machine).start();
-    const persisted = (): { context: unknown; children: Record<string, object> } => actor.getPersistedSnapshot() as never;
-    expect(persisted().context, 'keepPlaces() is called only for a copy').to.equal(actor.getSnapshot().context);
+    const text = (value: unknown): string => JSON.stringify(value);
+    const same = (): void => {
+      expect(text(persist(actor as AnyActorRef))).to.equal(text(actor.getPersistedSnapshot()));
+    };
+    same();
     actor.send({ type: 'SPAWN' });
-    expect(persisted().context).to.deep.equal({ list: [1, { xstate$$type: 1, id: 'kid' }] });
-    expect(persisted().children['kid']).to.include({ src: 'still', systemId: 'the-kid' });
-    expect(persisted().children['kid']).to.have.property('snapshot');
+    same();
+    for (const on of ['NEXT', 'OUT', 'BACK', 'OUT', 'END']) {
+      actor.send({ type: 'PASS', on } as never);
+      same();
+    }
+    expect(actor.getPersistedSnapshot()).to.have.nested.property('children.inner.snapshot.historyValue');
+    expect(text(persist(actor as AnyActorRef)))
+      .to.include('{"xstate$$type":1,"id":"kid"}')
+      .and.include('the end');
     actor.stop();
   });
 
