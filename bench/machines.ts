@@ -81,7 +81,11 @@ export const ledger = setup({
 });
 
 /** Supervision: as `counter`, and an activity's error that nobody handles. */
-const hopeless = activity<undefined, number>({ name: 'hopeless', retry: { attempts: 1 }, run: () => Promise.reject(new Error('as always')) });
+const hopeless = activity<undefined, number>({
+  name: 'hopeless',
+  retry: { attempts: 1 },
+  run: () => Promise.reject(new Error('as always')),
+});
 export const fragile = setup({
   types: { context: {} as { count: number }, events: {} as { type: 'ADD'; amount: number } | { type: 'FAIL' } | { type: 'LOOP' } },
   actors: { hopeless },

@@ -77,7 +77,13 @@ async function beside(): Promise<Pick<Figures, 'quiet' | 'beside' | 'crashes'>> 
   const ids = Array.from({ length: siblings }, (_, index) => `s${String(index)}`);
   // At its limit: a hundred restarts in ten seconds, one every hundred milliseconds.
   const team = await runtime.supervise(
-    supervisor({ id: 'team', intensity: 100, periodMs: 10_000, delay: { initialMs: 105, maximumMs: 105, jitter: 'none' }, children: ids.map(worker) }),
+    supervisor({
+      id: 'team',
+      intensity: 100,
+      periodMs: 10_000,
+      delay: { initialMs: 105, maximumMs: 105, jitter: 'none' },
+      children: ids.map(worker),
+    }),
   );
   const references = ids.map((id) => runtime.agent<'fragile'>(id));
   const round = async (): Promise<number> => {
@@ -123,7 +129,10 @@ async function group(size: number): Promise<{ start: number; oneForAll: number }
       if (again === size) resolve();
     });
   });
-  await runtime.agent<'fragile'>(`c${String(size >> 1)}`).send({ type: 'FAIL' }).catch(() => undefined);
+  await runtime
+    .agent<'fragile'>(`c${String(size >> 1)}`)
+    .send({ type: 'FAIL' })
+    .catch(() => undefined);
   await all;
   const oneForAll = performance.now() - started;
   if ((await team.count()).active !== size) throw new Error('not all children are up');

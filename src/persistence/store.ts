@@ -10,6 +10,10 @@
  * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).
  */
 
+import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
+
+export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
+
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
 export type AgentKey = number;
 
@@ -214,37 +218,6 @@ export interface AgentCommit {
   /** Events that this agent could not take. */
   readonly deadLetters?: readonly Omit<DeadLetter, 'position'>[];
 }
-
-/** What became of a posted message. */
-export type PostOutcome =
-  | { readonly outcome: 'accepted'; readonly position: number; readonly agent: AgentKey }
-  /** Its message id was accepted before: waiting (`sequenceNumber` 0) or taken. */
-  | { readonly outcome: 'duplicate'; readonly sequenceNumber: number }
-  | { readonly outcome: 'dead-letter'; readonly reason: 'no-such-agent' | 'agent-ended' }
-  | { readonly outcome: 'full' };
-
-/** What became of a dead letter that was to be redriven. */
-export type RedriveOutcome =
-  | { readonly outcome: 'redriven'; readonly position: number; readonly agent: AgentKey }
-  /** Its message id was accepted before, so its event waits (`sequenceNumber` 0) or was taken: the letter is gone. */
-  | { readonly outcome: 'duplicate'; readonly sequenceNumber: number }
-  /** It stays where it is. */
-  | { readonly outcome: 'kept'; readonly reason: 'no-such-agent' | 'agent-ended' | 'mailbox-full' }
-  /** Redriven or discarded before. */
-  | { readonly outcome: 'absent' };
-
-export type CommitOutcome =
-  | {
-      readonly outcome: 'applied';
-      /** One for each of `messages`, in order. */
-      readonly messages: readonly PostOutcome[];
-      /** For each of `spawns`: the record that now has the id, its own or an older one. */
-      readonly spawned: readonly AgentRecord[];
-    }
-  /** `create` found the id in use; nothing was written. */
-  | { readonly outcome: 'exists'; readonly record: AgentRecord }
-  /** The fence or the sequence number is not the expected one; nothing was written. */
-  | { readonly outcome: 'refused'; readonly fence: number; readonly sequenceNumber: number };
 
 /** Everything needed to bring an agent back, read in one consistent view. */
 export interface LoadedAgent {

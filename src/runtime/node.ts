@@ -8,24 +8,15 @@
 import inspector from 'node:inspector';
 import { Subject } from 'rxjs';
 import type { EventObject } from 'xstate';
-import { Agent } from '../actors/agent.js';
+import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
 import { register, type Registration } from '../actors/registration.js';
-import { restore, startAnew } from '../actors/restore.js';
+import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import {
-  BadInputError,
-  KindConflictError,
-  LeaseLostError,
-  RuntimeClosedError,
-  SnapshotVersionError,
-  StatewardenError,
-  SupervisionError,
-  UnknownKindError,
-} from '../core/errors.js';
+import { BadInputError, LeaseLostError, RuntimeClosedError, SnapshotVersionError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
@@ -42,13 +33,16 @@ import type {
   PostOutcome,
 } from '../persistence/store.js';
 import { Answers } from './answers.js';
+import { Births } from './births.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
+import { Kinds } from './kinds.js';
 import { Loader } from './loader.js';
 import { Mail } from './mail.js';
 import type { ResolvedOptions } from './options.js';
 import type { Presence } from './presence.js';
 import { Residents } from './residents.js';
+import { Rising } from './rising.js';
 import { Strikes } from './strikes.js';
 import { Supervision, type SupervisionHost } from './supervision.js';
 import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
@@ -72,21 +66,17 @@ export class Node implements AgentHost, SupervisionHost {
   readonly store: OpenedStore;
   readonly events = new Subject<RuntimeEvent>();
   readonly #options: ResolvedOptions;
-  readonly #registrations: ReadonlyMap<string, Registration>;
+  readonly kinds: Kinds;
   readonly #timers: Timers;
   readonly #residents: Residents;
-  readonly #spawning = new Map<string, Promise<AgentRecord | undefined>>();
-  /** Agents that are being made, and whom to tell of an older one with the same id. */
-  readonly #older = new Map<Agent, (record: AgentRecord) => void>();
-  /** Agents that their supervisors bring up: only they leave their rest. */
-  readonly #rising = new Map<string, number>();
+  readonly #births: Births;
+  readonly #rising: Rising;
   readonly #strikes = new Strikes();
   readonly answers: Answers;
   readonly ends = new Ends();
   readonly mail: Mail;
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
-  #nextKey: number;
   /** Other nodes that were alive at the last look. */
   #neighbours: ReadonlySet<number> = new Set();
   #heartbeat: TimerHandle;
@@ -104,9 +94,10 @@ export class Node implements AgentHost, SupervisionHost {
     this.slowTurnMs = options.limits.slowTurnMs;
     this.supervision = new Supervision(this);
     this.pulse = store.watchTurns === undefined || options.limits.turnMs === Infinity ? undefined : new TurnPulse();
-    this.#nextKey = store.node * keysPerNode + 1;
-    this.#registrations = registrations;
+    this.kinds = new Kinds(registrations, store.node * keysPerNode + 1);
     this.#residents = new Residents(options.limits.residentAgents, this);
+    this.#births = new Births({ host: this, store, kinds: this.kinds, residents: this.#residents, made: () => this.#sweep() });
+    this.#rising = new Rising({ host: this, store, kinds: this.kinds, residents: this.#residents, ends: this.ends });
     this.answers = new Answers(store.node);
     this.mail = new Mail({
       store,
@@ -158,7 +149,7 @@ export class Node implements AgentHost, SupervisionHost {
 
   /** Resolves when the agent that is being made under this id is durable. */
   starting(id: string): Promise<unknown> | undefined {
-    return this.#spawning.get(id);
+    return this.#births.underWay(id);
   }
 
   get observed(): boolean {
@@ -167,7 +158,7 @@ export class Node implements AgentHost, SupervisionHost {
 
   /** Recovers what was under way, then takes part in the store's life. */
   async start(): Promise<void> {
-    const machines = [...this.#registrations.values()].map(({ kind, version, schema, definition, inlineActions }): MachineRecord => ({
+    const machines = [...this.kinds.registrations].map(({ kind, version, schema, definition, inlineActions }): MachineRecord => ({
       kind,
       version,
       schema,
@@ -216,7 +207,7 @@ export class Node implements AgentHost, SupervisionHost {
     const known = this.#loader.underWay(idOrKey);
     if (known !== undefined) return known;
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const spawning = typeof idOrKey === 'string' ? this.#spawning.get(idOrKey) : undefined;
+    const spawning = typeof idOrKey === 'string' ? this.#births.underWay(idOrKey) : undefined;
     if (spawning !== undefined) return spawning.then(() => this.presence(idOrKey));
     // An agent whose end is on its way to the store is found there once it has arrived.
     if (agent !== undefined) return agent.whenDurable(agent.sequenceNumber).then(() => this.#loader.load(idOrKey));
@@ -234,7 +225,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (struck !== undefined) return { where: 'parked', record, error: struck };
     const here = this.#residents.get(record.key);
     if (here !== undefined && !here.gone) return { where: 'here', agent: here };
-    const registration = this.#registrations.get(record.kind);
+    const registration = this.kinds.get(record.kind);
     const started = this.clock.elapsed();
     const told = {
       type: 'recovery' as const,
@@ -243,7 +234,7 @@ export class Node implements AgentHost, SupervisionHost {
       fromSequenceNumber: outcome.checkpoint?.sequenceNumber ?? 0,
     };
     if (registration === undefined) {
-      const error = this.#unknownKind(record.kind);
+      const error = this.kinds.unknown(record.kind);
       this.tell({ ...told, replayedTurns: 0, durationMs: 0, outcome: 'failed', error });
       return { where: 'parked', record, error };
     }
@@ -286,143 +277,26 @@ export class Node implements AgentHost, SupervisionHost {
     await this.make(kind, id, input, undefined);
   }
 
-  /** The kinds that children may be of. */
-  get kinds(): ReadonlySet<string> {
-    return new Set([...this.#registrations.keys()].filter((kind) => kind !== supervisorKind));
-  }
-
-  registration(kind: string): Registration | undefined {
-    return this.#registrations.get(kind);
-  }
-
-  async bringUp(id: string, input: unknown): Promise<void> {
+  make(kind: string, id: string, input: unknown, supervisor: string | undefined): Promise<AgentRecord | undefined> {
     this.assertOpen();
-    this.#rising.set(id, (this.#rising.get(id) ?? 0) + 1);
-    try {
-      const presence = await this.presence(id);
-      switch (presence.where) {
-        case 'here':
-          // Durable before it is said to be up.
-          await presence.agent.whenCommitted();
-          return;
-        case 'ended': {
-          const { record, loaded } = presence;
-          const registration = this.#registrations.get(record.kind);
-          if (registration === undefined) throw this.#unknownKind(record.kind);
-          const agent = startAnew(this, registration, loaded ?? ((await this.store.inspect(record.key)) as LoadedAgent), input);
-          this.#residents.add(agent);
-          await agent.whenDurable(agent.sequenceNumber);
-          return;
-        }
-        case 'parked':
-          throw presence.error;
-        default:
-          throw new SupervisionError(`agent "${id}" cannot be brought up: it is ${presence.where}`, {
-            reason: presence.where,
-            hint: 'A supervisor runs its children in its own process.',
-          });
-      }
-    } finally {
-      // It may have failed at once, and be brought up again already.
-      const others = (this.#rising.get(id) ?? 1) - 1;
-      if (others === 0) this.#rising.delete(id);
-      else this.#rising.set(id, others);
-    }
+    return this.#births.make(kind, id, input, supervisor);
   }
 
-  async bury(id: string): Promise<void> {
-    const [outcome] = await this.store.load([id]);
-    if (outcome?.outcome !== 'loaded' || outcome.record.status !== 'suspended') return;
-    const { key, fence, sequenceNumber, outcome: why } = outcome.record;
-    const failed = why !== undefined && why !== 'null' && outcome.record.kind !== supervisorKind;
-    const status = failed ? 'error' : 'stopped';
-    await this.store.commit([
-      { key, id, fence, expected: sequenceNumber, sequenceNumber, at: this.clock.now(), status, timersCleared: 'all' },
-    ]);
-    this.ends.wake(id, undefined);
-  }
-
-  /** Makes an agent; resolves to the record of an older one with the id, if there is one. @throws KindConflictError */
-  async make(kind: string, id: string, input: unknown, supervisor: string | undefined): Promise<AgentRecord | undefined> {
+  bringUp(id: string, input: unknown): Promise<void> {
     this.assertOpen();
-    const { key } = this.newAgent(kind, id);
-    const registration = this.#registrations.get(kind) as Registration;
-    let record: AgentRecord | undefined;
-    const known = this.#residents.get(id);
-    const spawning = this.#spawning.get(id);
-    if (spawning !== undefined) {
-      record = await spawning;
-      this.#assertKind(id, kind, record?.kind ?? this.#residents.get(id)?.kind ?? kind);
-    } else if (known !== undefined) this.#assertKind(id, kind, known.kind);
-    else {
-      const made = this.#make(registration, key, id, input, supervisor);
-      this.#spawning.set(id, made);
-      try {
-        record = await made;
-      } finally {
-        this.#spawning.delete(id);
-        this.#sweep();
-      }
-      if (record !== undefined) this.#assertKind(id, kind, record.kind);
-      return record;
-    }
-    return record ?? (await this.store.lookup([id]))[0];
+    return this.#rising.bringUp(id, input);
   }
 
-  /** Resolves to the record of an older agent with that id, or to undefined when the new one is durable. */
-  async #make(
-    registration: Registration,
-    key: number,
-    id: string,
-    input: unknown,
-    supervisor: string | undefined,
-  ): Promise<AgentRecord | undefined> {
-    const agent = new Agent(this, registration, { key, id, fence: 1, sequenceNumber: 0, supervisor }, false);
-    this.#residents.add(agent);
-    const older = new Promise<AgentRecord>((resolve) => this.#older.set(agent, resolve));
-    try {
-      agent.begin(input, true);
-      const record = await Promise.race([agent.whenDurable(1), older]);
-      if (record === undefined && this.observed) this.tell({ type: 'spawned', agentId: id, kind: registration.kind });
-      return record as AgentRecord | undefined;
-    } catch (error) {
-      agent.gone = true;
-      this.#residents.remove(agent);
-      throw error;
-    } finally {
-      this.#older.delete(agent);
-    }
+  bury(id: string): Promise<void> {
+    return this.#rising.bury(id);
   }
 
   exists(agent: Agent, record: AgentRecord): void {
-    this.#residents.remove(agent);
-    this.#older.get(agent)?.(record);
+    this.#births.exists(agent, record);
   }
 
   newAgent(kind: string, id: string): { readonly key: number; readonly version: number } {
-    const registration = this.#registrations.get(kind);
-    if (registration === undefined) throw this.#unknownKind(kind);
-    checkId(id);
-    const key = this.#nextKey;
-    this.#nextKey += 1;
-    return { key, version: registration.version };
-  }
-
-  #unknownKind(kind: string): UnknownKindError {
-    const known = [...this.#registrations.keys()].map((name) => JSON.stringify(name)).join(', ');
-    return new UnknownKindError(`no agents of kind ${JSON.stringify(kind)} are registered`, {
-      hint:
-        known === ''
-          ? 'Register it with createRuntime({ agents: { … } }).'
-          : `Registered kinds: ${known}. Add it to createRuntime({ agents: { … } }).`,
-    });
-  }
-
-  #assertKind(id: string, kind: string, actual: string): void {
-    if (kind === actual) return;
-    throw new KindConflictError(`agent "${id}" exists and is a "${actual}", not a "${kind}"`, {
-      hint: 'Choose another id; putting the kind into the id (`orders/o-42`) keeps kinds apart.',
-    });
+    return this.kinds.newAgent(kind, id);
   }
 
   // ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -633,12 +507,4 @@ function notTaken(id: string, cause: unknown): SnapshotVersionError {
 
 function closed(): RuntimeClosedError {
   return new RuntimeClosedError('the runtime is closed', { hint: 'Make a new one with createRuntime(…): the agents are in the store.' });
-}
-
-/** @throws BadInputError */
-export function checkId(id: unknown): asserts id is string {
-  if (typeof id === 'string' && id !== '' && id.length <= 512 && !/[\0-\x1f\x7f]/.test(id)) return;
-  throw new BadInputError(`${JSON.stringify(id) ?? String(id)} cannot be an agent's id`, {
-    hint: 'Use a string of 1 to 512 characters without control characters, for example "orders/o-42".',
-  });
 }

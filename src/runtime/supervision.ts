@@ -11,7 +11,7 @@ import { HungAgentError, SupervisionError, type StatewardenError } from '../core
 import { failpoint } from '../core/failpoint.js';
 import type { AgentRecord } from '../persistence/store.js';
 import { superviseType, supervisorKind, type SuperviseEvent } from '../supervisor/machine.js';
-import { pending } from '../supervisor/reducer.js';
+import { pending } from '../supervisor/pending.js';
 import type { ChildState, Command, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
 import type { Presence } from './presence.js';
 

@@ -10,7 +10,7 @@ import { supervisorKind } from '../supervisor/machine.js';
 import { checkAdded, checkTree, isSupervisor, resolveChild, resolveTree, type ChildSpec, type SupervisorSpec } from '../supervisor/spec.js';
 import type { CallError, ChildState, SupervisorEvent, SupervisorExit } from '../supervisor/state.js';
 import type { Node } from './node.js';
-import { checkId } from './node.js';
+import { checkId } from './kinds.js';
 import type { KindRegistry, ResolvedOptions } from './options.js';
 import { Reference, type AgentRef } from './reference.js';
 import { exitOf, notStarted, stateOf } from './supervision.js';
@@ -67,7 +67,7 @@ const hints: Readonly<Record<CallError, string>> = {
 export async function superviseTree(node: Node, clock: Clock, spec: SupervisorSpec, revive: boolean): Promise<void> {
   node.assertOpen();
   checkId((spec as SupervisorSpec | undefined)?.id);
-  checkTree(spec, node.kinds);
+  checkTree(spec, node.kinds.names);
   rehearse(node, spec, `supervisor ${JSON.stringify(spec.id)}`);
   const { id } = spec;
   const input = resolveTree(spec);
@@ -109,7 +109,7 @@ function rehearse(node: Node, spec: SupervisorSpec, where: string): void {
 }
 
 function rehearseChild(node: Node, { kind, input }: ChildSpec, where: string): void {
-  const machine = node.registration(kind)?.machine;
+  const machine = node.kinds.get(kind)?.machine;
   if (machine === undefined) return;
   let error: unknown;
   try {
@@ -161,7 +161,7 @@ export class Supervisor implements SupervisorRef {
     checkId((spec as { id?: unknown } | undefined)?.id);
     const agent = await present(this.#node, this.id);
     const { children, spec: own } = stateOf(agent);
-    checkAdded(spec, own.autoShutdown, this.#node.kinds);
+    checkAdded(spec, own.autoShutdown, this.#node.kinds.names);
     const where = `${isSupervisor(spec) ? 'supervisor' : 'child'} ${JSON.stringify(spec.id)}`;
     if (isSupervisor(spec)) rehearse(this.#node, spec, where);
     const known = children.find(({ id }) => id === spec.id);

@@ -1,0 +1,81 @@
+/** Agents that are down and brought up by their supervisors, or ended for good. */
+
+import type { AgentHost } from '../actors/host.js';
+import { startAnew } from '../actors/restore.js';
+import { SupervisionError } from '../core/errors.js';
+import type { LoadedAgent, OpenedStore } from '../persistence/store.js';
+import { supervisorKind } from '../supervisor/machine.js';
+import type { Ends } from './ends.js';
+import type { Kinds } from './kinds.js';
+import type { Presence } from './presence.js';
+import type { Residents } from './residents.js';
+
+export interface RisingOptions {
+  readonly host: AgentHost & { presence(id: string): Promise<Presence> };
+  readonly store: OpenedStore;
+  readonly kinds: Kinds;
+  readonly residents: Residents;
+  readonly ends: Ends;
+}
+
+export class Rising {
+  readonly #options: RisingOptions;
+  /** How many bring an agent up: one that fails at once is brought up again before the first has come to its end. */
+  readonly #rising = new Map<string, number>();
+
+  constructor(options: RisingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a suspended agent may leave its rest. */
+  has(id: string): boolean {
+    return this.#rising.has(id);
+  }
+
+  /** Resolves once that is durable. @throws SnapshotVersionError, SupervisionError */
+  async bringUp(id: string, input: unknown): Promise<void> {
+    const { host, store, kinds, residents } = this.#options;
+    this.#rising.set(id, (this.#rising.get(id) ?? 0) + 1);
+    try {
+      const presence = await host.presence(id);
+      switch (presence.where) {
+        case 'here':
+          await presence.agent.whenCommitted();
+          return;
+        case 'ended': {
+          const { record, loaded } = presence;
+          const registration = kinds.get(record.kind);
+          if (registration === undefined) throw kinds.unknown(record.kind);
+          const agent = startAnew(host, registration, loaded ?? ((await store.inspect(record.key)) as LoadedAgent), input);
+          residents.add(agent);
+          await agent.whenDurable(agent.sequenceNumber);
+          return;
+        }
+        case 'parked':
+          throw presence.error;
+        default:
+          throw new SupervisionError(`agent "${id}" cannot be brought up: it is ${presence.where}`, {
+            reason: presence.where,
+            hint: 'A supervisor runs its children in its own process.',
+          });
+      }
+    } finally {
+      const others = (this.#rising.get(id) ?? 1) - 1;
+      if (others === 0) this.#rising.delete(id);
+      else this.#rising.set(id, others);
+    }
+  }
+
+  /** Ends a suspended agent for good: in error when that is what it went down with. What waits for it becomes dead letters. */
+  async bury(id: string): Promise<void> {
+    const { host, store, ends } = this.#options;
+    const [outcome] = await store.load([id]);
+    if (outcome?.outcome !== 'loaded' || outcome.record.status !== 'suspended') return;
+    const { key, fence, sequenceNumber, outcome: why } = outcome.record;
+    const failed = why !== undefined && why !== 'null' && outcome.record.kind !== supervisorKind;
+    const status = failed ? 'error' : 'stopped';
+    const at = host.clock.now();
+    await store.commit([{ key, id, fence, expected: sequenceNumber, sequenceNumber, at, status, timersCleared: 'all' }]);
+    ends.wake(id, undefined);
+  }
+}

@@ -1,0 +1,30 @@
+/** What a supervisor still wants done, read off its state: for whoever brings it back after a crash. */
+
+import type { ChildState, Command, SupervisorState } from './state.js';
+
+/**
+ * What was wanted done and has not been reported on: to be wanted again by whoever brings a supervisor back. Each may be carried out twice.
+ */
+export function pending(state: SupervisorState): readonly Command[] {
+  const commands: Command[] = [];
+  const stopping = (state.stopping ?? []).flatMap((id) => state.children.filter((child) => child.id === id && child.status === 'stopping'));
+  const others = state.children.filter((child) => child.status === 'stopping' && !stopping.includes(child));
+  const stop = [...stopping, ...others].map((child) => stopOf(child, state));
+  if (stop.length > 0) commands.push({ do: 'stop', children: stop });
+  const start = state.children.filter(({ status }) => status === 'starting');
+  const together = state.starting === undefined ? [] : start.filter(({ id }) => state.starting?.includes(id) === true);
+  if (together.length > 0) commands.push({ do: 'start', children: together.map(({ id, run }) => ({ id, run })) });
+  for (const child of start) if (!together.includes(child)) commands.push({ do: 'start', children: [{ id: child.id, run: child.run }] });
+  const next = Math.min(...state.children.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt ?? Infinity) : Infinity)));
+  if (next !== Infinity && state.status === 'running') commands.push({ do: 'wake', at: next });
+  if (state.status === 'running') commands.push({ do: 'ready' });
+  return commands;
+}
+
+/** How a child is to be stopped. */
+export function stopOf(
+  { id, shutdownMs, restart }: ChildState,
+  { forgetting }: SupervisorState,
+): Extract<Command, { do: 'stop' }>['children'][number] {
+  return { id, shutdownMs, forget: restart === 'temporary' || forgetting };
+}
