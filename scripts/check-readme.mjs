@@ -1,31 +1,36 @@
 #!/usr/bin/env node
 /**
- * Type-checks the README's examples against the built package: each ```ts block is a module of its own, and a block that opens with
- * ```ts continued goes on where the one before ended. Needs `npm run build` first.
+ * Type-checks the examples of the README and of the pages for users against the built package: each ```ts block is a module of its own, and a
+ * block that opens with ```ts continued goes on where the one before ended. Needs `npm run build` first.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.build', 'readme');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const pages = ['README.md', 'docs/supervision.md'];
 
 const blocks = [];
-for (const match of readme.matchAll(/^```ts( continued)?\n([\s\S]*?)^```$/gm)) {
-  const line = readme.slice(0, match.index).split('\n').length;
-  if (match[1] !== undefined && blocks.length > 0) blocks.at(-1).text += match[2];
-  else blocks.push({ line, text: match[2] });
-}
-if (blocks.length === 0) {
-  console.error('README.md has no ```ts block');
-  process.exit(1);
+for (const page of pages) {
+  const text = readFileSync(join(root, page), 'utf8');
+  const found = [];
+  for (const match of text.matchAll(/^```ts( continued)?\n([\s\S]*?)^```$/gm)) {
+    const line = text.slice(0, match.index).split('\n').length;
+    if (match[1] !== undefined && found.length > 0) found.at(-1).text += match[2];
+    else found.push({ name: `${basename(page, '.md')}-line-${line}.ts`, text: match[2] });
+  }
+  if (found.length === 0) {
+    console.error(`${page} has no \`\`\`ts block`);
+    process.exit(1);
+  }
+  blocks.push(...found);
 }
 
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-for (const { line, text } of blocks) writeFileSync(join(folder, `line-${line}.ts`), `${text}\nexport {};\n`);
+for (const { name, text } of blocks) writeFileSync(join(folder, name), `${text}\nexport {};\n`);
 // Inside the package's own folder, `statewarden` means the package itself, through its `exports`.
 writeFileSync(
   join(folder, 'tsconfig.json'),
@@ -38,6 +43,6 @@ writeFileSync(
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', folder], { stdio: 'inherit' });
 console.log(
-  `README.md: ${blocks.length} example${blocks.length === 1 ? '' : 's'} ${status === 0 ? 'compile' : 'do not compile (the number in a file name is its line)'}`,
+  `${pages.join(', ')}: ${blocks.length} example${blocks.length === 1 ? '' : 's'} ${status === 0 ? 'compile' : 'do not compile (the number in a file name is its line)'}`,
 );
 process.exitCode = status ?? 1;
