@@ -36,7 +36,7 @@ import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
 import type { Operation, OperationOutcome } from './operation.js';
 import { actorAt, asData } from './place.js';
-import { recordFailure, report } from './setback.js';
+import { nameOf, recordFailure, report } from './setback.js';
 import type { Registration } from './registration.js';
 import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
 
@@ -304,7 +304,7 @@ export class Agent {
       return;
     }
     // It needs an id by which it is known when it fails again.
-    const id = messageId ?? `statewarden:${String(this.fence)}.${String(this.sequenceNumber)}.${String(draft.messages?.length ?? 0)}`;
+    const id = messageId ?? nameOf(this.fence, (this.host.uses += 1));
     (draft.messages ??= []).push({ to: this.id, messageId: id, event, from: undefined, replyTo, acceptedAt: this.host.clock.now() });
     draft.awaitCommit(() => resolve({ sequenceNumber: 0, duplicate: false }), reject);
   }

@@ -45,11 +45,16 @@ export function recordFailure(agent: Agent, draft: Draft, cause: Cause, error: u
   if (host.observed) host.tell({ type: 'failed', agentId: agent.id, kind: agent.kind, reason, error: errorOf(error) });
 }
 
+/** A message id for an event that has none: no two have the same, in this life of the node by `use` and in the next by the fence. */
+export function nameOf(fence: number, use: number): string {
+  return `statewarden:${String(fence)}.${String(use)}`;
+}
+
 /** How often the event has failed now, this time included. */
 function countDelivery(agent: Agent, draft: Draft, cause: Cause): number {
   const { mail, messageId, timer } = cause;
   // An event from code has no name yet: it gets one when it is put into the mailbox, right after.
-  const first = `statewarden:${String(agent.fence)}.${String(agent.sequenceNumber)}.${String(draft.messages?.length ?? 0)}`;
+  const first = nameOf(agent.fence, agent.host.uses + 1);
   const name =
     timer !== undefined
       ? `timer ${timer}${cause.dueAt === undefined ? '' : ` at ${String(cause.dueAt)}`}`

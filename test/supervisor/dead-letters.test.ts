@@ -112,7 +112,9 @@ describe('dead letters', () => {
       await dead;
     }
     while ((await runtime.deadLetters.list()).length < 3) await settled();
-    const [first] = await runtime.deadLetters.list();
+    const letters = await runtime.deadLetters.list();
+    expect(letters.map(({ details }) => details?.deliveries)).to.deep.equal([3, 3, 3]);
+    const [first] = letters;
     const { stack, ...details } = first?.details ?? {};
     expect(details).to.deep.equal({ reason: 'assign', deliveries: 3, message: 'no bread', state: 'there', sequenceNumber: 2 });
     expect(stack).to.match(/^Error: no bread\n +at /);
