@@ -17,6 +17,8 @@ export interface ActivityContext {
   readonly attempt: number;
   readonly agentId: string;
   readonly operationId: string;
+  /** Says that it gets on: an agent with `heartbeatMs` is restarted when it hears neither this nor an event for so long. */
+  readonly heartbeat: () => void;
 }
 
 export interface ActivityDefinition<TInput, TOutput> {
@@ -82,7 +84,7 @@ export function activity<TInput = undefined, TOutput = unknown>(
   }
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
-    return run(input, { signal, idempotencyKey: operationId, attempt: 1, agentId: self.id, operationId });
+    return run(input, { signal, idempotencyKey: operationId, attempt: 1, agentId: self.id, operationId, heartbeat: () => undefined });
   });
   definitions.set(logic, {
     name,

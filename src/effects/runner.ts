@@ -236,6 +236,9 @@ export class Runner implements OperationRunner {
         attempt,
         agentId: agent.id,
         operationId: operation.record.id,
+        heartbeat: () => {
+          agent.beats += 1;
+        },
       });
       const value = activity.timeoutMs === undefined ? await running : await this.#limit(run, Promise.resolve(running), activity.timeoutMs);
       outcome = { ok: true, value };
