@@ -271,6 +271,11 @@ export class Agent {
     return this.root.getSnapshot() as AnyMachineSnapshot;
   }
 
+  /** As of the last commit. */
+  committedSnapshot(): AnyMachineSnapshot {
+    return this.#committedSnapshot ?? this.snapshot();
+  }
+
   // ── Taking events ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */

@@ -39,7 +39,11 @@ interface Watched {
 }
 
 export function stateOf(agent: Agent): SupervisorState {
-  return (agent.snapshot() as unknown as { context: { state: SupervisorState } }).context.state;
+  return stateIn(agent.snapshot());
+}
+
+function stateIn(snapshot: unknown): SupervisorState {
+  return (snapshot as { context: { state: SupervisorState } }).context.state;
 }
 
 export class Supervision {
@@ -65,9 +69,9 @@ export class Supervision {
     for (const command of commands) void this.#carryOut(supervisor, command).catch((error: unknown) => this.#host.failed(error));
   }
 
-  /** A supervisor is back in memory: what it wanted, it wants still. */
+  /** A supervisor is back in memory: what it wanted, it wants still. What it has wanted since, by mail that it has taken already, comes with that commit. */
   restored(supervisor: Agent): void {
-    const state = stateOf(supervisor);
+    const state = stateIn(supervisor.committedSnapshot());
     if (state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
     else this.carryOut(supervisor, pending(state));
     this.#watch(supervisor);
