@@ -22,16 +22,7 @@ import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
-import type {
-  AgentRecord,
-  DueTimer,
-  LoadedAgent,
-  LoadOutcome,
-  MachineRecord,
-  MessageRecord,
-  OpenedStore,
-  PostOutcome,
-} from '../persistence/store.js';
+import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
 import { endingOf } from './ending.js';

@@ -189,6 +189,7 @@ export class Reference implements AgentRef {
         }
         if (presence.where !== 'here') throw this.#absent(presence);
         const { agent } = presence;
+        if (agent.gone) return attach(); // since it was found
         let started = false;
         const early: AnyMachineSnapshot[] = [];
         const stop = agent.observe({

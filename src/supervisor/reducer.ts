@@ -6,6 +6,7 @@
  * done stays done when its group is restarted; a supervisor that gives up has failed, so that a transient one is restarted by the one above.
  */
 
+import { Children } from './children.js';
 import { stopOf } from './pending.js';
 import {
   newChild,
@@ -30,27 +31,22 @@ export function supervise(state: SupervisorState, event: SupervisorEvent): Step 
   return turn.step();
 }
 
-/** Places of children in their list. One list may hold fewer than its places say: who looks compares. */
-const placesOf = new WeakMap<readonly ChildState[], Map<string, number>>();
-
 const isUp = ({ status }: ChildState): boolean => status === 'running' || status === 'starting' || status === 'stopping';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 class Turn {
-  readonly #state: Mutable<SupervisorState> & { children: ChildState[] };
+  readonly #state: Mutable<SupervisorState>;
+  readonly #children: Children;
   readonly #commands: Command[] = [];
-  /** Shared with the lists that come after, until a child is forgotten: one of ten thousand children costs no more than a copy of the list. */
-  #places: Map<string, number>;
 
   constructor(state: SupervisorState) {
-    this.#places = placesOf.get(state.children) ?? placesIn(state.children);
-    this.#state = { ...state, children: [...state.children] };
-    placesOf.set(this.#state.children, this.#places);
+    this.#state = { ...state };
+    this.#children = new Children(state.children);
   }
 
   step(): Step {
-    return { state: this.#state, commands: this.#commands };
+    return { state: { ...this.#state, children: this.#children.list }, commands: this.#commands };
   }
 
   take(event: SupervisorEvent): void {
@@ -69,7 +65,7 @@ class Turn {
 
   /** A child that ends while it is being stopped has stopped. */
   #isOfStopping(event: SupervisorEvent): boolean {
-    return event.type === 'exited' && this.#child(event.id)?.status === 'stopping';
+    return event.type === 'exited' && this.#children.find(event.id)?.status === 'stopping';
   }
 
   #handle(event: SupervisorEvent): void {
@@ -113,8 +109,8 @@ class Turn {
     state.forgetting = false;
     state.exit = undefined;
     state.status = 'starting';
-    for (const { id, status } of state.children) {
-      if (status !== 'ended') this.#change(id, { status: 'waiting', dueAt: at, streak: 0 });
+    for (const { id, status } of this.#children.list) {
+      if (status !== 'ended') this.#children.change(id, { status: 'waiting', dueAt: at, streak: 0 });
     }
     this.#startTogether(this.#waiting(at));
     if (state.starting === undefined) this.#ready();
@@ -127,15 +123,15 @@ class Turn {
 
   #declare({ spec, children, at }: Extract<SupervisorEvent, { type: 'declare' }>): void {
     this.#state.spec = spec;
-    const added = children.filter(({ id }) => this.#child(id) === undefined);
+    const added = children.filter(({ id }) => this.#children.find(id) === undefined);
     for (const child of added) {
-      this.#add({ ...newChild(child), status: 'waiting', dueAt: at });
+      this.#children.add({ ...newChild(child), status: 'waiting', dueAt: at });
     }
     if (this.#state.status === 'running') this.#startTogether(added.map(({ id }) => id));
   }
 
   #waiting(at: number): string[] {
-    return this.#state.children.filter(({ status, dueAt }) => status === 'waiting' && (dueAt as number) <= at).map(({ id }) => id);
+    return this.#children.list.filter(({ status, dueAt }) => status === 'waiting' && (dueAt as number) <= at).map(({ id }) => id);
   }
 
   #startDue(at: number): void {
@@ -143,7 +139,7 @@ class Turn {
     if (this.#state.status !== 'running') return;
     if (this.#state.spec.strategy === 'one-for-one') for (const id of due) this.#start([id]);
     else this.#startTogether(due);
-    const next = Math.min(...this.#state.children.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt as number) : Infinity)));
+    const next = Math.min(...this.#children.list.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt as number) : Infinity)));
     if (next !== Infinity) this.#commands.push({ do: 'wake', at: next });
   }
 
@@ -155,8 +151,8 @@ class Turn {
 
   #start(ids: readonly string[]): void {
     const children = ids.map((id) => {
-      const { run, restarts } = this.#child(id) as ChildState;
-      this.#change(id, { status: 'starting', run: run + 1, restarts: run === 0 ? 0 : restarts + 1, dueAt: undefined });
+      const { run, restarts } = this.#children.find(id) as ChildState;
+      this.#children.change(id, { status: 'starting', run: run + 1, restarts: run === 0 ? 0 : restarts + 1, dueAt: undefined });
       return { id, run: run + 1 };
     });
     this.#commands.push({ do: 'start', children });
@@ -164,9 +160,9 @@ class Turn {
 
   #started(ids: readonly string[], at: number): void {
     for (const id of ids) {
-      const child = this.#child(id);
+      const child = this.#children.find(id);
       // One that was told to stop meanwhile is stopped next.
-      if (child?.status === 'starting') this.#change(id, { status: 'running', startedAt: at });
+      if (child?.status === 'starting') this.#children.change(id, { status: 'running', startedAt: at });
       if (child?.caller !== undefined && child.status === 'starting') this.#answer(id, undefined);
     }
     this.#settle(ids);
@@ -187,19 +183,19 @@ class Turn {
     this.#settle([id], initial);
     this.#started(started, at);
     for (const rest of together ?? []) {
-      if (this.#child(rest)?.status === 'starting' && rest !== id) this.#change(rest, { status: 'waiting', dueAt: at });
+      if (this.#children.find(rest)?.status === 'starting' && rest !== id) this.#children.change(rest, { status: 'waiting', dueAt: at });
     }
-    if (this.#child(id) === undefined) return;
-    this.#change(id, { failure: { reason: 'start', message, at } });
-    const child = this.#child(id) as ChildState;
+    if (this.#children.find(id) === undefined) return;
+    this.#children.change(id, { failure: { reason: 'start', message, at } });
+    const child = this.#children.find(id) as ChildState;
     if (initial) {
-      this.#change(id, { status: 'down' });
+      this.#children.change(id, { status: 'down' });
       state.status = 'running';
       this.#end({ type: 'start-failed', child: id });
     } else if (child.status === 'stopping') this.#stopped([id], at);
     else if (child.fresh) {
       this.#answer(id, 'start-failed', message);
-      this.#forget(new Set([id]));
+      this.#children.forget(new Set([id]));
     } else {
       this.#answer(id, 'start-failed', message);
       this.#restart(child, true, at, random);
@@ -209,12 +205,12 @@ class Turn {
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #exited({ id, run, how, counts, failure, at, random }: Extract<SupervisorEvent, { type: 'exited' }>): void {
-    const before = this.#child(id);
+    const before = this.#children.find(id);
     if (before === undefined || (run !== undefined && before.run !== run)) return;
-    if (failure !== undefined) this.#change(id, { failure });
+    if (failure !== undefined) this.#children.change(id, { failure });
     // It was up, if only for a moment: the report on its start may come after the one on its end.
     if (before.status === 'starting' && before.caller !== undefined) this.#answer(id, undefined);
-    const child = this.#child(id) as ChildState;
+    const child = this.#children.find(id) as ChildState;
     if (child.status === 'stopping') this.#stopped([id], at);
     else if (child.status === 'running' || child.status === 'starting') {
       const restarts = child.restart === 'permanent' || (child.restart === 'transient' && how === 'failed');
@@ -226,11 +222,11 @@ class Turn {
   #endedByItself(child: ChildState, how: 'normal' | 'shutdown' | 'failed'): void {
     // A failed one is down and would wait for ever: it is told that this was the end.
     if (child.restart === 'temporary' && how === 'failed') this.#stop([child]);
-    else if (child.restart === 'temporary') this.#forget(new Set([child.id]));
-    else this.#change(child.id, { status: 'ended' });
+    else if (child.restart === 'temporary') this.#children.forget(new Set([child.id]));
+    else this.#children.change(child.id, { status: 'ended' });
     if (!child.significant) return;
     const { autoShutdown } = this.#state.spec;
-    const left = this.#state.children.some(({ id, significant, status }) => significant && id !== child.id && !isOver(status));
+    const left = this.#children.list.some(({ id, significant, status }) => significant && id !== child.id && !isOver(status));
     if (autoShutdown === 'any-significant' || (autoShutdown === 'all-significant' && !left)) {
       this.#end({ type: 'significant-child', child: child.id });
     }
@@ -242,7 +238,7 @@ class Turn {
     if (counts) {
       state.restarts = [...state.restarts.filter((restart) => at - restart <= periodMs), at];
       if (state.restarts.length > intensity) {
-        this.#change(child.id, { status: 'down' });
+        this.#children.change(child.id, { status: 'down' });
         this.#end({ type: 'intensity', child: child.id });
         return;
       }
@@ -250,15 +246,15 @@ class Turn {
     const streak = child.startedAt !== undefined && at - child.startedAt >= periodMs ? 1 : child.streak + 1;
     const bound = delay === undefined ? 0 : Math.min(delay.maximumMs, delay.initialMs * delay.factor ** (streak - 1));
     const dueAt = at + Math.ceil(delay?.jitter === 'full' ? bound * random : bound);
-    this.#change(child.id, { status: 'waiting', dueAt, streak });
-    const index = this.#place(child.id);
-    const group = strategy === 'one-for-one' ? [] : state.children.slice(strategy === 'one-for-all' ? 0 : index);
+    this.#children.change(child.id, { status: 'waiting', dueAt, streak });
+    const index = this.#children.place(child.id);
+    const group = strategy === 'one-for-one' ? [] : this.#children.list.slice(strategy === 'one-for-all' ? 0 : index);
     for (const { id, status } of group) {
-      if (status === 'terminated' || status === 'waiting') this.#change(id, { status: 'waiting', dueAt });
+      if (status === 'terminated' || status === 'waiting') this.#children.change(id, { status: 'waiting', dueAt });
     }
     this.#stopTogether(group.filter((other) => other.id !== child.id && isUp(other)));
     for (const { id } of group) {
-      if (this.#child(id)?.status === 'stopping') this.#change(id, { dueAt });
+      if (this.#children.find(id)?.status === 'stopping') this.#children.change(id, { dueAt });
     }
     if (state.stopping === undefined) this.#startDue(at);
   }
@@ -275,7 +271,7 @@ class Turn {
 
   #stop(children: readonly ChildState[]): void {
     if (children.length === 0) return;
-    for (const { id } of children) this.#change(id, { status: 'stopping' });
+    for (const { id } of children) this.#children.change(id, { status: 'stopping' });
     this.#commands.push({
       do: 'stop',
       children: children.map((child) => stopOf(child, this.#state)),
@@ -285,16 +281,16 @@ class Turn {
   #stopped(ids: readonly string[], at: number): void {
     const state = this.#state;
     const together = new Set(state.stopping);
-    const stopped = ids.filter((id) => this.#child(id)?.status === 'stopping');
+    const stopped = ids.filter((id) => this.#children.find(id)?.status === 'stopping');
     const forgotten = new Set<string>();
     for (const id of stopped) {
-      const { restart, caller } = this.#child(id) as ChildState;
+      const { restart, caller } = this.#children.find(id) as ChildState;
       if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error: undefined });
       if (restart === 'temporary') forgotten.add(id);
-      else if (!together.has(id)) this.#change(id, { status: 'terminated', dueAt: undefined, caller: undefined });
-      else this.#change(id, { status: state.status === 'stopping' ? 'down' : 'waiting', caller: undefined });
+      else if (!together.has(id)) this.#children.change(id, { status: 'terminated', dueAt: undefined, caller: undefined });
+      else this.#children.change(id, { status: state.status === 'stopping' ? 'down' : 'waiting', caller: undefined });
     }
-    if (forgotten.size > 0) this.#forget(forgotten);
+    if (forgotten.size > 0) this.#children.forget(forgotten);
     if (state.stopping === undefined) return;
     for (const id of stopped) together.delete(id);
     state.stopping = together.size === 0 ? undefined : [...together];
@@ -308,15 +304,15 @@ class Turn {
     if (state.status !== 'running') return;
     state.status = 'stopping';
     state.exit = exit;
-    this.#stopTogether(state.children.filter(isUp));
+    this.#stopTogether(this.#children.list.filter(isUp));
     if (state.stopping === undefined) this.#finish();
   }
 
   #finish(): void {
     const state = this.#state;
     state.status = 'ended';
-    for (const { id, status } of [...state.children]) {
-      if (status === 'waiting') this.#change(id, { status: 'down', dueAt: undefined });
+    for (const { id, status } of [...this.#children.list]) {
+      if (status === 'waiting') this.#children.change(id, { status: 'down', dueAt: undefined });
     }
     this.#commands.push({ do: 'exit', exit: state.exit as SupervisorExit });
   }
@@ -330,78 +326,44 @@ class Turn {
       return;
     }
     if (event.type === 'spawn') {
-      const old = this.#child(event.child.id);
+      const old = this.#children.find(event.child.id);
       if (old !== undefined) refuse('already-present');
       else {
-        this.#add({ ...newChild(event.child), caller: event.caller, fresh: true });
+        this.#children.add({ ...newChild(event.child), caller: event.caller, fresh: true });
         this.#start([event.child.id]);
       }
       return;
     }
-    const child = this.#child(event.id);
+    const child = this.#children.find(event.id);
     if (child === undefined) refuse('not-found');
     else if (child.caller !== undefined) refuse(child.status === 'stopping' ? 'running' : 'restarting');
     else if (event.type === 'terminate') this.#terminate(child, event.caller);
     else if (isUp(child)) refuse('running');
     else if (event.type === 'restart') {
-      this.#change(child.id, { caller: event.caller, streak: 0 });
+      this.#children.change(child.id, { caller: event.caller, streak: 0 });
       this.#start([child.id]);
     } else if (child.status === 'waiting') refuse('restarting');
     else {
-      this.#forget(new Set([child.id]));
+      this.#children.forget(new Set([child.id]));
       this.#commands.push({ do: 'answer', caller: event.caller, error: undefined });
     }
   }
 
   #terminate(child: ChildState, caller: string): void {
     if (isUp(child)) {
-      this.#change(child.id, { caller });
+      this.#children.change(child.id, { caller });
       this.#stop([child]);
       return;
     }
-    if (child.status !== 'ended') this.#change(child.id, { status: 'terminated', dueAt: undefined });
+    if (child.status !== 'ended') this.#children.change(child.id, { status: 'terminated', dueAt: undefined });
     this.#commands.push({ do: 'answer', caller, error: undefined });
   }
 
-  // ── Children ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #child(id: string): ChildState | undefined {
-    const child = this.#state.children[this.#place(id)];
-    return child?.id === id ? child : undefined;
-  }
-
-  /** -1 for none. */
-  #place(id: string): number {
-    return this.#places.get(id) ?? -1;
-  }
-
-  #change(id: string, change: Partial<ChildState>): void {
-    const place = this.#place(id);
-    this.#state.children[place] = { ...(this.#state.children[place] as ChildState), ...change };
-  }
-
-  #add(child: ChildState): void {
-    const { children } = this.#state;
-    const other = children.length < this.#places.size; // a list that was made of an older one
-    if (other) placesOf.set(children, (this.#places = placesIn(children)));
-    this.#places.set(child.id, children.push(child) - 1);
-  }
-
-  #forget(ids: ReadonlySet<string>): void {
-    this.#state.children = this.#state.children.filter(({ id }) => !ids.has(id));
-    this.#places = placesIn(this.#state.children);
-    placesOf.set(this.#state.children, this.#places);
-  }
-
   #answer(id: string, error: CallError | undefined, message?: string): void {
-    const caller = this.#child(id)?.caller;
-    this.#change(id, { caller: undefined, fresh: false });
+    const caller = this.#children.find(id)?.caller;
+    this.#children.change(id, { caller: undefined, fresh: false });
     if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error, message });
   }
-}
-
-function placesIn(children: readonly ChildState[]): Map<string, number> {
-  return new Map(children.map(({ id }, place) => [id, place]));
 }
 
 /** Ended, or not to be started unless somebody says so. */

@@ -290,9 +290,28 @@ async function checkMail(lives: Lives<Kinds>, model: Model, accepted: ReadonlySe
   expect(await store.check()).to.deep.equal([]);
 }
 
+const inner = (restart: RestartType): Shape => ({
+  strategy: 'one-for-one',
+  inside: [{ strategy: 'one-for-one', inside: [{ restart }] }],
+});
+const examples: [Shape, number, Happening[]][] = [
+  // Sent to when it was forgotten together with its supervisor.
+  [
+    inner('temporary'),
+    0,
+    [
+      { what: 'terminate', whom: 0, ending: undefined },
+      { what: 'N', whom: 0, ending: undefined },
+    ],
+  ],
+  // The supervisor hears of its end while it is brought back.
+  [inner('permanent'), 0, [{ what: 'END', whom: 0, ending: { ending: 'cut', afterMs: 0, midway: true } }]],
+  [inner('permanent'), 0, [{ what: 'END', whom: 0, ending: { ending: 'killed', afterMs: 0, midway: true } }]],
+];
+
 describe('supervision trees', () => {
   it('come to what the rules say, through any life of their process', async () => {
     const property = fc.asyncProperty(shape, fc.constantFrom(0, 0, 20), fc.array(happening, { minLength: 1, maxLength: 8 }), overtake);
-    await fc.assert(property, runs(30));
+    await fc.assert(property, { ...runs(150), examples });
   }).timeout(timeoutMs);
 });
