@@ -33,15 +33,11 @@ export class Commits {
   /** Tables that no commit's acceptance depends on: their rows are written together, by `flush`. */
   readonly #checkpoints: RowBatch;
   readonly #ledger: RowBatch;
-  /** Rows of new agents. */
-  readonly #creates: RowBatch;
   /** Agents' rows moved together: only the sequence number, or all that a commit may change. */
   readonly #advances: RowBatch;
   readonly #changes: RowBatch;
-  /** Agents in the three above. */
+  /** Agents in the two above. */
   readonly #moving = new Set<AgentKey>();
-  /** Whether one of them is new or ends, which decides what becomes of messages to it. */
-  #deciding = false;
   /** Of the journal's last row, in this transaction. */
   #position = 0;
 
@@ -83,13 +79,6 @@ export class Commits {
       `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
         next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
     );
-    this.#creates = new RowBatch(
-      connection,
-      7,
-      (values) => `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number,
-        busy, created_at, updated_at) ${values}`,
-      `(?, ?, ?, ?, 'active', 0, ?, ${String(node)}, 0, 0, ?, ?)`,
-    );
     this.#advances = new RowBatch(
       connection,
       7,
@@ -127,10 +116,8 @@ export class Commits {
 
   /** Forgets it: the transaction was rolled back. */
   discard(): void {
-    const batches = [this.#journal, this.#checkpoints, this.#ledger, this.#creates, this.#advances, this.#changes];
-    for (const batch of batches) batch.discard();
+    for (const batch of [this.#journal, this.#checkpoints, this.#ledger, this.#advances, this.#changes]) batch.discard();
     this.#moving.clear();
-    this.#deciding = false;
   }
 
   /**
@@ -140,13 +127,9 @@ export class Commits {
   applyTogether(commits: readonly AgentCommit[]): CommitOutcome[] | undefined {
     const outcomes: CommitOutcome[] = [];
     for (const commit of commits) {
-      const alone = standsAlone(commit);
-      if ((this.#moving.has(commit.key) || (!alone && this.#deciding)) && !this.#move()) return undefined;
-      if (alone) {
-        const { key, id, create, status, fence, at } = commit;
-        this.#moving.add(key);
-        if (create !== undefined) this.#creates.add(key, id, create.kind, create.version, fence, at, at);
-        if (create !== undefined || isFinal(status)) this.#deciding = true;
+      if (this.#moving.has(commit.key) && !this.#move()) return undefined;
+      if (standsAlone(commit)) {
+        this.#moving.add(commit.key);
         (isAdvance(commit) ? this.#advances : this.#changes).add(...moved(commit, this.#append(commit)));
         this.#write(commit);
         outcomes.push(applied);
@@ -155,13 +138,10 @@ export class Commits {
     return this.#move() ? outcomes : undefined;
   }
 
-  /** Whether all agents were as expected, and all new ones are new. */
+  /** Whether all agents were as expected. */
   #move(): boolean {
-    const made = this.#creates.rows;
     const expected = this.#advances.rows + this.#changes.rows;
     this.#moving.clear();
-    this.#deciding = false;
-    if (this.#creates.flush() !== made) return false;
     this.#journal.flush();
     return this.#advances.flush() + this.#changes.flush() === expected;
   }
@@ -330,10 +310,9 @@ export class Commits {
   }
 }
 
-/** Whether it can be moved together with others: nothing is looked at but its own agent's row. */
-function standsAlone({ create, sequenceNumber, taken, spawns, messages }: AgentCommit): boolean {
-  const first = create?.input === undefined || sequenceNumber > 0;
-  return first && taken === undefined && spawns === undefined && messages === undefined;
+/** Whether no other commit's acceptance, and no message, depends on whether this one's agent has moved yet. */
+function standsAlone({ create, taken, spawns, messages, status }: AgentCommit): boolean {
+  return create === undefined && taken === undefined && spawns === undefined && messages === undefined && !isFinal(status);
 }
 
 /** Nothing of the agent's row changes but where it stands. */

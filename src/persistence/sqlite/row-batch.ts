@@ -13,14 +13,10 @@ export class RowBatch {
   readonly #statements: readonly { readonly rows: number; readonly statement: Statement }[];
   #values: Value[] = [];
 
-  /** `sql` makes the statement from its VALUES; `row`, when not all of a row is bound, has a question mark for each value that is. */
-  constructor(
-    connection: Connection,
-    columns: number,
-    sql: (values: string) => string,
-    row = `(${new Array(columns).fill('?').join(', ')})`,
-  ) {
+  /** `sql` makes the statement from its VALUES. */
+  constructor(connection: Connection, columns: number, sql: (values: string) => string) {
     this.#columns = columns;
+    const row = `(${new Array(columns).fill('?').join(', ')})`;
     this.#statements = sizes.map((rows) => ({
       rows,
       statement: connection.prepare(sql(`VALUES ${new Array(rows).fill(row).join(', ')}`)),

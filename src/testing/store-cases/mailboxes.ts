@@ -264,36 +264,6 @@ export const mailboxCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'posts to an agent that is made or ends in the same group by what came before the message',
-    run: async (scene) => {
-      const store = await scene.open();
-      for (const id of ['sender', 'other', 'ending']) await scene.create(store, id);
-      await store.post([message('ending')], Infinity);
-      const outcomes = await store.commit([
-        scene.birth(store, 'early'),
-        await scene.turn(store, 'sender', { messages: [message('early'), message('late'), message('ending')] }),
-        await scene.turn(store, 'ending', { status: 'done' }),
-        await scene.turn(store, 'other', { messages: [message('ending')] }),
-        scene.birth(store, 'late'),
-      ]);
-      assert.deepEqual(
-        outcomes.map((outcome) => (outcome.outcome === 'applied' ? outcome.messages.map((posted) => posted.outcome) : outcome)),
-        [[], ['accepted', 'dead-letter', 'accepted'], [], ['dead-letter'], []],
-      );
-      const counts = await store.counts();
-      assert.deepEqual([counts.mailbox, counts.deadLetters], [1, 4]);
-      const records = await store.lookup(['early', 'ending', 'late']);
-      assert.deepEqual(
-        records.map((record) => [record?.status, record?.sequenceNumber]),
-        [
-          ['active', 1],
-          ['done', 2],
-          ['active', 1],
-        ],
-      );
-    },
-  },
-  {
     title: 'makes a spawned agent that nobody holds, before the commit’s messages are posted',
     run: async (scene) => {
       const store = await scene.open();
