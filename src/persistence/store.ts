@@ -198,6 +198,7 @@ export interface AgentCommit {
   readonly outcome?: string;
   readonly state?: string;
   readonly busy?: boolean;
+  /** `null`: there is none any more. */
   readonly suspect?: string;
   readonly segment?: JournalSegment;
   readonly checkpoint?: CheckpointRecord;

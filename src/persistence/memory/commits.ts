@@ -95,7 +95,7 @@ function writeAgent(row: AgentRow, commit: AgentCommit, node: number): void {
     outcome: commit.outcome ?? old.outcome,
     state: commit.state ?? old.state,
     busy: commit.busy ?? old.busy,
-    suspect: commit.suspect ?? old.suspect,
+    suspect: commit.suspect === 'null' ? undefined : (commit.suspect ?? old.suspect),
     updatedAt: commit.at,
   };
   if (commit.segment !== undefined) row.journal.push(commit.segment);

@@ -33,7 +33,7 @@ export function agentRecord(row: Row): AgentRecord {
     checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
     busy: row['busy'] === 1,
     supervisor: text(row['supervisor']),
-    suspect: text(row['suspect']),
+    suspect: row['suspect'] === 'null' ? undefined : text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
     createdAt: row['created_at'] as number,
