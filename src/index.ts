@@ -11,14 +11,18 @@ export type {
   RedriveOptions,
   RedriveReport,
 } from './supervisor/dead-letters.js';
-export type { SupervisorRef, ChildOptions } from './runtime/supervisor-ref.js';
+export type { SupervisorRef, ChildOptions, StartProgress, SuperviseOptions } from './runtime/supervisor-ref.js';
+export type { FleetRef, JobRef, ProgressOptions } from './runtime/fleet-ref.js';
+export { fleet, type FleetSpec, type FleetSupervision } from './supervisor/fleet/spec.js';
+export type { FleetOptions, JobRate } from './supervisor/fleet/options.js';
+export type { FleetStatus, JobResult } from './supervisor/fleet/state.js';
 export { supervisor } from './supervisor/spec.js';
 export type { AutoShutdown, ChildSpec, RestartDelay, RestartType, Strategy, SupervisorSpec } from './supervisor/spec.js';
 export type { ChildFailure, ChildStatus, SupervisorExit } from './supervisor/state.js';
 export type { TreeNode } from './supervisor/tree.js';
 export type { FailureReason } from './actors/failure.js';
 export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
-export type { KindDefinition, PersistedSnapshot, TimerPolicy } from './actors/registration.js';
+export type { KindDefinition, PersistedSnapshot, PreviousVersion, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
 export type { Receipt } from './actors/draft.js';
 export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';

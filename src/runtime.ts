@@ -4,11 +4,12 @@ import type { Observable } from 'rxjs';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
 import type { OpenedStore } from './persistence/store.js';
-import { checkId } from './runtime/kinds.js';
+import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
+import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
-import { Supervisor, superviseTree, type SupervisorRef } from './runtime/supervisor-ref.js';
+import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
 import type { SupervisorSpec } from './supervisor/spec.js';
 import { readTree, type TreeNode } from './supervisor/tree.js';
 import { DeadLetters } from './supervisor/dead-letters.js';
@@ -34,7 +35,11 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
    * changed, new children are started, and the others stay as they are. A tree that was shut down starts again where its children stood.
    * @throws BadInputError, UnknownKindError, SupervisionError for what cannot be started, before anything is; SupervisionError for a tree that has given up, unless `revive`
    */
-  supervise(spec: SupervisorSpec, options?: { readonly revive?: boolean }): Promise<SupervisorRef<TKinds>>;
+  supervise(spec: SupervisorSpec, options?: SuperviseOptions): Promise<SupervisorRef<TKinds>>;
+  /** A reference to a fleet. Name its members' kind, and what they answer, for its types: `runtime.fleet<'researcher', Finding>('researchers')`. */
+  fleet<TKind extends keyof TKinds & string = keyof TKinds & string, TOutput = unknown>(
+    id: string,
+  ): FleetRef<TKinds[TKind]['machine'], TOutput>;
   /** The supervision trees, as data: every supervisor with its children, their states, restarts and failures. */
   tree(): Promise<readonly TreeNode[]>;
   /** Events that no agent could take: look at them, redrive them, discard them. */
@@ -58,7 +63,7 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
   const resolved = resolveOptions(options);
   // Machines are checked before the store is touched.
   const { clock, leaseMs, nodeName } = resolved;
-  const registrations = Node.check(resolved);
+  const registrations = registerKinds(resolved);
   const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
   const node = new Node(resolved, registrations, store);
   try {
@@ -78,9 +83,13 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
       checkId(id);
       return new Reference(node, resolved, id) as never;
     },
-    async supervise(spec: SupervisorSpec, { revive = false }: { readonly revive?: boolean } = {}) {
-      await superviseTree(node, clock, spec, revive);
+    async supervise(spec: SupervisorSpec, options: SuperviseOptions = {}) {
+      await superviseTree(node, clock, spec, options);
       return new Supervisor(node, resolved, spec.id) as never;
+    },
+    fleet(id: string) {
+      checkId(id);
+      return new Fleet(node, resolved, id) as never;
     },
     tree: () => readTree(store),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),

@@ -10,6 +10,11 @@ export const replyType = 'statewarden.reply';
 export const spawnType = 'statewarden.spawn';
 /** What a supervisor wants done; its `params` are a list of commands. */
 export const commandType = 'statewarden.command';
+/** An event that a fleet gives up. */
+export const letterType = 'statewarden.letter';
+
+/** Type under which whoever has put an `answerTag` on a message hears the answer; as an event like any other. */
+export const repliedType = 'statewarden.replied';
 
 /** What an expression of these actions is given. */
 export interface ActionArguments<TContext extends MachineContext, TEvent extends EventObject> {
@@ -34,10 +39,21 @@ export interface TellParams {
   readonly to: string;
   readonly event: EventObject;
   readonly messageId: string | undefined;
+  /** It is a question, and the answer comes as an event of `repliedType` with this tag. */
+  readonly answerTag?: string;
 }
 export interface ReplyParams {
   readonly value: unknown;
   readonly to: string | undefined;
+  /** Instead of the value. */
+  readonly error?: Error | undefined;
+}
+export interface LetterParams {
+  readonly to: string;
+  readonly event: EventObject;
+  readonly from: string;
+  readonly reason: string;
+  readonly details: object;
 }
 export interface SpawnParams {
   readonly kind: string;
@@ -116,6 +132,17 @@ export function askedBy(event: EventObject): string | undefined {
 /** Remembers that an event is a question, for the turn that takes it. */
 export function markQuestion(event: EventObject, address: string): void {
   questions.set(event, address);
+}
+
+const times = new WeakMap<object, number>();
+
+/** When the current event was taken, epoch milliseconds: the same when the turn is run again. Known to supervisors only. */
+export function takenAt(event: EventObject): number {
+  return times.get(event) ?? 0;
+}
+
+export function markTime(event: EventObject, at: number): void {
+  times.set(event, at);
 }
 
 function leaving<TArguments>(type: string, params: (args: TArguments) => object): never {

@@ -10,7 +10,7 @@ import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 import { checksum } from '../core/checksum.js';
 import { decode, deepestCheckpoint, encode, encodeThrown, errorOf } from '../core/codec.js';
 import type { StatewardenError } from '../core/errors.js';
-import { DeadLetterError, LeaseLostError, MailboxFullError } from '../core/errors.js';
+import { AgentStoppedError, DeadLetterError, LeaseLostError, MailboxFullError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { SealedCommit } from '../persistence/committer.js';
 import type {
@@ -22,7 +22,8 @@ import type {
   MailboxRecord,
   TimerRecord,
 } from '../persistence/store.js';
-import { markQuestion } from './actions.js';
+import { markQuestion, markTime } from './actions.js';
+import { isMail } from './address.js';
 import { agentFailed, refusedBy, suspendedError } from './agent-failure.js';
 import { assertChangesSavable, contextAt } from './changed-context.js';
 import { JournalTail } from './checkpoint-policy.js';
@@ -104,6 +105,9 @@ export class Agent {
   readonly fence: number;
   /** Signs of life of its activities. */
   beats = 0;
+  /** Address of the fleet whose job it is at. */
+  job: string | undefined;
+  #jobBefore: string | undefined;
   suspect: string | undefined;
   /** Of the turn that is about to be taken, when there is a supervisor. */
   #cause: Cause | undefined;
@@ -226,7 +230,8 @@ export class Agent {
         if (path !== undefined) this.operations.delete(path);
         if (actor !== undefined && outcome !== undefined) settlePromise(actor, outcome);
       } else if (entry.event !== undefined) {
-        if (entry.reply !== undefined) markQuestion(entry.event, entry.reply);
+        if (entry.reply !== undefined) this.#asked(entry.event, entry.reply);
+        if (this.registration.isSupervisor) markTime(entry.event, entry.at);
         const actor = actorAt(this.root, entry.to ?? '');
         if (actor !== undefined) deliver(actor, entry.event);
       }
@@ -337,6 +342,7 @@ export class Agent {
 
   #remember(draft: Draft, cause: Cause): void {
     this.#cause = cause;
+    this.#jobBefore = this.job;
     this.collector.childFailed = false;
     // What was asked for so far keeps its checkpoint, should the turn break what it would be made of.
     const due = draft.turns > 0 && (draft.checkpoint || draft.hasEffects || draft.snapshots !== undefined);
@@ -506,7 +512,7 @@ export class Agent {
       return;
     }
     const inbox = (this.#inbox ??= new Inbox());
-    if (inbox.length < this.host.mailboxCap) inbox.add(run, reject, post);
+    if (!this.isFull) inbox.add(run, reject, post);
     else {
       reject(
         new MailboxFullError(`agent "${this.id}" has ${String(inbox.length)} events waiting`, {
@@ -514,6 +520,11 @@ export class Agent {
         }),
       );
     }
+  }
+
+  /** So much waits for it that it takes no more. */
+  get isFull(): boolean {
+    return (this.#inbox?.length ?? 0) >= this.host.mailboxCap;
   }
 
   #drain(): void {
@@ -529,12 +540,17 @@ export class Agent {
       this.marks.set(origin.id, sequenceNumber);
       (this.draft().marks ??= []).push({ messageId: origin.id, sequenceNumber });
     }
-    if (origin?.reply !== undefined) markQuestion(event, origin.reply);
+    if (origin?.reply !== undefined) this.#asked(event, origin.reply);
     collector.question = origin?.reply;
     collector.event = event;
     collector.eventText = text;
     this.#turn(event.type, text, origin, deliver, target, event);
     collector.question = collector.event = collector.eventText = undefined;
+  }
+
+  #asked(event: EventObject, address: string): void {
+    markQuestion(event, address);
+    if (isMail(address)) this.job = address;
   }
 
   /** Runs `run(actor, argument)` as a turn. `entry`: an event's text, with its origin; or the whole entry, when `origin` is `entire`. */
@@ -549,6 +565,7 @@ export class Agent {
     const { host, collector } = this;
     const started = host.observed ? host.clock.elapsed() : 0;
     const now = host.clock.now();
+    if (this.registration.isSupervisor && collector.event !== undefined) markTime(collector.event, now);
     const draft = this.draft();
     if (this.supervisor !== undefined && this.#cause === undefined) this.#remember(draft, {});
     const mark = draft.mark();
@@ -627,6 +644,7 @@ export class Agent {
     }
     draft.status = this.status;
     draft.checkpoint = true;
+    if (this.job !== undefined) this.#endJob(this.job, snapshot.output);
     if (this.supervisor !== undefined) report(this, draft, { how: this.status === 'done' ? 'normal' : 'shutdown', counts: true });
     draft.timersVoided = this.#timers !== undefined || draft.timers !== undefined;
     this.#timers = undefined;
@@ -635,12 +653,21 @@ export class Agent {
     this.#abandonInbox();
   }
 
+  /** Its end is what comes of its job. */
+  #endJob(job: string, output: unknown): void {
+    const { collector, status } = this;
+    if (status === 'done') collector.answer(job, output);
+    else if (status === 'error') collector.refuse(job, agentFailed(this.id, this.failure));
+    else collector.refuse(job, new AgentStoppedError(`agent "${this.id}" was stopped`, { hint: 'Submit the job again.' }));
+  }
+
   // ── Going down ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A turn of a supervised agent has failed: nothing of it happened, and the agent is down. `taken`: it is in the draft already. */
   #failTurn(error: unknown, draft: Draft, taken = false): void {
     const cause = this.#cause ?? {};
     this.#cause = undefined;
+    this.job = this.#jobBefore;
     this.sequenceNumber -= 1;
     if (taken) draft.takeBackTurn();
     draft.undoTurn();
@@ -797,7 +824,10 @@ export class Agent {
   #toCommit(draft: Draft, snapshot: AnyMachineSnapshot): AgentCommit {
     const { sequenceNumber } = this;
     if (this.#broken) return this.#toBrokenCommit(draft);
-    let due = draft.checkpoint || (draft.turns > 0 && draft.hasEffects && !this.registration.isSupervisor) || draft.snapshots !== undefined;
+    let due =
+      draft.checkpoint ||
+      (draft.turns > 0 && draft.hasEffects && !this.registration.isSupervisor) ||
+      (draft.snapshots !== undefined && !this.registration.isSupervisor);
     due &&= sequenceNumber > this.checkpointSequenceNumber || draft.turns > 0 || draft.checkpoint;
     const checkpoint = due ? this.#checkpoint(sequenceNumber) : undefined;
     const effects = draft.effects?.map(({ record, context }): EffectRecord => {
@@ -857,7 +887,12 @@ export class Agent {
   #checkpoint(sequenceNumber: number): CheckpointRecord {
     const snapshot = persist(this.root);
     if (this.#unsavableOutput !== undefined) Object.assign(snapshot, { status: 'error', output: undefined, error: this.#unsavableOutput });
-    const data = encode({ snapshot, actors: this.collector.actorCount }, 'checkpoint', deepestCheckpoint);
+    const actors = this.collector.actorCount;
+    const data = encode(
+      this.job === undefined ? { snapshot, actors } : { snapshot, actors, job: this.job },
+      'checkpoint',
+      deepestCheckpoint,
+    );
     this.#tail.checkpointed(data.length, this.host.clock.now());
     this.checkpointSequenceNumber = sequenceNumber;
     if (this.host.observed) this.host.tell({ type: 'checkpoint', agentId: this.id, sequenceNumber, bytes: data.length });
@@ -942,7 +977,13 @@ export class Agent {
    */
   async seen(): Promise<AnyMachineSnapshot> {
     this.usedAt = this.host.uses += 1;
-    while (!this.gone && (this.#committedSnapshot === undefined || this.checkpointSequenceNumber < this.committedSequenceNumber)) {
+    // A supervisor's turns come out as they did.
+    if (this.registration.isSupervisor) await this.whenDurable(1);
+    while (
+      !this.gone &&
+      !this.registration.isSupervisor &&
+      (this.#committedSnapshot === undefined || this.checkpointSequenceNumber < this.committedSequenceNumber)
+    ) {
       const draft = this.draft();
       draft.checkpoint = true;
       await new Promise<void>((resolve, reject) => {

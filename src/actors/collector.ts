@@ -11,14 +11,18 @@ import type { TimerRecord } from '../persistence/store.js';
 import {
   commandType,
   isEphemeral,
+  letterType,
+  repliedType,
   replyType,
   spawnType,
   tellType,
   type CommandParams,
+  type LetterParams,
   type ReplyParams,
   type SpawnParams,
   type TellParams,
 } from './actions.js';
+import { isOfAgent, mailAddress, operationAddress, readAddress } from './address.js';
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
@@ -115,6 +119,9 @@ export class Collector implements TurnSink {
       case spawnType:
         this.#spawn(action.params as SpawnParams);
         return;
+      case letterType:
+        this.#letter(action.params as LetterParams);
+        return;
       case commandType: {
         const { commands, exit } = action.params as CommandParams;
         if (commands.length > 0) this.#draft.releases.push(() => this.#agent.host.supervise(this.#agent, commands));
@@ -151,12 +158,21 @@ export class Collector implements TurnSink {
     });
   }
 
-  #tell({ to, event, messageId }: TellParams): void {
+  #letter({ to, event, from, reason, details }: LetterParams): void {
+    const { host } = this.#agent;
+    const text = encode(event, 'event');
+    const letter = { to, event: text, from, reason, messageId: undefined, details: encode(details, 'details'), at: host.clock.now() };
+    (this.#draft.deadLetters ??= []).push(letter);
+    if (host.observed) this.#draft.releases.push(() => host.tell({ type: 'dead-letter', to, event: text, reason }));
+  }
+
+  #tell({ to, event, messageId, answerTag }: TellParams): void {
     if (typeof to !== 'string' || to === '') {
       throw new BadEventError(`tell() was given ${JSON.stringify(to)} as the receiver`, { hint: 'Give the id of an agent.' });
     }
     checkEvent(event);
-    this.#send({ to, event: encode(event, 'event'), messageId, replyTo: undefined }, event.type);
+    const replyTo = answerTag === undefined ? undefined : mailAddress(answerTag, this.#agent.id);
+    this.#send({ to, event: encode(event, 'event'), messageId, replyTo }, event.type);
   }
 
   #send(message: { to: string; event: string; messageId: string | undefined; replyTo: string | undefined }, name: string): void {
@@ -168,38 +184,36 @@ export class Collector implements TurnSink {
     }
   }
 
-  #reply({ value, to }: ReplyParams): void {
+  #reply({ value, to, error }: ReplyParams): void {
     const address = to ?? this.question;
     if (address === undefined) return;
-    const agent = this.#agent;
-    const encoded = encode(value, 'the reply');
-    const separator = address.indexOf(' ');
-    if (!address.startsWith('agent:')) {
-      this.#draft.releases.push(() => {
-        agent.host.answer(address, value);
-      });
-      return;
-    }
-    const operation = decodeURIComponent(address.slice(6, separator));
-    const event = `{"type":"${answerType}","operation":${JSON.stringify(operation)},"value":${encoded}}`;
-    this.#send(
-      { to: decodeURIComponent(address.slice(separator + 1)), event, messageId: `answer ${operation}`, replyTo: undefined },
-      answerType,
-    );
+    if (error === undefined) this.answer(address, value);
+    else this.refuse(address, error);
   }
 
-  /** Whoever asked is told that there will be no answer. */
-  refuse(address: string, error: Error): void {
+  /** Answers whoever asked. */
+  answer(address: string, value: unknown): void {
     const agent = this.#agent;
-    if (!address.startsWith('agent:')) {
-      this.#draft.releases.push(() => agent.host.refuse(address, error));
-      return;
-    }
-    const separator = address.indexOf(' ');
-    const operation = decodeURIComponent(address.slice(6, separator));
-    const event = `{"type":"${answerType}","operation":${JSON.stringify(operation)},"error":${encodeThrown(error)}}`;
-    const to = decodeURIComponent(address.slice(separator + 1));
-    this.#send({ to, event, messageId: `answer ${operation}`, replyTo: undefined }, answerType);
+    const encoded = encode(value, 'the reply');
+    if (isOfAgent(address)) this.#answer(address, `"value":${encoded}`);
+    else this.#draft.releases.push(() => agent.host.answer(address, value));
+  }
+
+  /** Whoever asked is told that there will be no answer. `details`: of a failure, for who hears of it by mail. */
+  refuse(address: string, error: Error, details?: string): void {
+    const agent = this.#agent;
+    if (isOfAgent(address)) this.#answer(address, `"error":${encodeThrown(error)}`, details);
+    else this.#draft.releases.push(() => agent.host.refuse(address, error));
+  }
+
+  #answer(address: string, members: string, details?: string): void {
+    const agent = this.#agent;
+    if (agent.job === address) agent.job = undefined;
+    const { mail, name, to } = readAddress(address);
+    const event = mail
+      ? `{"type":"${repliedType}","tag":${JSON.stringify(name)},${members}${details === undefined ? '' : `,"details":${details}`}}`
+      : `{"type":"${answerType}","operation":${JSON.stringify(name)},${members}}`;
+    this.#send({ to, event, messageId: `${mail ? 'replied' : 'answer'} ${name}`, replyTo: undefined }, mail ? repliedType : answerType);
   }
 
   #spawn({ kind, id, input }: SpawnParams): void {
@@ -278,7 +292,7 @@ export class Collector implements TurnSink {
         to,
         event: encode(event, 'event'),
         messageId: `question ${id}`,
-        replyTo: `agent:${encodeURIComponent(id)} ${encodeURIComponent(this.#agent.id)}`,
+        replyTo: operationAddress(id, this.#agent.id),
       },
       event.type,
     );

@@ -18,6 +18,14 @@ export interface PersistedSnapshot {
   [member: string]: unknown;
 }
 
+/** An older version of a kind, whose agents go on with it. */
+export interface PreviousVersion {
+  readonly machine: AnyStateMachine;
+  readonly version: number;
+  readonly timers?: TimerPolicy;
+  readonly migrations?: NonNullable<KindDefinition['migrations']>;
+}
+
 export interface KindDefinition<TMachine extends AnyStateMachine = AnyStateMachine> {
   readonly machine: TMachine;
   /** Raise it when the machine's structure changes in a way that old checkpoints do not fit. A whole number from 1. */
@@ -27,6 +35,11 @@ export interface KindDefinition<TMachine extends AnyStateMachine = AnyStateMachi
   readonly checkpoints?: CheckpointPolicy;
   /** `2` lifts a snapshot of version 1 to version 2; each is given a copy and returns the new snapshot. */
   readonly migrations?: Readonly<Record<number, (snapshot: PersistedSnapshot) => PersistedSnapshot>>;
+  /**
+   * Older versions: agents whose checkpoints are of one of them go on with its machine until they end, begin anew, or are rolled to this one (`fleet.roll()`). Agents
+   * of a version that is not here are brought to this one, by `migrations`, when they come back. New agents are of this version.
+   */
+  readonly previous?: readonly PreviousVersion[];
 }
 
 export interface Registration {
@@ -43,6 +56,7 @@ export interface Registration {
   readonly migrations: NonNullable<KindDefinition['migrations']>;
   /** Of our own making: a function of state and event, so that its turns may be run again after they were seen. It stays in memory. */
   readonly isSupervisor: boolean;
+  readonly previous: readonly Registration[];
 }
 
 /** @throws BadInputError, UnsupportedMachineError */
@@ -82,7 +96,23 @@ export function register(
     timers,
     migrations: definition.migrations ?? {},
     isSupervisor,
+    previous: (definition.previous ?? []).map((older) => registerPrevious(kind, version, older, definition, checkpoints)),
   };
+}
+
+function registerPrevious(
+  kind: string,
+  version: number,
+  older: PreviousVersion,
+  { checkpoints, previous }: KindDefinition,
+  inherited: CheckpointPolicy | undefined,
+): Registration {
+  if (previous?.some((other) => other !== older && other.version === older.version) === true || older.version >= version) {
+    throw new BadInputError(`agents.${kind}.previous has version ${String(older.version)}`, {
+      hint: `Each is there once and older than version ${String(version)}.`,
+    });
+  }
+  return register(kind, { ...older, ...(checkpoints === undefined ? {} : { checkpoints }) }, inherited);
 }
 
 /** The policy for a timer of the root machine: the nearest state's around an `after`, else the kind's. */

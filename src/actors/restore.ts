@@ -9,6 +9,7 @@ import { decode } from '../core/codec.js';
 import { CorruptRecordError, SnapshotVersionError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { CheckpointRecord, LoadedAgent, MachineRecord, TimerRecord } from '../persistence/store.js';
+import { isMail } from './address.js';
 import { Agent } from './agent.js';
 import { differencesFor, type MachineDefinition, type SnapshotShape } from './definition.js';
 import { readSegments } from './entry.js';
@@ -21,6 +22,8 @@ import { namedAction } from './seam.js';
 interface CheckpointData {
   readonly snapshot: PersistedSnapshot;
   readonly actors: number;
+  /** Address of the fleet whose job it is at. */
+  readonly job?: string;
 }
 
 export interface Restored {
@@ -52,6 +55,7 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
 
   const { collector } = agent;
   collector.actorCount = data?.actors ?? 0;
+  agent.job = data?.job;
   collector.restoring = new Map(
     loaded.operations.filter(({ intendedIn }) => intendedIn <= base).map((operation) => [operation.path, operation]),
   );
@@ -77,17 +81,24 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   return { agent, replayedTurns: entries.length };
 }
 
-/** Starts an agent over that has ended: a turn like its first, after all others. */
-export function startAnew(
-  host: AgentHost,
-  registration: Registration,
-  { record, marks, marksComplete }: LoadedAgent,
-  input: unknown,
-): Agent {
+/** Starts an agent over that has ended, or is down: a turn like its first, after all others. What was under way is over; jobs that it has not taken are not for it. */
+export function startAnew(host: AgentHost, registration: Registration, loaded: LoadedAgent, input: unknown): Agent {
+  const { record, marks, marksComplete, operations, effects, mailbox } = loaded;
   const agent = new Agent(host, registration, record, false);
   agent.marks.remember(marks, marksComplete);
   agent.checkpointSequenceNumber = record.checkpointSequenceNumber;
+  const draft = agent.draft();
+  const at = host.clock.now();
+  for (const operation of operations) {
+    if (operation.settledIn !== 0) continue;
+    draft.setOperation({ ...operation, status: 'cancelled', nextRetryAt: undefined, settledIn: record.sequenceNumber + 1, settledAt: at });
+  }
+  if (effects.length > 0) draft.effectsSettled = effects.map(({ id }) => id);
+  for (const { id } of loaded.timers) draft.clearTimer(id);
+  const waiting = mailbox.filter(({ replyTo }) => replyTo !== undefined && isMail(replyTo));
+  if (waiting.length > 0) draft.taken = waiting.map(({ position }) => position);
   agent.beginAnew(input);
+  for (const message of mailbox) if (!waiting.includes(message)) agent.receive(message);
   return agent;
 }
 

@@ -5,6 +5,7 @@
 
 import { encode, encodeThrown, errorOf } from '../core/codec.js';
 import { DeadLetterError } from '../core/errors.js';
+import { isMail } from './address.js';
 import type { Agent, Cause } from './agent.js';
 import type { Draft } from './draft.js';
 import { reasonOf, type FailureReason } from './failure.js';
@@ -15,6 +16,8 @@ export interface ExitReport {
   /** An event whose turn failed does not count against the intensity: it can fail only so often before it is a dead letter. */
   readonly counts: boolean;
   readonly failure?: { readonly reason: FailureReason; readonly message: string; readonly at: number };
+  /** For the dead letter of a job that comes to nothing with it. */
+  readonly details?: { readonly stack: string | undefined; readonly state: string | undefined; readonly sequenceNumber: number };
 }
 
 /** Type under which supervisors hear of their children; machines never see it. */
@@ -41,7 +44,8 @@ export function recordFailure(agent: Agent, draft: Draft, cause: Cause, error: u
     if (deliveries < host.maxDeliveries) cause.post?.();
     else bury(agent, draft, cause, { reason, deliveries, message, stack });
   }
-  report(agent, draft, { how: 'failed', counts: cause.event === undefined, failure: { reason, message, at } });
+  const details = agent.job === undefined ? {} : { details: { stack, state: agent.stateText, sequenceNumber: agent.sequenceNumber } };
+  report(agent, draft, { how: 'failed', counts: cause.event === undefined, failure: { reason, message, at }, ...details });
   if (host.observed) host.tell({ type: 'failed', agentId: agent.id, kind: agent.kind, reason, error: errorOf(error) });
 }
 
@@ -76,17 +80,24 @@ function bury(
   told: { readonly reason: FailureReason; readonly deliveries: number; readonly message: string; readonly stack: string | undefined },
 ): void {
   const at = agent.host.clock.now();
-  const details = encode({ ...told, state: agent.stateText, sequenceNumber: agent.sequenceNumber }, 'details');
+  const known = { ...told, state: agent.stateText, sequenceNumber: agent.sequenceNumber };
+  const details = encode(known, 'details');
   // Whoever sends or redrives it has it tried as often again.
   agent.suspect = undefined;
   draft.suspect = 'null';
   if (mail !== undefined) (draft.taken ??= []).push(mail.position);
   if (timer !== undefined) draft.clearTimer(timer);
-  const own = messageId?.startsWith('statewarden:') === true ? undefined : messageId;
-  (draft.deadLetters ??= []).push({ to: agent.id, messageId: own, event: event ?? 'null', from, reason: told.reason, details, at });
   const error = new DeadLetterError(`the event failed agent "${agent.id}" ${String(told.deliveries)} times: ${told.message}`, {
     hint: 'It is kept with the error and the state: `statewarden dead-letters`. Correct the cause, then redrive it.',
   });
+  // A job is its fleet's to keep. Without a timer of its own the agent would not come to the end of one.
+  const job = mail?.replyTo !== undefined && isMail(mail.replyTo) ? mail.replyTo : timer === undefined ? undefined : agent.job;
+  if (job !== undefined) {
+    agent.collector.refuse(job, error, encode({ ...known, renew: timer !== undefined }, 'details'));
+    return;
+  }
+  const own = messageId?.startsWith('statewarden:') === true ? undefined : messageId;
+  (draft.deadLetters ??= []).push({ to: agent.id, messageId: own, event: event ?? 'null', from, reason: told.reason, details, at });
   if (refuse !== undefined) draft.awaitCommit(() => refuse(error), refuse as never);
   if (mail?.replyTo !== undefined) agent.collector.refuse(mail.replyTo, error);
   if (agent.host.observed) agent.host.tell({ type: 'dead-letter', to: agent.id, event: event ?? 'null', reason: told.reason });

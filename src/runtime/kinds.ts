@@ -1,7 +1,25 @@
 /** The registered kinds of agents, and what belongs to the making of one: its kind, its id, its key. */
 
-import type { Registration } from '../actors/registration.js';
+import { register, type Registration } from '../actors/registration.js';
 import { BadInputError, KindConflictError, UnknownKindError } from '../core/errors.js';
+import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
+import type { ResolvedOptions } from './options.js';
+
+/** A supervisor's state may be large, and its journal can be run again from any point: a checkpoint only when the journal has outgrown it. */
+const supervisorCheckpoints = { everyEvents: Infinity, everyMs: Infinity };
+
+/** The kinds of a runtime, its own included. @throws BadInputError, UnsupportedMachineError; nothing is opened yet */
+export function registerKinds(options: ResolvedOptions): ReadonlyMap<string, Registration> {
+  const registrations = Object.entries(options.agents).map(([kind, definition]) => {
+    if (kind.startsWith('statewarden.')) {
+      throw new BadInputError(`agents.${kind}: names that begin with "statewarden." are reserved`, { hint: 'Name the kind otherwise.' });
+    }
+    return register(kind, definition, options.checkpoints);
+  });
+  const supervisor = { machine: supervisorMachine, version: 1, checkpoints: supervisorCheckpoints };
+  registrations.push(register(supervisorKind, supervisor, undefined, true));
+  return new Map(registrations.map((registration) => [registration.kind, registration]));
+}
 
 export class Kinds {
   readonly #registrations: ReadonlyMap<string, Registration>;
@@ -13,8 +31,15 @@ export class Kinds {
     this.#nextKey = firstKey;
   }
 
+  /** Older versions included. */
   get registrations(): Iterable<Registration> {
-    return this.#registrations.values();
+    return [...this.#registrations.values()].flatMap((registration) => [registration, ...registration.previous]);
+  }
+
+  /** Of an agent whose state is of this version. */
+  of(kind: string, version: number): Registration | undefined {
+    const current = this.#registrations.get(kind);
+    return current?.previous.find((older) => older.version === version) ?? current;
   }
 
   get(kind: string): Registration | undefined {

@@ -3,6 +3,7 @@
  * a receiver in memory, or brings one there. Invariant: a receiver is handed its mail in order of position.
  */
 
+import { isMail, isOfAgent, readAddress } from '../actors/address.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
 import { DeadLetterError } from '../core/errors.js';
@@ -83,13 +84,14 @@ export class Mail {
     const error = new DeadLetterError(`the question to agent "${to}" found nobody (${reason})`, {
       hint: 'Spawn the agent before it is asked; the question is kept among the dead letters.',
     });
-    if (!replyTo.startsWith('agent:')) {
+    // Who hears of it by mail keeps what was sent, and hears of the receiver's end.
+    if (isMail(replyTo)) return;
+    if (!isOfAgent(replyTo)) {
       this.#options.answers.fail(replyTo, error);
       return;
     }
-    const separator = replyTo.indexOf(' ');
-    const operationId = decodeURIComponent(replyTo.slice(6, separator));
-    const asker = this.#options.resident(decodeURIComponent(replyTo.slice(separator + 1)));
+    const { name: operationId, to: askerId } = readAddress(replyTo);
+    const asker = this.#options.resident(askerId);
     for (const operation of asker?.operations.values() ?? []) {
       if (operation.record.id === operationId) asker?.settleOperation(operation, { ok: false, error });
     }

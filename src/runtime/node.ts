@@ -11,12 +11,12 @@ import type { EventObject } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
-import { register, type Registration } from '../actors/registration.js';
+import type { Registration } from '../actors/registration.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { BadInputError, LeaseLostError, RuntimeClosedError, SnapshotVersionError, StatewardenError } from '../core/errors.js';
+import { LeaseLostError, RuntimeClosedError, SnapshotVersionError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
@@ -36,8 +36,7 @@ import { Residents } from './residents.js';
 import { Rising } from './rising.js';
 import { Strikes } from './strikes.js';
 import { Supervision, type SupervisionHost } from './supervision.js';
-import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
-import type { Command } from '../supervisor/state.js';
+import type { Command, Renewal } from '../supervisor/state.js';
 
 const keysPerNode = 2 ** 32;
 const recoveryPage = 2_000;
@@ -88,7 +87,6 @@ export class Node implements AgentHost, SupervisionHost {
     this.kinds = new Kinds(registrations, store.node * keysPerNode + 1);
     this.#residents = new Residents(options.limits.residentAgents, this);
     this.#births = new Births({ host: this, store, kinds: this.kinds, residents: this.#residents, made: () => this.#sweep() });
-    this.#rising = new Rising({ host: this, store, kinds: this.kinds, residents: this.#residents, ends: this.ends });
     this.answers = new Answers(store.node);
     this.mail = new Mail({
       store,
@@ -98,6 +96,15 @@ export class Node implements AgentHost, SupervisionHost {
       presence: (idOrKey) => this.presence(idOrKey),
       tell: (event) => this.tell(event),
       failed: (error) => this.#background(error),
+    });
+    this.#rising = new Rising({
+      host: this,
+      store,
+      kinds: this.kinds,
+      residents: this.#residents,
+      ends: this.ends,
+      machines: () => this.#machines,
+      nudge: (key) => this.mail.nudge(key),
     });
     this.#loader = new Loader({
       load: (names) => store.load(names),
@@ -120,18 +127,6 @@ export class Node implements AgentHost, SupervisionHost {
       fire: (timer) => this.#fire(timer),
       failed: (error) => this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) }),
     });
-  }
-
-  /** @throws BadInputError, UnsupportedMachineError for kinds that cannot be registered; nothing is opened yet. */
-  static check(options: ResolvedOptions): ReadonlyMap<string, Registration> {
-    const registrations = Object.entries(options.agents).map(([kind, definition]) => {
-      if (kind.startsWith('statewarden.')) {
-        throw new BadInputError(`agents.${kind}: names that begin with "statewarden." are reserved`, { hint: 'Name the kind otherwise.' });
-      }
-      return register(kind, definition, options.checkpoints);
-    });
-    registrations.push(register(supervisorKind, { machine: supervisorMachine, version: 1 }, undefined, true));
-    return new Map(registrations.map((registration) => [registration.kind, registration]));
   }
 
   get isOpen(): boolean {
@@ -216,7 +211,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (struck !== undefined) return { where: 'parked', record, error: struck };
     const here = this.#residents.get(record.key);
     if (here !== undefined && !here.gone) return { where: 'here', agent: here };
-    const registration = this.kinds.get(record.kind);
+    const registration = this.kinds.of(record.kind, outcome.checkpoint?.version ?? record.version);
     const started = this.clock.elapsed();
     const told = {
       type: 'recovery' as const,
@@ -273,9 +268,9 @@ export class Node implements AgentHost, SupervisionHost {
     return this.#births.make(kind, id, input, supervisor);
   }
 
-  bringUp(id: string, input: unknown): Promise<void> {
+  bringUp(id: string, input: unknown, renewal?: Renewal): Promise<void> {
     this.assertOpen();
-    return this.#rising.bringUp(id, input);
+    return this.#rising.bringUp(id, input, renewal).then(() => this.supervision.isUp(id));
   }
 
   bury(id: string): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type AnyStateMachine,
   type EmittedFrom,
   type EventFrom,
+  type EventObject,
   type OutputFrom,
   type SnapshotFrom,
 } from 'xstate';
@@ -92,9 +93,13 @@ export class Reference implements AgentRef {
   }
 
   async #send(event: unknown, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
+    this.#node.assertOpen();
+    return this.deliver(event as EventObject, this.#node.encodeEvent(event), messageId, replyTo);
+  }
+
+  /** Sends an event that has been looked at. `text`: encoded. */
+  async deliver(event: EventObject, text: string, messageId: string | undefined, replyTo: string | undefined): Promise<Receipt> {
     const node = this.#node;
-    node.assertOpen();
-    const text = node.encodeEvent(event);
     for (;;) {
       const resident = node.resident(this.id);
       const here = resident !== undefined && resident.committedSequenceNumber > 0 && resident.status === 'active';
@@ -107,7 +112,7 @@ export class Reference implements AgentRef {
             if (taken !== undefined) agent.marks.set(messageId, taken);
           }
           if (agent.gone) continue; // it left memory while the store was asked
-          return agent.send(event as never, text, messageId, replyTo);
+          return agent.send(event, text, messageId, replyTo);
         }
         case 'parked':
           throw presence.error;
@@ -317,10 +322,10 @@ export class Reference implements AgentRef {
   /** The last snapshot of an agent that has ended, as XState would show it. */
   async #still(record: AgentRecord, known: LoadedAgent | undefined): Promise<AnyMachineSnapshot> {
     const loaded = known ?? (await this.#node.store.inspect(record.key));
-    const definition = this.#options.agents[record.kind];
-    if (loaded?.checkpoint === undefined || definition === undefined) throw this.#unknown();
+    const registration = loaded?.checkpoint === undefined ? undefined : this.#node.kinds.of(record.kind, loaded.checkpoint.version);
+    if (loaded?.checkpoint === undefined || registration === undefined) throw this.#unknown();
     const { snapshot } = readCheckpoint(this.id, loaded.checkpoint);
-    const actor = createActor(definition.machine, { snapshot: snapshot as never });
+    const actor = createActor(registration.machine, { snapshot: snapshot as never });
     return actor.getSnapshot() as AnyMachineSnapshot;
   }
 

@@ -1,10 +1,12 @@
 /** Agents that are down and brought up by their supervisors, or ended for good. */
 
+import type { Agent } from '../actors/agent.js';
 import type { AgentHost } from '../actors/host.js';
-import { startAnew } from '../actors/restore.js';
-import { SupervisionError } from '../core/errors.js';
-import type { LoadedAgent, OpenedStore } from '../persistence/store.js';
+import { restore, startAnew } from '../actors/restore.js';
+import { SnapshotVersionError, SupervisionError } from '../core/errors.js';
+import type { LoadedAgent, MachineRecord, OpenedStore } from '../persistence/store.js';
 import { supervisorKind } from '../supervisor/machine.js';
+import type { Renewal } from '../supervisor/state.js';
 import type { Ends } from './ends.js';
 import type { Kinds } from './kinds.js';
 import type { Presence } from './presence.js';
@@ -16,6 +18,9 @@ export interface RisingOptions {
   readonly kinds: Kinds;
   readonly residents: Residents;
   readonly ends: Ends;
+  readonly machines: () => readonly MachineRecord[];
+  /** There may be mail for an agent that its memory does not know of. */
+  readonly nudge: (key: number) => void;
 }
 
 export class Rising {
@@ -33,8 +38,9 @@ export class Rising {
   }
 
   /** Resolves once that is durable. @throws SnapshotVersionError, SupervisionError */
-  async bringUp(id: string, input: unknown): Promise<void> {
+  async bringUp(id: string, input: unknown, renewal: Renewal | undefined): Promise<void> {
     const { host, store, kinds, residents } = this.#options;
+    if (renewal !== undefined && (await this.#renew(id, input, renewal))) return;
     this.#rising.set(id, (this.#rising.get(id) ?? 0) + 1);
     try {
       const presence = await host.presence(id);
@@ -64,6 +70,27 @@ export class Rising {
       if (others === 0) this.#rising.delete(id);
       else this.#rising.set(id, others);
     }
+  }
+
+  /** Whether it was down, and is up as a new one, or with the machine that is registered now. */
+  async #renew(id: string, input: unknown, renewal: Renewal): Promise<boolean> {
+    const { host, store, kinds, residents, machines, nudge } = this.#options;
+    const [loaded] = await store.load([id]);
+    if (loaded?.outcome !== 'loaded' || (loaded.record.status !== 'suspended' && loaded.record.status !== 'parked')) return false;
+    const registration = kinds.get(loaded.record.kind);
+    if (registration === undefined) throw kinds.unknown(loaded.record.kind);
+    let agent: Agent;
+    try {
+      if (renewal === 'anew') agent = startAnew(host, registration, loaded, input);
+      else agent = restore(host, registration, loaded, machines()).agent;
+    } catch (error) {
+      if (renewal === 'anew' || !(error instanceof SnapshotVersionError)) throw error;
+      agent = startAnew(host, registration, loaded, input);
+    }
+    residents.add(agent);
+    await agent.whenCommitted();
+    nudge(agent.key);
+    return true;
   }
 
   /** Ends a suspended agent for good: in error when that is what it went down with. What waits for it becomes dead letters. */

@@ -10,9 +10,12 @@ import type { Clock, TimerHandle } from '../core/clock.js';
 import { HungAgentError, SupervisionError, type StatewardenError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { AgentRecord } from '../persistence/store.js';
-import { superviseType, supervisorKind, type SuperviseEvent } from '../supervisor/machine.js';
-import { pending } from '../supervisor/pending.js';
-import type { ChildState, Command, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
+import { childIn } from '../supervisor/children.js';
+import type { FleetEvent } from '../supervisor/fleet/state.js';
+import { supervisorKind } from '../supervisor/machine.js';
+import { fleetType, superviseType, type FleetCarrier, type Mind, type SuperviseEvent } from '../supervisor/mind.js';
+import { pendingOf } from '../supervisor/pending.js';
+import type { ChildState, Command, Renewal, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
 import type { Presence } from './presence.js';
 
 /** What of the node it needs. */
@@ -24,7 +27,7 @@ export interface SupervisionHost {
   /** Makes an agent; resolves to the older record that has the id, or to undefined. */
   make(kind: string, id: string, input: unknown, supervisor: string | undefined): Promise<AgentRecord | undefined>;
   /** Brings a suspended or ended agent up. @throws StatewardenError */
-  bringUp(id: string, input: unknown): Promise<void>;
+  bringUp(id: string, input: unknown, renewal: Renewal | undefined): Promise<void>;
   /** Ends an agent that is down for good. */
   bury(id: string): Promise<void>;
   chance(): number;
@@ -39,11 +42,15 @@ interface Watched {
 }
 
 export function stateOf(agent: Agent): SupervisorState {
-  return stateIn(agent.snapshot());
+  return mindOf(agent).state;
 }
 
-function stateIn(snapshot: unknown): SupervisorState {
-  return (snapshot as { context: { state: SupervisorState } }).context.state;
+export function mindOf(agent: Agent): Mind {
+  return mindIn(agent.snapshot());
+}
+
+export function mindIn(snapshot: unknown): Mind {
+  return (snapshot as { context: Mind }).context;
 }
 
 export class Supervision {
@@ -56,6 +63,7 @@ export class Supervision {
   readonly #up = new Map<string, (() => void)[]>();
   /** Who waits for the end of a supervisor. */
   readonly #ends = new Map<string, ((exit: SupervisorExit) => void)[]>();
+  readonly #started = new Map<Agent, string[]>();
   readonly #wakes = new Map<string, TimerHandle>();
   readonly #watches = new Map<string, Watched>();
 
@@ -71,9 +79,9 @@ export class Supervision {
 
   /** A supervisor is back in memory: what it wanted, it wants still. What it has wanted since, by mail that it has taken already, comes with that commit. */
   restored(supervisor: Agent): void {
-    const state = stateIn(supervisor.committedSnapshot());
-    if (state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
-    else this.carryOut(supervisor, pending(state));
+    const mind = mindIn(supervisor.committedSnapshot());
+    if (mind.state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
+    else this.carryOut(supervisor, pendingOf(mind));
     this.#watch(supervisor);
   }
 
@@ -97,6 +105,10 @@ export class Supervision {
   whenGone(agent: Agent, callback: () => void): void {
     if (agent.gone) callback();
     else this.#gone.set(agent, [...(this.#gone.get(agent) ?? []), callback]);
+  }
+
+  isUp(id: string): void {
+    for (const tell of this.#take(this.#up, id)) tell();
   }
 
   whenUp(id: string): Promise<void> {
@@ -129,10 +141,15 @@ export class Supervision {
     supervisor.relay('', carrier);
   }
 
+  tellFleet(fleet: Agent, event: FleetEvent): void {
+    const carrier: FleetCarrier = { type: fleetType, do: event };
+    fleet.relay('', carrier);
+  }
+
   /** Resolves when a supervisor's children are started. @throws SupervisionError when it has given up */
   whenReady(supervisor: Agent): Promise<void> {
-    const state = stateOf(supervisor);
-    if (state.status === 'running') return Promise.resolve();
+    const { state, fleet } = mindOf(supervisor);
+    if (state.status === 'running' && fleet?.ready !== false) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#ready.set(supervisor.id, [...(this.#ready.get(supervisor.id) ?? []), { resolve, reject }]);
     });
@@ -162,16 +179,18 @@ export class Supervision {
   async #start(supervisor: Agent, children: Extract<Command, { do: 'start' }>['children']): Promise<void> {
     failpoint('supervisor:start');
     const { clock } = this.#host;
-    const known = childrenOf(supervisor);
+    const known = stateOf(supervisor).children;
+    const atOnce = mindOf(supervisor).fleet?.spec.startConcurrency ?? Infinity;
     const coming: { readonly id: string; readonly up: Promise<void> }[] = [];
     for (const { id } of children) {
-      const child = known.get(id);
+      const child = childIn(known, id);
       if (child === undefined) continue;
       const up = this.#bringUp(supervisor, child);
       up.catch(() => undefined); // told below
       coming.push({ id, up });
-      // What a supervisor starts comes before what is started after it.
+      // What a supervisor starts comes before what is started after it; a fleet's members come a few at a time.
       if (child.kind === undefined) await up.catch(() => undefined);
+      else if (coming.length > atOnce) await coming[coming.length - 1 - atOnce]?.up.catch(() => undefined);
     }
     const started: string[] = [];
     for (const [index, { id, up }] of coming.entries()) {
@@ -182,7 +201,7 @@ export class Supervision {
         if (!this.#host.isOpen) return;
         for (const later of coming.slice(index + 1).reverse()) {
           await later.up.then(
-            () => this.#takeDown(known.get(later.id) as ChildState, 0, false),
+            () => this.#takeDown(childIn(known, later.id) as ChildState, 0, false),
             () => undefined,
           );
         }
@@ -198,8 +217,23 @@ export class Supervision {
       }
     }
     failpoint('supervisor:started');
-    this.tell(supervisor, { type: 'started', ids: started, at: clock.now() });
-    this.#watch(supervisor);
+    this.#report(supervisor, started);
+  }
+
+  /** Children that have come up with the same commit are told of together. */
+  #report(supervisor: Agent, started: readonly string[]): void {
+    const others = this.#started.get(supervisor);
+    if (others !== undefined) {
+      others.push(...started);
+      return;
+    }
+    const ids = [...started];
+    this.#started.set(supervisor, ids);
+    queueMicrotask(() => {
+      this.#started.delete(supervisor);
+      this.tell(supervisor, { type: 'started', ids, at: this.#host.clock.now() });
+      this.#watch(supervisor);
+    });
   }
 
   async #bringUp(supervisor: Agent, child: ChildState): Promise<void> {
@@ -213,8 +247,8 @@ export class Supervision {
       const older = run > 1 ? undefined : await this.#host.make(kind, id, input, supervisor.id);
       if (run > 1 || older !== undefined) {
         if (older !== undefined && older.supervisor !== supervisor.id) throw taken(id, older.supervisor);
-        if (older?.status !== 'active') await this.#host.bringUp(id, input);
-        for (const tell of this.#take(this.#up, id)) tell();
+        if (older?.status !== 'active') await this.#host.bringUp(id, input, child.renew);
+        this.isUp(id);
         if (this.#host.observed) this.#host.restarted(id, supervisor.id, this.#host.clock.elapsed() - started);
       }
     }
@@ -229,10 +263,10 @@ export class Supervision {
 
   async #stop(supervisor: Agent, children: Extract<Command, { do: 'stop' }>['children']): Promise<void> {
     failpoint('supervisor:stop');
-    const known = childrenOf(supervisor);
+    const known = stateOf(supervisor).children;
     const leaving: Promise<void>[] = [];
     for (const { id, shutdownMs, forget } of children) {
-      const child = known.get(id);
+      const child = childIn(known, id);
       if (child === undefined) continue;
       const agent = this.#host.resident(id);
       // One at a time, the last one first; who has nothing running takes no time.
@@ -333,10 +367,6 @@ interface Pulse {
   readonly agent: Agent;
   readonly beat: string;
   readonly since: number;
-}
-
-function childrenOf(supervisor: Agent): ReadonlyMap<string, ChildState> {
-  return new Map(stateOf(supervisor).children.map((child) => [child.id, child]));
 }
 
 /** Why a supervisor has ended, as its record says. */

@@ -2,18 +2,21 @@
 
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import { createActor } from 'xstate';
-import type { Agent } from '../actors/agent.js';
 import { errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
 import { SupervisionError } from '../core/errors.js';
+import { resolveFleet } from '../supervisor/fleet/options.js';
+import { memberId } from '../supervisor/fleet/deeds.js';
 import { supervisorKind } from '../supervisor/machine.js';
+import { follow } from './fleet-ref.js';
 import { checkAdded, checkTree, isSupervisor, resolveChild, resolveTree, type ChildSpec, type SupervisorSpec } from '../supervisor/spec.js';
 import type { CallError, ChildState, SupervisorEvent, SupervisorExit } from '../supervisor/state.js';
 import type { Node } from './node.js';
 import { checkId } from './kinds.js';
 import type { KindRegistry, ResolvedOptions } from './options.js';
 import { Reference, type AgentRef } from './reference.js';
-import { exitOf, notStarted, stateOf } from './supervision.js';
+import { exitOf, mindOf, stateOf } from './supervision.js';
+import { callFailed, present } from './supervisor-presence.js';
 
 /** `input` is required when the machine's input type does not allow undefined. */
 export type ChildOptions<TMachine extends AnyStateMachine> = Omit<ChildSpec, 'kind' | 'input'> &
@@ -38,7 +41,7 @@ export interface SupervisorRef<TKinds extends KindRegistry = KindRegistry> {
     options: ChildOptions<TKinds[TKind]['machine']>,
   ): Promise<AgentRef<TKinds[TKind]['machine']>>;
   /** Starts a supervisor as a child. @throws as `spawn` */
-  supervise(spec: SupervisorSpec): Promise<SupervisorRef<TKinds>>;
+  supervise(spec: SupervisorSpec, options?: Pick<SuperviseOptions, 'onProgress'>): Promise<SupervisorRef<TKinds>>;
   /** Stops a child and keeps its spec; what is sent to it waits. A temporary child is forgotten. @throws SupervisionError */
   terminate(id: string): Promise<void>;
   /** Brings back a child that is down. @throws SupervisionError */
@@ -54,17 +57,20 @@ export interface SupervisorRef<TKinds extends KindRegistry = KindRegistry> {
   readonly ended: Promise<SupervisorExit>;
 }
 
-const hints: Readonly<Record<CallError, string>> = {
-  'not-found': 'which() lists the children.',
-  'already-present': 'A child has this id: restart() it, or delete() it first.',
-  running: 'terminate() it first.',
-  restarting: 'It is on its way: which() shows it.',
-  'not-running': 'The supervisor is starting, stopping or has ended: `statewarden tree`.',
-  'start-failed': 'Nothing of it is kept. Look at the message: it is what the machine threw.',
-};
+export interface SuperviseOptions {
+  /** Starts a tree again that has given up. */
+  readonly revive?: boolean;
+  /** Called about ten times a second while its agents are started. */
+  readonly onProgress?: (progress: StartProgress) => void;
+}
 
 /** Starts a tree, or finds it. @throws see `Runtime.supervise` */
-export async function superviseTree(node: Node, clock: Clock, spec: SupervisorSpec, revive: boolean): Promise<void> {
+export async function superviseTree(
+  node: Node,
+  clock: Clock,
+  spec: SupervisorSpec,
+  { revive, onProgress }: SuperviseOptions,
+): Promise<void> {
   node.assertOpen();
   checkId((spec as SupervisorSpec | undefined)?.id);
   checkTree(spec, node.kinds.names);
@@ -81,7 +87,7 @@ export async function superviseTree(node: Node, clock: Clock, spec: SupervisorSp
   }
   if (older?.status === 'suspended') {
     const exit = exitOf(older);
-    if (exit !== undefined && exit.type !== 'shutdown' && exit.type !== 'significant-child' && !revive) {
+    if (exit !== undefined && exit.type !== 'shutdown' && exit.type !== 'significant-child' && revive !== true) {
       throw new SupervisionError(`supervisor "${id}" has given up (${exit.type}${'child' in exit ? ` of child "${exit.child}"` : ''})`, {
         reason: exit.type,
         hint: 'Look at `statewarden tree` and `statewarden dead-letters`; then supervise it again with { revive: true }.',
@@ -95,11 +101,47 @@ export async function superviseTree(node: Node, clock: Clock, spec: SupervisorSp
   ready.catch(() => undefined);
   if (older !== undefined) node.supervision.tell(agent, { type: 'declare', ...input, at: clock.now() });
   if (fresh || stateOf(agent).status === 'new') node.supervision.tell(agent, { type: 'init', at: clock.now() });
-  await ready;
+  const stop = follow(clock, onProgress === undefined ? undefined : () => onProgress(progressOf(node, id)));
+  try {
+    await ready;
+  } finally {
+    stop();
+  }
+  if (older !== undefined) for (const child of spec.children ?? []) configure(node, child);
+}
+
+/** Fleets below a tree that is declared once more, perhaps otherwise. */
+function configure(node: Node, spec: ChildSpec | SupervisorSpec): void {
+  if (!isSupervisor(spec)) return;
+  const agent = node.resident(spec.id);
+  if (spec.fleet !== undefined && agent !== undefined && mindOf(agent).fleet !== undefined) {
+    node.supervision.tellFleet(agent, { type: 'configure', spec: resolveFleet(spec.fleet) });
+  }
+  for (const child of spec.children ?? []) configure(node, child);
+}
+
+/** How far the start of a tree has come. */
+export interface StartProgress {
+  readonly up: number;
+  readonly total: number;
+}
+
+function progressOf(node: Node, id: string): StartProgress {
+  const agent = node.resident(id);
+  if (agent?.kind !== supervisorKind) return { up: 0, total: 1 };
+  const { state, fleet } = mindOf(agent);
+  const below = state.children.filter(({ kind }) => kind === undefined).map((child) => progressOf(node, child.id));
+  const workers = state.children.filter(({ kind }) => kind !== undefined);
+  const up = workers.filter(({ status }) => status === 'running').length;
+  return {
+    up: below.reduce((sum, one) => sum + one.up, up),
+    total: below.reduce((sum, one) => sum + one.total, Math.max(workers.length, fleet?.spec.size ?? 0)),
+  };
 }
 
 /** Makes each child's machine once and throws it away, so that one that cannot be made is met before anything is started. */
 function rehearse(node: Node, spec: SupervisorSpec, where: string): void {
+  if (spec.fleet !== undefined) rehearseChild(node, { ...spec.fleet, id: memberId(spec.id, 1) }, where);
   for (const child of spec.children ?? []) {
     const name = `${where} › ${isSupervisor(child) ? 'supervisor' : 'child'} ${JSON.stringify(child.id)}`;
     checkId(child.id);
@@ -126,15 +168,6 @@ function rehearseChild(node: Node, { kind, input }: ChildSpec, where: string): v
   });
 }
 
-async function present(node: Node, id: string): Promise<Agent> {
-  node.assertOpen();
-  const presence = await node.presence(id);
-  if (presence.where === 'here' && presence.agent.kind === supervisorKind) return presence.agent;
-  if (presence.where === 'suspended') throw notStarted(id, exitOf(presence.record), { children: [] } as never);
-  const what = presence.where === 'here' ? `is an agent of kind "${presence.agent.kind}"` : `is ${presence.where}`;
-  throw new SupervisionError(`supervisor "${id}" ${what}`, { reason: presence.where, hint: 'Start it with runtime.supervise(…).' });
-}
-
 export class Supervisor implements SupervisorRef {
   readonly id: string;
   readonly #node: Node;
@@ -152,8 +185,13 @@ export class Supervisor implements SupervisorRef {
     return new Reference(this.#node, this.#options, spec.id) as never;
   }
 
-  async supervise(spec: SupervisorSpec): Promise<never> {
-    await this.#add(spec);
+  async supervise(spec: SupervisorSpec, { onProgress }: Pick<SuperviseOptions, 'onProgress'> = {}): Promise<never> {
+    const stop = follow(this.#options.clock, onProgress === undefined ? undefined : () => onProgress(progressOf(this.#node, spec.id)));
+    try {
+      await this.#add(spec);
+    } finally {
+      stop();
+    }
     return new Supervisor(this.#node, this.#options, spec.id) as never;
   }
 
@@ -192,11 +230,7 @@ export class Supervisor implements SupervisorRef {
     const question = this.#node.answers.ask();
     this.#node.supervision.tell(agent, make(question.address, this.#options.clock.now()));
     const { error, message } = (await question.answer) as { readonly error: CallError | undefined; readonly message: string | undefined };
-    if (error === undefined) return;
-    throw new SupervisionError(`child "${id}" of supervisor "${this.id}": ${error}${message === undefined ? '' : `: ${message}`}`, {
-      reason: error,
-      hint: hints[error],
-    });
+    if (error !== undefined) throw callFailed(`child "${id}" of supervisor "${this.id}"`, error, message);
   }
 
   async which(): ReturnType<SupervisorRef['which']> {

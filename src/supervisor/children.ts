@@ -3,10 +3,31 @@
  * until a child is forgotten: what happens to one of ten thousand costs no more than a copy of the list.
  */
 
-import type { ChildState } from './state.js';
+import type { ChildState, ChildStatus } from './state.js';
 
 /** One list may hold fewer than its places say: who looks compares. */
 const placesOf = new WeakMap<readonly ChildState[], Map<string, number>>();
+
+export function isUp({ status }: ChildState): boolean {
+  return status === 'running' || status === 'starting' || status === 'stopping';
+}
+
+/** Ended, or not to be started unless somebody says so. */
+export function isOver(status: ChildStatus): boolean {
+  return status === 'ended' || status === 'terminated' || status === 'down';
+}
+
+/** A child in a list, without a search when the list came out of a turn. */
+export function childIn(children: readonly ChildState[], id: string): ChildState | undefined {
+  let places = placesOf.get(children);
+  if (places === undefined) placesOf.set(children, (places = placesIn(children)));
+  const child = children[places.get(id) ?? -1];
+  return child?.id === id ? child : undefined;
+}
+
+function placesIn(children: readonly ChildState[]): Map<string, number> {
+  return new Map(children.map(({ id }, place) => [id, place]));
+}
 
 export class Children {
   list: ChildState[];
@@ -50,6 +71,6 @@ export class Children {
   }
 
   #count(): Map<string, number> {
-    return new Map(this.list.map(({ id }, place) => [id, place]));
+    return placesIn(this.list);
   }
 }

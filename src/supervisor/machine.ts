@@ -1,63 +1,84 @@
 /**
- * A supervisor as an agent: its context is what it knows (`state.ts`), each event goes to its mind (`reducer.ts`), and what that wants done leaves with the commit. Journal,
+ * A supervisor as an agent: its context is what it knows (`mind.ts`), each event goes to its mind, and what that wants done leaves with the commit. Journal,
  * checkpoints, mailbox and recovery are those of every agent, so the tree and its counters survive the process.
  */
 
 import { enqueueActions, setup, type EventObject } from 'xstate';
-import { commandType, type CommandParams } from '../actors/actions.js';
-import { exitedType } from '../actors/setback.js';
+import {
+  askedBy,
+  commandType,
+  letterType,
+  replyType,
+  takenAt,
+  tellType,
+  type CommandParams,
+  type LetterParams,
+  type ReplyParams,
+  type TellParams,
+} from '../actors/actions.js';
 import { encode } from '../core/codec.js';
-import { supervise } from './reducer.js';
+import { tagOf, type FleetDeeds } from './fleet/deeds.js';
+import { newMind, think, type Mind } from './mind.js';
 import type { SupervisorInput } from './spec.js';
-import { describeExit, newSupervisor, type SupervisorEvent, type SupervisorState } from './state.js';
+import { describeExit, type Command } from './state.js';
 
-/** Supervisors are agents of this kind. */
+/** Supervisors are agents of this kind; so are fleets. */
 export const supervisorKind = 'statewarden.supervisor';
 
-/** Carries an event for a supervisor's mind. */
-export const superviseType = 'statewarden.supervise';
-
-export interface SuperviseEvent extends EventObject {
-  readonly type: typeof superviseType;
-  readonly do: SupervisorEvent;
-}
-
-/** What an event of the journal or the mailbox means to a supervisor's mind. */
-export function meaningOf(event: EventObject): SupervisorEvent | undefined {
-  if (event.type === superviseType) return (event as SuperviseEvent).do;
-  if (event.type === exitedType) return { ...(event as unknown as Extract<SupervisorEvent, { type: 'exited' }>), type: 'exited' };
-  return undefined;
-}
+type Enqueue = (action: { readonly type: string; readonly params: object }) => void;
 
 export const supervisorMachine = setup({
-  types: { context: {} as { state: SupervisorState }, input: {} as SupervisorInput, events: {} as EventObject },
+  types: { context: {} as Mind, input: {} as SupervisorInput, events: {} as EventObject },
 }).createMachine({
   id: 'supervisor',
-  context: ({ input }) => ({ state: newSupervisor(input.spec, input.children) }),
+  context: ({ input }) => newMind(input),
   initial: 'supervising',
   states: { supervising: {} },
   on: {
     '*': {
-      actions: enqueueActions(({ context, event, enqueue }) => {
-        const meaning = meaningOf(event);
-        if (meaning === undefined) return;
-        const { state, commands } = supervise(context.state, meaning);
-        enqueue.assign({ state });
-        if (commands.length === 0) return;
-        const end = commands.find((command) => command.do === 'exit');
-        const params: CommandParams = {
-          commands: commands.filter((command) => command.do !== 'exit'),
-          exit:
-            end === undefined
-              ? undefined
-              : {
-                  how: end.exit.type === 'shutdown' || end.exit.type === 'significant-child' ? 'shutdown' : 'failed',
-                  text: encode(end.exit, 'exit'),
-                  message: describeExit(end.exit),
-                },
-        };
-        (enqueue as unknown as (action: object) => void)({ type: commandType, params });
+      actions: enqueueActions(({ context, event, enqueue, self }) => {
+        const { mind, commands, ...deeds } = think(self.id, context, event, takenAt(event), askedBy(event));
+        enqueue.assign({ state: mind.state, fleet: mind.fleet });
+        const add = enqueue as unknown as Enqueue;
+        if (commands.length > 0) add({ type: commandType, params: paramsOf(commands) });
+        doDeeds(self.id, deeds, add);
       }),
     },
   },
 });
+
+function paramsOf(commands: readonly Command[]): CommandParams {
+  const end = commands.find((command) => command.do === 'exit');
+  return {
+    commands: commands.filter((command) => command.do !== 'exit'),
+    exit:
+      end === undefined
+        ? undefined
+        : {
+            how: end.exit.type === 'shutdown' || end.exit.type === 'significant-child' ? 'shutdown' : 'failed',
+            text: encode(end.exit, 'exit'),
+            message: describeExit(end.exit),
+          },
+  };
+}
+
+/** What a fleet sends: jobs to members, answers to askers, failed jobs to the dead letters. */
+function doDeeds(id: string, { given, answers, letters }: Omit<FleetDeeds, 'commands'>, add: Enqueue): void {
+  for (const job of given) {
+    const params: TellParams = { to: job.member, event: job.event, messageId: `job ${tagOf(job)}`, answerTag: tagOf(job) };
+    add({ type: tellType, params });
+  }
+  for (const { to, value, error } of answers) add({ type: replyType, params: { to, value, error } satisfies ReplyParams });
+  for (const { job, error, details } of letters) {
+    const { reason, renew: _, ...known } = details;
+    const { message } = error;
+    const params: LetterParams = {
+      to: id,
+      event: job.event,
+      from: job.member,
+      reason,
+      details: { reason, deliveries: job.failures + 1, message, member: job.member, job: job.id, ...known },
+    };
+    add({ type: letterType, params });
+  }
+}

@@ -1,5 +1,6 @@
 /** What a supervisor still wants done, read off its state: for whoever brings it back after a crash. */
 
+import type { FleetState } from './fleet/state.js';
 import type { ChildState, Command, SupervisorState } from './state.js';
 
 /**
@@ -21,10 +22,24 @@ export function pending(state: SupervisorState): readonly Command[] {
   return commands;
 }
 
+/** The same for a supervisor that may be a fleet. */
+export function pendingOf({
+  state,
+  fleet,
+}: {
+  readonly state: SupervisorState;
+  readonly fleet?: FleetState | undefined;
+}): readonly Command[] {
+  const commands = pending(state);
+  if (fleet === undefined) return commands;
+  const own = commands.filter((command) => command.do !== 'wake' && (command.do !== 'ready' || fleet.ready));
+  return fleet.wakeAt === undefined ? own : [...own, { do: 'wake', at: fleet.wakeAt }];
+}
+
 /** How a child is to be stopped. */
 export function stopOf(
-  { id, shutdownMs, restart }: ChildState,
+  { id, shutdownMs, restart, retiring }: ChildState,
   { forgetting }: SupervisorState,
 ): Extract<Command, { do: 'stop' }>['children'][number] {
-  return { id, shutdownMs, forget: restart === 'temporary' || forgetting };
+  return { id, shutdownMs, forget: restart === 'temporary' || retiring === true || forgetting };
 }

@@ -6,14 +6,15 @@
  * done stays done when its group is restarted; a supervisor that gives up has failed, so that a transient one is restarted by the one above.
  */
 
-import { Children } from './children.js';
+import { Children, isOver, isUp } from './children.js';
 import { stopOf } from './pending.js';
 import {
+  isFromOutside,
   newChild,
   type CallError,
   type ChildState,
-  type ChildStatus,
   type Command,
+  type MemberEvent,
   type SupervisorEvent,
   type SupervisorExit,
   type SupervisorState,
@@ -30,8 +31,6 @@ export function supervise(state: SupervisorState, event: SupervisorEvent): Step 
   turn.take(event);
   return turn.step();
 }
-
-const isUp = ({ status }: ChildState): boolean => status === 'running' || status === 'starting' || status === 'stopping';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -94,6 +93,11 @@ class Turn {
         return;
       case 'declare':
         this.#declare(event);
+        return;
+      case 'add':
+      case 'retire':
+      case 'renew':
+        this.#member(event);
         return;
       default:
         this.#call(event);
@@ -162,7 +166,7 @@ class Turn {
     for (const id of ids) {
       const child = this.#children.find(id);
       // One that was told to stop meanwhile is stopped next.
-      if (child?.status === 'starting') this.#children.change(id, { status: 'running', startedAt: at });
+      if (child?.status === 'starting') this.#children.change(id, { status: 'running', startedAt: at, renew: undefined });
       if (child?.caller !== undefined && child.status === 'starting') this.#answer(id, undefined);
     }
     this.#settle(ids);
@@ -204,10 +208,11 @@ class Turn {
 
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #exited({ id, run, how, counts, failure, at, random }: Extract<SupervisorEvent, { type: 'exited' }>): void {
+  #exited({ id, run, how, counts, failure, renew, at, random }: Extract<SupervisorEvent, { type: 'exited' }>): void {
     const before = this.#children.find(id);
     if (before === undefined || (run !== undefined && before.run !== run)) return;
     if (failure !== undefined) this.#children.change(id, { failure });
+    if (renew !== undefined) this.#children.change(id, { renew });
     // It was up, if only for a moment: the report on its start may come after the one on its end.
     if (before.status === 'starting' && before.caller !== undefined) this.#answer(id, undefined);
     const child = this.#children.find(id) as ChildState;
@@ -283,14 +288,19 @@ class Turn {
     const together = new Set(state.stopping);
     const stopped = ids.filter((id) => this.#children.find(id)?.status === 'stopping');
     const forgotten = new Set<string>();
+    let renewed = false;
     for (const id of stopped) {
-      const { restart, caller } = this.#children.find(id) as ChildState;
+      const { restart, caller, retiring, renew } = this.#children.find(id) as ChildState;
       if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error: undefined });
-      if (restart === 'temporary') forgotten.add(id);
-      else if (!together.has(id)) this.#children.change(id, { status: 'terminated', dueAt: undefined, caller: undefined });
+      if (restart === 'temporary' || retiring === true) forgotten.add(id);
+      else if (renew !== undefined && caller === undefined && !together.has(id)) {
+        renewed = true;
+        this.#children.change(id, { status: 'waiting', dueAt: at });
+      } else if (!together.has(id)) this.#children.change(id, { status: 'terminated', dueAt: undefined, caller: undefined });
       else this.#children.change(id, { status: state.status === 'stopping' ? 'down' : 'waiting', caller: undefined });
     }
     if (forgotten.size > 0) this.#children.forget(forgotten);
+    if (renewed) this.#startDue(at);
     if (state.stopping === undefined) return;
     for (const id of stopped) together.delete(id);
     state.stopping = together.size === 0 ? undefined : [...together];
@@ -315,6 +325,24 @@ class Turn {
       if (status === 'waiting') this.#children.change(id, { status: 'down', dueAt: undefined });
     }
     this.#commands.push({ do: 'exit', exit: state.exit as SupervisorExit });
+  }
+
+  // ── Members of a fleet ──────────────────────────────────────────────────────────────────────────────────────────
+
+  #member(event: MemberEvent): void {
+    if (event.type === 'add') {
+      for (const child of event.children) {
+        if (this.#children.find(child.id) !== undefined) continue;
+        this.#children.add(newChild(child));
+        this.#start([child.id]);
+      }
+      return;
+    }
+    const child = this.#children.find(event.id);
+    if (child === undefined || child.status === 'stopping') return;
+    if (event.type === 'retire') this.#children.change(child.id, { retiring: true });
+    else this.#children.change(child.id, { renew: event.how });
+    if (event.type === 'retire' || isUp(child)) this.#stop([this.#children.find(child.id) as ChildState]);
   }
 
   // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -364,14 +392,4 @@ class Turn {
     this.#children.change(id, { caller: undefined, fresh: false });
     if (caller !== undefined) this.#commands.push({ do: 'answer', caller, error, message });
   }
-}
-
-/** Ended, or not to be started unless somebody says so. */
-function isOver(status: ChildStatus): boolean {
-  return status === 'ended' || status === 'terminated' || status === 'down';
-}
-
-/** Not a report on a command. */
-function isFromOutside({ type }: SupervisorEvent): boolean {
-  return type !== 'started' && type !== 'start-failed' && type !== 'stopped';
 }

@@ -4,6 +4,7 @@
  */
 
 import { BadInputError, UnknownKindError } from '../core/errors.js';
+import { checkFleet, resolveFleet, type FleetOptions, type ResolvedFleet } from './fleet/options.js';
 
 /** Who is restarted when a child fails: it alone, all, or it and those that were started after it. */
 export type Strategy = 'one-for-one' | 'one-for-all' | 'rest-for-one';
@@ -59,6 +60,8 @@ export interface SupervisorSpec extends AnyChildSpec {
   readonly autoShutdown?: AutoShutdown;
   /** Started in this order, stopped in the reverse one. */
   readonly children?: readonly (ChildSpec | SupervisorSpec)[];
+  /** Its children are the members of a fleet: see `fleet(…)`. */
+  readonly fleet?: FleetOptions;
 }
 
 /** A child with nothing left to default. */
@@ -79,6 +82,7 @@ export interface ResolvedChild {
 export interface SupervisorInput {
   readonly spec: ResolvedSupervisor;
   readonly children: readonly ResolvedChild[];
+  readonly fleet?: ResolvedFleet;
 }
 
 /** A supervisor with nothing left to default. */
@@ -110,7 +114,8 @@ export function resolveSupervisor({ strategy, intensity, periodMs, delay, autoSh
 
 /** A supervisor's spec with nothing left to default, those inside it included. */
 export function resolveTree(spec: SupervisorSpec): SupervisorInput {
-  return { spec: resolveSupervisor(spec), children: (spec.children ?? []).map(resolveChild) };
+  const input = { spec: resolveSupervisor(spec), children: (spec.children ?? []).map(resolveChild) };
+  return spec.fleet === undefined ? input : { ...input, fleet: resolveFleet(spec.fleet) };
 }
 
 export function resolveChild(spec: ChildSpec | SupervisorSpec): ResolvedChild {
@@ -174,6 +179,7 @@ function checkSupervisor(spec: SupervisorSpec, where: string, seen: Seen): void 
     throw new BadInputError(`${where}: periodMs is ${String(periodMs)}`, { hint: 'Give milliseconds greater than 0.' });
   }
   if (delay !== undefined) checkDelay(delay, where);
+  if (spec.fleet !== undefined) checkFleet(spec.fleet, where, seen.kinds);
   if (!Array.isArray(children))
     throw new BadInputError(`${where}: children is no list`, { hint: 'Give an array of child specs, in the order in which they start.' });
   const above = new Set([...seen.above, spec]);

@@ -9,6 +9,9 @@ import type { ResolvedChild, ResolvedSupervisor } from './spec.js';
  */
 export type ChildStatus = 'starting' | 'running' | 'stopping' | 'waiting' | 'terminated' | 'down' | 'ended';
 
+/** `anew`: as new. `upgrade`: with the machine that is registered now, its state migrated; anew when that cannot be. */
+export type Renewal = 'anew' | 'upgrade';
+
 export interface ChildState extends ResolvedChild {
   readonly status: ChildStatus;
   /** Counts its starts: what is told of an earlier one is out of date. */
@@ -22,6 +25,10 @@ export interface ChildState extends ResolvedChild {
   readonly dueAt: number | undefined;
   /** Who waits to hear of its start or its stop by hand. */
   readonly caller: string | undefined;
+  /** How it is brought back next: `anew`, or `upgrade`d to the machine that is registered now. Otherwise it goes on where it stood. */
+  readonly renew?: Renewal | undefined;
+  /** It is to be stopped and forgotten. */
+  readonly retiring?: boolean;
   /** Made by hand and not started yet: when that fails it is forgotten. */
   readonly fresh: boolean;
   readonly failure: ChildFailure | undefined;
@@ -75,7 +82,7 @@ export interface SupervisorState {
 }
 
 /** Why a call was refused. */
-export type CallError = 'not-found' | 'already-present' | 'running' | 'restarting' | 'not-running' | 'start-failed';
+export type CallError = 'not-found' | 'already-present' | 'running' | 'restarting' | 'not-running' | 'start-failed' | 'roll-stopped';
 
 /** `at`: epoch milliseconds. `random`: from 0 up to 1. `caller`: an address for the answer. */
 export type SupervisorEvent =
@@ -102,6 +109,9 @@ export type SupervisorEvent =
       readonly failure?: ChildFailure;
       readonly how: 'normal' | 'shutdown' | 'failed';
       readonly counts: boolean;
+      readonly renew?: Renewal;
+      /** For the dead letter of a member's job. */
+      readonly details?: { readonly stack: string | undefined; readonly state: string | undefined; readonly sequenceNumber: number };
       readonly at: number;
       readonly random: number;
     }
@@ -111,7 +121,16 @@ export type SupervisorEvent =
   /** It is declared once more, perhaps otherwise: options change, new children are started, others stay as they are. */
   | { readonly type: 'declare'; readonly spec: ResolvedSupervisor; readonly children: readonly ResolvedChild[]; readonly at: number }
   | { readonly type: 'spawn'; readonly child: ResolvedChild; readonly caller: string; readonly at: number }
-  | { readonly type: 'terminate' | 'restart' | 'delete'; readonly id: string; readonly caller: string; readonly at: number };
+  | { readonly type: 'terminate' | 'restart' | 'delete'; readonly id: string; readonly caller: string; readonly at: number }
+  | MemberEvent;
+
+/** What a fleet's mind wants of its members. */
+export type MemberEvent =
+  | { readonly type: 'add'; readonly children: readonly ResolvedChild[]; readonly at: number }
+  /** To be stopped and forgotten. */
+  | { readonly type: 'retire'; readonly id: string; readonly at: number }
+  /** To be stopped and brought back. */
+  | { readonly type: 'renew'; readonly id: string; readonly how: Renewal; readonly at: number };
 
 export type Command =
   /** One after the other, up to the first that fails. */
@@ -151,4 +170,9 @@ export function newChild(child: ResolvedChild): ChildState {
     fresh: false,
     failure: undefined,
   };
+}
+
+/** Not a report on a command. */
+export function isFromOutside({ type }: SupervisorEvent): boolean {
+  return type !== 'started' && type !== 'start-failed' && type !== 'stopped';
 }

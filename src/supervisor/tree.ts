@@ -6,10 +6,11 @@ import { readCheckpoint } from '../actors/restore.js';
 import { readSegments } from '../actors/entry.js';
 import { decode } from '../core/codec.js';
 import type { AgentRecord, AgentStatus, LoadedAgent, OpenedStore } from '../persistence/store.js';
-import { meaningOf, supervisorKind } from './machine.js';
-import { supervise } from './reducer.js';
+import { statusOf, type FleetStatus } from './fleet/state.js';
+import { supervisorKind } from './machine.js';
+import { newMind, think, type Mind } from './mind.js';
 import type { RestartType, Strategy, SupervisorInput } from './spec.js';
-import { newSupervisor, type ChildFailure, type ChildState, type ChildStatus, type SupervisorExit, type SupervisorState } from './state.js';
+import type { ChildFailure, ChildState, ChildStatus, SupervisorExit, SupervisorState } from './state.js';
 
 /** A supervisor or one of its children. */
 export interface TreeNode {
@@ -32,6 +33,8 @@ export interface TreeNode {
   /** Of a supervisor. */
   readonly strategy?: Strategy;
   readonly exit?: SupervisorExit | undefined;
+  /** Of a fleet. */
+  readonly fleet?: FleetStatus;
   readonly children?: readonly TreeNode[];
 }
 
@@ -70,7 +73,7 @@ export async function readTreeUnder(store: OpenedStore, supervisor: AgentRecord)
 }
 
 async function readNode(store: OpenedStore, record: AgentRecord, child: ChildState | undefined): Promise<TreeNode> {
-  const state = await readState(store, record);
+  const { state, fleet } = await readMind(store, record);
   const children: TreeNode[] = [];
   for (let from = 0; from < state.children.length; from += page) {
     const some = state.children.slice(from, from + page);
@@ -94,6 +97,7 @@ async function readNode(store: OpenedStore, record: AgentRecord, child: ChildSta
     failure,
     strategy: state.spec.strategy,
     exit: state.exit,
+    ...(fleet === undefined ? {} : { fleet: statusOf(fleet, state) }),
     children,
   };
 }
@@ -103,24 +107,22 @@ function leaf({ id, kind, status, restart, restarts, startedAt, dueAt, failure }
   return { id, kind, status, agent: record?.status, state: record?.state, restart, restarts, startedAt: up, dueAt, failure };
 }
 
-/** @throws CorruptRecordError */
-async function readState(store: OpenedStore, record: AgentRecord): Promise<SupervisorState> {
+/** What a supervisor's agent knows. @throws CorruptRecordError */
+export async function readMind(store: Pick<OpenedStore, 'inspect'>, record: AgentRecord): Promise<Mind> {
   const loaded = await store.inspect(record.key);
-  return loaded === undefined ? empty : stateFrom(record.id, loaded);
+  return loaded === undefined ? newMind(nobody) : mindFrom(record.id, loaded);
 }
 
-const empty = newSupervisor({ strategy: 'one-for-one', intensity: 1, periodMs: 5_000, delay: undefined, autoShutdown: 'never' }, []);
+const nobody: SupervisorInput = {
+  spec: { strategy: 'one-for-one', intensity: 1, periodMs: 5_000, delay: undefined, autoShutdown: 'never' },
+  children: [],
+};
 
-function stateFrom(id: string, { checkpoint, tail, input }: LoadedAgent): SupervisorState {
-  let state = empty;
-  if (checkpoint !== undefined) state = (readCheckpoint(id, checkpoint).snapshot.context as unknown as { state: SupervisorState }).state;
-  else if (input !== undefined) {
-    const { spec, children } = decode(input) as SupervisorInput;
-    state = newSupervisor(spec, children);
+function mindFrom(id: string, { checkpoint, tail, input }: LoadedAgent): Mind {
+  let mind = newMind(input === undefined ? nobody : (decode(input) as SupervisorInput));
+  if (checkpoint !== undefined) mind = readCheckpoint(id, checkpoint).snapshot.context as unknown as Mind;
+  for (const { event, at, reply } of readSegments(id, tail, checkpoint?.sequenceNumber ?? 0)) {
+    if (event !== undefined) ({ mind } = think(id, mind, event, at, reply));
   }
-  for (const entry of readSegments(id, tail, checkpoint?.sequenceNumber ?? 0)) {
-    const meaning = entry.event === undefined ? undefined : meaningOf(entry.event);
-    if (meaning !== undefined) state = supervise(state, meaning).state;
-  }
-  return state;
+  return mind;
 }

@@ -15,6 +15,7 @@ import type {
   RedriveOutcome,
   SpawnRecord,
 } from '../store.js';
+import { isKeptBySender } from '../kept-by-sender.js';
 import type { AgentRow, Data } from './data.js';
 
 export function isFinal({ status }: Pick<AgentRecord, 'status'>): boolean {
@@ -115,7 +116,7 @@ function writeAgent(row: AgentRow, commit: AgentCommit, node: number): void {
 /** What an agent leaves behind when it ends, and what it could not take. */
 function buryMail(data: Data, row: AgentRow, commit: AgentCommit): void {
   if (commit.status !== undefined && isFinal(row.record)) {
-    for (const message of row.mailbox.values()) bury(data, message, 'agent-ended', commit.at);
+    for (const message of row.mailbox.values()) if (!isKeptBySender(message.replyTo)) bury(data, message, 'agent-ended', commit.at);
     row.mailbox.clear();
   }
   for (const letter of commit.deadLetters ?? []) bury(data, letter, letter.reason, letter.at);
@@ -129,7 +130,7 @@ function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
 /** The unfenced write. */
 export function postMessage(data: Data, message: MessageRecord, cap: number, at: number): PostOutcome {
   const outcome = deliver(data, message, cap);
-  if (outcome.outcome === 'dead-letter') bury(data, message, outcome.reason, at);
+  if (outcome.outcome === 'dead-letter' && !isKeptBySender(message.replyTo)) bury(data, message, outcome.reason, at);
   return outcome;
 }
 

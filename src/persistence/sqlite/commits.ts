@@ -19,6 +19,7 @@ import type {
 import { RowBatch } from './row-batch.js';
 import type { Connection, Statement, Value } from './driver.js';
 import { agentRecord, deadLetter } from './rows.js';
+import { isKeptBySender, mailPrefix } from '../kept-by-sender.js';
 
 export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
 
@@ -249,7 +250,7 @@ export class Commits {
   /** The unfenced write, inside the caller's transaction. */
   post(message: MessageRecord, cap: number, at: number): PostOutcome {
     const outcome = this.#deliver(message, cap);
-    if (outcome.outcome === 'dead-letter') this.#bury(message, outcome.reason, at);
+    if (outcome.outcome === 'dead-letter' && !isKeptBySender(message.replyTo)) this.#bury(message, outcome.reason, at);
     return outcome;
   }
 
@@ -356,7 +357,8 @@ const statements = {
   effect: 'INSERT OR REPLACE INTO effects (agent, id, path, type, params, event, context) VALUES (?, ?, ?, ?, ?, ?, ?)',
   settle: 'DELETE FROM effects WHERE agent = ? AND id = ?',
   buryMail: `INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id)
-    SELECT ?, event, sender, 'agent-ended', ?, message_id FROM mailbox WHERE agent = ? ORDER BY position`,
+    SELECT ?, event, sender, 'agent-ended', ?, message_id FROM mailbox
+    WHERE agent = ? AND (reply_to IS NULL OR reply_to NOT LIKE '${mailPrefix}%') ORDER BY position`,
   anyMail: 'SELECT 1 FROM mailbox WHERE agent = ? LIMIT 1',
   dropMail: 'DELETE FROM mailbox WHERE agent = ?',
   bury: 'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id, details) VALUES (?, ?, ?, ?, ?, ?, ?)',

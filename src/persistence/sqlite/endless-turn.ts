@@ -6,6 +6,7 @@
 import { encodeThrown } from '../../core/codec.js';
 import { EndlessTurnError } from '../../core/errors.js';
 import type { TurnInProgress } from '../../core/turn-pulse.js';
+import { isKeptBySender, mailPrefix } from '../kept-by-sender.js';
 import { isFinal } from './commits.js';
 import type { Connection, Value } from './driver.js';
 
@@ -31,10 +32,10 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   if (agent?.['owner'] !== node) return undefined;
   const [agentId, kind] = [agent['id'] as string, agent['kind'] as string];
   const told = { agentId, kind, sequenceNumber, event: undefined, letter: undefined, ended: false };
-  const bury = (event: Value, sender: Value, messageId: Value): EndlessTurn => {
+  const bury = (event: Value, sender: Value, messageId: Value, to: Value = agentId): EndlessTurn => {
     const letter = run(
       'INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)',
-      agentId,
+      to,
       event,
       sender,
       reason,
@@ -43,10 +44,30 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
     );
     return { ...told, event: event as string, letter: Number(letter) };
   };
+  const error = new EndlessTurnError(`turn ${String(sequenceNumber)} of agent "${agentId}" did not end`, {
+    hint: 'Look for a loop in the machine: an `always` whose guard stays true, a `raise` that raises itself.',
+  });
+  const answerSender = (sender: string, replyTo: string): void => {
+    const tag = decodeURIComponent(replyTo.slice(mailPrefix.length, replyTo.indexOf(' ')));
+    const answer = `{"type":"statewarden.replied","tag":${JSON.stringify(tag)},"error":${encodeThrown(error)},"kept":true}`;
+    run(
+      'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, accepted_at) SELECT key, ?, ?, ?, ? FROM agents WHERE id = ?',
+      `replied ${tag}`,
+      answer,
+      agentId,
+      at,
+      sender,
+    );
+  };
   if (turn.mail !== undefined) {
-    const mail = one('SELECT event, sender, message_id FROM mailbox WHERE position = ? AND agent = ?', turn.mail, key);
+    const mail = one('SELECT event, sender, message_id, reply_to FROM mailbox WHERE position = ? AND agent = ?', turn.mail, key);
     if (mail !== undefined) {
       run('DELETE FROM mailbox WHERE position = ?', turn.mail);
+      const replyTo = (mail['reply_to'] ?? undefined) as string | undefined;
+      if (isKeptBySender(replyTo)) {
+        answerSender(mail['sender'] as string, replyTo as string);
+        return bury(mail['event'] as Value, agentId, null, mail['sender'] as Value);
+      }
       return bury(mail['event'] as Value, mail['sender'] as Value, mail['message_id'] as Value);
     }
   }
@@ -55,9 +76,6 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   if (turn.source !== 'other')
     return turn.event === undefined ? { ...told, event: undefined, letter: undefined } : bury(turn.event, null, null);
   if (isFinal(agent['status'])) return told;
-  const error = new EndlessTurnError(`turn ${String(sequenceNumber)} of agent "${agentId}" did not end`, {
-    hint: 'Look for a loop in the machine: an `always` whose guard stays true, a `raise` that raises itself.',
-  });
   run("UPDATE agents SET status = 'error', outcome = ?, busy = 0, updated_at = ? WHERE key = ?", encodeThrown(error), at, key);
   run(
     `INSERT INTO dead_letters (recipient, event, sender, reason, at, message_id)

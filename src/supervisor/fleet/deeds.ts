@@ -1,0 +1,34 @@
+/** What a fleet's mind wants done, and the names that it gives to members and jobs. */
+
+import type { Command, SupervisorState } from '../state.js';
+import type { FailureDetails, FleetState, Job, RunningJob } from './state.js';
+
+/** What leaves the fleet with the turn. */
+export interface FleetDeeds {
+  readonly commands: readonly Command[];
+  /** Jobs for members. */
+  readonly given: readonly RunningJob[];
+  /** Answers to whoever asked. */
+  readonly answers: readonly { readonly to: string; readonly value?: unknown; readonly error?: Error }[];
+  /** Jobs that failed. */
+  readonly letters: readonly JobLetter[];
+}
+
+export interface JobLetter {
+  readonly job: RunningJob;
+  readonly error: Error;
+  readonly details: FailureDetails;
+}
+
+export interface FleetStep extends FleetDeeds {
+  readonly fleet: FleetState;
+  readonly state: SupervisorState;
+}
+
+export function memberId(fleet: string, n: number): string {
+  return `${fleet}/${String(n)}`;
+}
+
+export function tagOf({ n, given }: Job): string {
+  return `${String(n)}.${String(given)}`;
+}

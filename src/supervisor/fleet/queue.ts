@@ -1,0 +1,35 @@
+/** Jobs that wait, in order: a list of short lists, so that a change to one of a hundred thousand copies only some hundred places. */
+
+import type { Job } from './state.js';
+
+export type JobQueue = readonly (readonly Job[])[];
+
+const longest = 256;
+
+export function queueLength(queue: JobQueue): number {
+  let length = 0;
+  for (const part of queue) length += part.length;
+  return length;
+}
+
+export function firstOf(queue: JobQueue): Job | undefined {
+  return queue[0]?.[0];
+}
+
+export function append(queue: JobQueue, job: Job): JobQueue {
+  const last = queue.at(-1);
+  return last === undefined || last.length >= longest ? [...queue, [job]] : [...queue.slice(0, -1), [...last, job]];
+}
+
+export function prepend(queue: JobQueue, job: Job): JobQueue {
+  return [[job], ...queue];
+}
+
+export function withoutFirst(queue: JobQueue): JobQueue {
+  const [part = [], ...others] = queue;
+  return part.length <= 1 ? others : [part.slice(1), ...others];
+}
+
+export function isQueued(queue: JobQueue, wanted: (job: Job) => boolean): boolean {
+  return queue.some((part) => part.some(wanted));
+}
