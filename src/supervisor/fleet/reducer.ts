@@ -269,7 +269,15 @@ class FleetTurn {
       let starting = 0;
       for (const { status } of this.#state.children) if (status === 'starting') starting += 1;
       const children: ResolvedChild[] = [];
-      for (; fleet.grown < size && starting < startConcurrency; starting += 1) children.push(this.#member((fleet.grown += 1)));
+      while (fleet.grown < size && starting < startConcurrency) {
+        const known = childIn(this.#state.children, memberId(this.#id, fleet.grown + 1));
+        // One that is on its way out comes back when it is gone.
+        if (known?.retiring === true) break;
+        fleet.grown += 1;
+        if (known !== undefined) continue;
+        starting += 1;
+        children.push(this.#member(fleet.grown));
+      }
       if (children.length > 0) this.#supervise({ type: 'add', children, at: this.#at });
     }
     if (fleet.ready || fleet.grown < size || this.#up() < size) return;
@@ -315,9 +323,11 @@ class FleetTurn {
     if (rolling === undefined) return;
     const children = new Map(this.#state.children.map((child) => [child.id, child]));
     const left = rolling.left.filter((id) => children.has(id));
-    const isDone = (child: ChildState | undefined): boolean =>
-      child === undefined || (child.status === 'running' && child.renew === undefined) || child.status === 'terminated';
-    const now = rolling.now.filter(({ id, sent }) => !sent || !isDone(children.get(id)));
+    const isDone = ({ status, renew }: ChildState): boolean => (status === 'running' && renew === undefined) || status === 'terminated';
+    const now = rolling.now.filter(({ id, sent }) => {
+      const child = children.get(id);
+      return child !== undefined && !(sent && isDone(child));
+    });
     while (now.length < rolling.atOnce && left.length > 0) now.push({ id: left.shift() as string, sent: false });
     for (const [index, { id, sent }] of now.entries()) {
       if (sent || children.get(id)?.status !== 'running' || this.#running.of(id) !== undefined) continue;
