@@ -1,7 +1,15 @@
 /** Errors that an agent ends or is dropped with. */
 
 import { errorOf } from '../core/codec.js';
-import { AgentFailedError, AgentSuspendedError, NotSerializableError, StatewardenError } from '../core/errors.js';
+import {
+  AgentFailedError,
+  AgentSuspendedError,
+  DeadLetterError,
+  LeaseLostError,
+  MailboxFullError,
+  NotSerializableError,
+  StatewardenError,
+} from '../core/errors.js';
 
 export function agentFailed(id: string, cause: unknown): AgentFailedError {
   return new AgentFailedError(`agent "${id}" failed: ${errorOf(cause).message}`, {
@@ -13,6 +21,24 @@ export function agentFailed(id: string, cause: unknown): AgentFailedError {
 export function suspendedError(id: string): AgentSuspendedError {
   return new AgentSuspendedError(`agent "${id}" is down`, {
     hint: 'Its supervisor brings it back or has given up: `statewarden tree`. What is sent to it meanwhile waits in its mailbox.',
+  });
+}
+
+export function leaseLost(id: string, fence: number): LeaseLostError {
+  return new LeaseLostError(`agent "${id}" is held by another node now (fence ${String(fence)})`, {
+    hint: 'Nothing of this was recorded. Send again: the event goes to the node that holds the agent.',
+  });
+}
+
+export function inboxFull(id: string, waiting: number): MailboxFullError {
+  return new MailboxFullError(`agent "${id}" has ${String(waiting)} events waiting`, {
+    hint: 'Send more slowly (await each send), or raise limits.mailbox.',
+  });
+}
+
+export function endedBefore(id: string, status: string): DeadLetterError {
+  return new DeadLetterError(`agent "${id}" ended (${status}) before it could take the event`, {
+    hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
   });
 }
 

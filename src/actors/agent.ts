@@ -10,7 +10,6 @@ import type { AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 import { checksum } from '../core/checksum.js';
 import { decode, deepestCheckpoint, encode, encodeThrown, errorOf } from '../core/codec.js';
 import type { StatewardenError } from '../core/errors.js';
-import { AgentStoppedError, DeadLetterError, LeaseLostError, MailboxFullError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { SealedCommit } from '../persistence/committer.js';
 import type {
@@ -24,10 +23,11 @@ import type {
 } from '../persistence/store.js';
 import { markQuestion, markTime } from './actions.js';
 import { isMail } from './address.js';
-import { agentFailed, refusedBy, suspendedError } from './agent-failure.js';
+import { endedBefore, inboxFull, leaseLost, refusedBy, suspendedError } from './agent-failure.js';
 import { assertChangesSavable, contextAt } from './changed-context.js';
 import { JournalTail } from './checkpoint-policy.js';
 import { answerType, Collector } from './collector.js';
+import { exit, failTurn, lastCommit, postAgain } from './departure.js';
 import { Draft, type Receipt } from './draft.js';
 import { Durability } from './durability.js';
 import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, type JournalEntry } from './entry.js';
@@ -36,8 +36,9 @@ import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
 import type { Operation, OperationOutcome } from './operation.js';
+import { endJob } from './job-end.js';
 import { actorAt, asData } from './place.js';
-import { nameOf, recordFailure, report } from './setback.js';
+import { report, type Cause } from './setback.js';
 import type { Registration } from './registration.js';
 import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
 
@@ -52,27 +53,6 @@ export interface AgentIdentity {
   readonly suspect?: string | undefined;
   /** Its state value as the store has it. */
   readonly state?: string | undefined;
-}
-
-/** What a turn is about, for when it fails. */
-export interface Cause {
-  /** From code, from the mailbox, or from a timer. */
-  readonly event?: string;
-  readonly messageId?: string | undefined;
-  readonly from?: string | undefined;
-  readonly mail?: MailboxRecord;
-  readonly timer?: string;
-  readonly dueAt?: number;
-  /** An activity's outcome; whether it had failed. */
-  readonly outcome?: { readonly failed: boolean };
-  /** An action that threw after its own turn. */
-  readonly action?: boolean;
-  /** No turn at all: it made no progress. */
-  readonly hung?: boolean;
-  /** Puts an event that nobody has told to be durable into the mailbox, and says so to its sender. */
-  readonly post?: () => void;
-  /** Tells its sender that it is a dead letter. */
-  readonly refuse?: (error: StatewardenError) => void;
 }
 
 /** About what an entry takes besides its event. */
@@ -112,8 +92,9 @@ export class Agent {
   /** Of the turn that is about to be taken, when there is a supervisor. */
   #cause: Cause | undefined;
   /** It is going down, or is. */
-  #leaving = false;
-  #broken = false;
+  leaving = false;
+  /** A turn failed, so its live actors are no good any more. */
+  broken = false;
   #timers: Map<string, TimerRecord> | undefined;
   #operations: Map<string, Operation> | undefined;
   #ephemerals: Set<string> | undefined;
@@ -290,39 +271,15 @@ export class Agent {
 
   #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const post = (): void => this.#post(text, messageId, question, resolve, reject);
+      const post = (): void => postAgain(this, text, messageId, question, resolve, reject);
       this.#queue(() => resolve(this.#accept(event, text, messageId, question)), reject, post);
     });
-  }
-
-  /** Into the own mailbox, with the commit of going down. */
-  #post(
-    event: string,
-    messageId: string | undefined,
-    replyTo: string | undefined,
-    resolve: (receipt: Receipt) => void,
-    reject: (error: Error) => void,
-  ): void {
-    const draft = this.draft();
-    // The same event sent again while it failed for the last time.
-    if (messageId !== undefined && draft.deadLetters?.some((letter) => letter.messageId === messageId) === true) {
-      reject(
-        new DeadLetterError(`the event with message id "${messageId}" is a dead letter of agent "${this.id}"`, {
-          hint: 'It failed too often: see `statewarden dead-letters`. Correct the cause, then redrive it.',
-        }),
-      );
-      return;
-    }
-    // It needs an id by which it is known when it fails again.
-    const id = messageId ?? nameOf(this.fence, (this.host.uses += 1));
-    (draft.messages ??= []).push({ to: this.id, messageId: id, event, from: undefined, replyTo, acceptedAt: this.host.clock.now() });
-    draft.awaitCommit(() => resolve({ sequenceNumber: 0, duplicate: false }), reject);
   }
 
   /** As `#accept`, for an agent whose turns may fail and be tried again. */
   #acceptGuarded(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const post = (): void => this.#post(text, messageId, question, resolve, reject);
+      const post = (): void => postAgain(this, text, messageId, question, resolve, reject);
       this.#open({ event: text, messageId, post, refuse: reject });
       const before = this.sequenceNumber;
       this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
@@ -491,7 +448,7 @@ export class Agent {
       !collector.inTurn &&
       status === 'active' &&
       !gone &&
-      !this.#leaving &&
+      !this.leaving &&
       sequenceNumber - committedSequenceNumber < this.host.uncommittedTurns
     );
   }
@@ -513,13 +470,7 @@ export class Agent {
     }
     const inbox = (this.#inbox ??= new Inbox());
     if (!this.isFull) inbox.add(run, reject, post);
-    else {
-      reject(
-        new MailboxFullError(`agent "${this.id}" has ${String(inbox.length)} events waiting`, {
-          hint: 'Send more slowly (await each send), or raise limits.mailbox.',
-        }),
-      );
-    }
+    else reject(inboxFull(this.id, inbox.length));
   }
 
   /** So much waits for it that it takes no more. */
@@ -585,7 +536,7 @@ export class Agent {
     }
     const after = this.snapshot();
     if (after.status === 'error' && this.supervisor !== undefined) {
-      this.#failTurn(after.error, draft);
+      this.#failTurn(after.error, draft, false);
       return;
     }
     if (origin === undefined) draft.addEvent(now, entry);
@@ -610,7 +561,7 @@ export class Agent {
       this.#cause = undefined;
       draft.forget();
     }
-    if (collector.exit !== undefined) this.#exit(draft);
+    if (collector.exit !== undefined) exit(this, draft, collector.exit);
     if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
     if (host.observed) {
       const durationMs = host.clock.elapsed() - started;
@@ -644,7 +595,7 @@ export class Agent {
     }
     draft.status = this.status;
     draft.checkpoint = true;
-    if (this.job !== undefined) this.#endJob(this.job, snapshot.output);
+    if (this.job !== undefined) endJob(this, this.job, snapshot.output);
     if (this.supervisor !== undefined) report(this, draft, { how: this.status === 'done' ? 'normal' : 'shutdown', counts: true });
     draft.timersVoided = this.#timers !== undefined || draft.timers !== undefined;
     this.#timers = undefined;
@@ -653,37 +604,18 @@ export class Agent {
     this.#abandonInbox();
   }
 
-  /** Its end is what comes of its job. */
-  #endJob(job: string, output: unknown): void {
-    const { collector, status } = this;
-    if (status === 'done') collector.answer(job, output);
-    else if (status === 'error') collector.refuse(job, agentFailed(this.id, this.failure));
-    else collector.refuse(job, new AgentStoppedError(`agent "${this.id}" was stopped`, { hint: 'Submit the job again.' }));
-  }
-
   // ── Going down ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A turn of a supervised agent has failed: nothing of it happened, and the agent is down. `taken`: it is in the draft already. */
-  #failTurn(error: unknown, draft: Draft, taken = false): void {
+  #failTurn(error: unknown, draft: Draft, taken: boolean): void {
     const cause = this.#cause ?? {};
     this.#cause = undefined;
     this.job = this.#jobBefore;
-    this.sequenceNumber -= 1;
-    if (taken) draft.takeBackTurn();
-    draft.undoTurn();
-    this.#broken = true;
-    if (draft.create !== undefined) {
-      this.drop(agentFailed(this.id, error), draft);
-      return;
-    }
-    const child = this.collector.childFailed;
-    recordFailure(this, draft, cause, error, child);
-    this.#goDown(draft);
+    failTurn(this, cause, error, draft, taken);
   }
 
   /** What is left of the agent in memory goes with this draft. */
-  #goDown(draft: Draft): void {
-    this.#leaving = true;
+  goDown(draft: Draft): void {
+    this.leaving = true;
     this.status = draft.status = 'suspended';
     this.host.operations.halt(this.#operations?.values() ?? [], 0)?.catch(() => undefined);
     this.#operations = undefined;
@@ -692,44 +624,17 @@ export class Agent {
     this.#inbox?.post();
   }
 
-  /** A supervisor is at its end. */
-  #exit(draft: Draft): void {
-    const exit = this.collector.exit;
-    this.collector.exit = undefined;
-    if (exit === undefined) return;
-    draft.outcome = exit.text;
-    if (this.supervisor !== undefined) {
-      const failure = { reason: 'supervisor' as const, message: exit.message, at: this.host.clock.now() };
-      report(this, draft, { how: exit.how, counts: true, ...(exit.how === 'failed' ? { failure } : {}) });
-    }
-    this.#goDown(draft);
-  }
-
   /** Takes nothing more, because its supervisor says so; activities are told to end and have `graceMs` for it. Undefined when none runs. */
   quiet(graceMs: number): Promise<void> | undefined {
-    if (this.status !== 'active' || this.#leaving) return undefined;
-    this.#leaving = true;
+    if (this.status !== 'active' || this.leaving) return undefined;
+    this.leaving = true;
     return this.host.operations.halt(this.#operations?.values() ?? [], graceMs);
   }
 
   /** Goes down after `quiet`. Resolves once that is durable. */
   leave(): Promise<void> {
-    if (!this.gone && this.status === 'active') this.#goDown(this.draft());
-    return this.#left();
-  }
-
-  /** It makes no progress: as if a turn had failed. */
-  failHung(error: StatewardenError): void {
-    if (this.status !== 'active' || this.#leaving || this.gone || this.collector.inTurn) return;
-    const draft = this.draft();
-    recordFailure(this, draft, { hung: true }, error, false);
-    this.#goDown(draft);
-  }
-
-  /** Resolves when it has left memory. */
-  #left(): Promise<void> {
-    if (this.gone) return Promise.resolve();
-    return new Promise((resolve) => this.host.whenGone(this, resolve));
+    if (!this.gone && this.status === 'active') this.goDown(this.draft());
+    return this.gone ? Promise.resolve() : new Promise((resolve) => this.host.whenGone(this, resolve));
   }
 
   /** Starts over, as new, after its end. */
@@ -748,12 +653,7 @@ export class Agent {
 
   /** Senders that still wait are told; what is left in the mailbox becomes dead letters with the commit of the end. */
   #abandonInbox(): void {
-    if (this.#inbox === undefined || this.#inbox.length === 0) return;
-    this.#inbox.abandon(
-      new DeadLetterError(`agent "${this.id}" ended (${this.status}) before it could take the event`, {
-        hint: 'Look at the agent with `statewarden show`; send to an agent that is active.',
-      }),
-    );
+    if (this.#inbox !== undefined && this.#inbox.length > 0) this.#inbox.abandon(endedBefore(this.id, this.status));
   }
 
   // ── Effects, once durable ───────────────────────────────────────────────────────────────────────────────────────
@@ -823,7 +723,8 @@ export class Agent {
 
   #toCommit(draft: Draft, snapshot: AnyMachineSnapshot): AgentCommit {
     const { sequenceNumber } = this;
-    if (this.#broken) return this.#toBrokenCommit(draft);
+    this.#effectsOpen += draft.effects?.length ?? 0;
+    if (this.broken) return lastCommit(this, draft);
     let due =
       draft.checkpoint ||
       (draft.turns > 0 && draft.hasEffects && !this.registration.isSupervisor) ||
@@ -834,7 +735,6 @@ export class Agent {
       const current = (actorAt(this.root, record.path)?.getSnapshot() as { context?: unknown } | undefined)?.context;
       return { ...record, context: current === context ? undefined : encode(asData(context, this.root), 'context') };
     });
-    this.#effectsOpen += effects?.length ?? 0;
     const state = JSON.stringify(snapshot.value);
     // An agent that has ended stays busy until its last named actions are settled.
     const busy =
@@ -852,28 +752,6 @@ export class Agent {
       effects,
       state: state === this.#state ? undefined : (this.#state = state),
       busy: busy === this.#busy ? undefined : (this.#busy = busy),
-    });
-  }
-
-  /** The last commit of an agent whose live actors are broken. Whoever brings it back finds its open operations by the ledger. */
-  #toBrokenCommit(draft: Draft): AgentCommit {
-    const effects = draft.effects?.map(({ record, context }): EffectRecord => ({
-      ...record,
-      context: encode(asData(context, this.root), 'context'),
-    }));
-    this.#effectsOpen += effects?.length ?? 0;
-    const { key, id, sequenceNumber } = this;
-    const at = this.host.clock.now();
-    return draft.toCommit({
-      key,
-      id,
-      fence: this.fence,
-      at,
-      sequenceNumber,
-      checkpoint: draft.kept,
-      effects,
-      state: undefined,
-      busy: false,
     });
   }
 
@@ -907,12 +785,7 @@ export class Agent {
       return;
     }
     if (outcome.outcome === 'refused') {
-      this.drop(
-        new LeaseLostError(`agent "${this.id}" is held by another node now (fence ${String(outcome.fence)})`, {
-          hint: 'Nothing of this was recorded. Send again: the event goes to the node that holds the agent.',
-        }),
-        draft,
-      );
+      this.drop(leaseLost(this.id, outcome.fence), draft);
       return;
     }
     this.committedSequenceNumber = commit.sequenceNumber;

@@ -4,11 +4,33 @@
  */
 
 import { encode, encodeThrown, errorOf } from '../core/codec.js';
-import { DeadLetterError } from '../core/errors.js';
+import { DeadLetterError, type StatewardenError } from '../core/errors.js';
+import type { MailboxRecord } from '../persistence/store.js';
 import { isMail } from './address.js';
-import type { Agent, Cause } from './agent.js';
+import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { reasonOf, type FailureReason } from './failure.js';
+
+/** What a turn is about, for when it fails. */
+export interface Cause {
+  /** From code, from the mailbox, or from a timer. */
+  readonly event?: string;
+  readonly messageId?: string | undefined;
+  readonly from?: string | undefined;
+  readonly mail?: MailboxRecord;
+  readonly timer?: string;
+  readonly dueAt?: number;
+  /** An activity's outcome; whether it had failed. */
+  readonly outcome?: { readonly failed: boolean };
+  /** An action that threw after its own turn. */
+  readonly action?: boolean;
+  /** No turn at all: it made no progress. */
+  readonly hung?: boolean;
+  /** Puts an event that nobody has told to be durable into the mailbox, and says so to its sender. */
+  readonly post?: () => void;
+  /** Tells its sender that it is a dead letter. */
+  readonly refuse?: (error: StatewardenError) => void;
+}
 
 /** What a supervisor is told of a child's end: its reducer's event, less what the agent does not know. */
 export interface ExitReport {

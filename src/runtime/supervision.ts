@@ -5,6 +5,7 @@
 
 import type { Agent } from '../actors/agent.js';
 import { suspendedError } from '../actors/agent-failure.js';
+import { failHung } from '../actors/departure.js';
 import { decode, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
 import { HungAgentError, SupervisionError, type StatewardenError } from '../core/errors.js';
@@ -37,10 +38,6 @@ export interface SupervisionHost {
   restarted(agentId: string, supervisor: string, durationMs: number): void;
 }
 
-interface Watched {
-  readonly handle: TimerHandle;
-}
-
 export function stateOf(agent: Agent): SupervisorState {
   return mindOf(agent).state;
 }
@@ -65,7 +62,7 @@ export class Supervision {
   readonly #ends = new Map<string, ((exit: SupervisorExit) => void)[]>();
   readonly #started = new Map<Agent, string[]>();
   readonly #wakes = new Map<string, TimerHandle>();
-  readonly #watches = new Map<string, Watched>();
+  readonly #watches = new Map<string, TimerHandle>();
 
   constructor(host: SupervisionHost) {
     this.#host = host;
@@ -322,7 +319,7 @@ export class Supervision {
     const { clock } = this.#host;
     const beating = stateOf(supervisor).children.filter(({ heartbeatMs, status }) => heartbeatMs !== undefined && status === 'running');
     const old = this.#watches.get(supervisor.id);
-    if (old !== undefined) clock.clearTimeout(old.handle);
+    if (old !== undefined) clock.clearTimeout(old);
     this.#watches.delete(supervisor.id);
     const shortest = Math.min(...beating.map(({ heartbeatMs }) => heartbeatMs as number));
     if (supervisor.gone || shortest === Infinity) return;
@@ -335,10 +332,10 @@ export class Supervision {
       const beat = `${String(agent.sequenceNumber)}.${String(agent.beats)}`;
       const since = before?.agent === agent && before.beat === beat ? before.since : clock.elapsed();
       if (clock.elapsed() - since < (heartbeatMs as number)) pulses.set(id, { agent, beat, since });
-      else agent.failHung(hung(id, heartbeatMs as number));
+      else failHung(agent, hung(id, heartbeatMs as number));
     }
     const handle = clock.setTimeout(() => this.#watch(supervisor, pulses), shortest / 4);
-    this.#watches.set(supervisor.id, { handle });
+    this.#watches.set(supervisor.id, handle);
   }
 
   #forget(id: string): void {
@@ -347,7 +344,7 @@ export class Supervision {
     if (wake !== undefined) clock.clearTimeout(wake);
     this.#wakes.delete(id);
     const watch = this.#watches.get(id);
-    if (watch !== undefined) clock.clearTimeout(watch.handle);
+    if (watch !== undefined) clock.clearTimeout(watch);
     this.#watches.delete(id);
   }
 

@@ -1,5 +1,6 @@
 /** What a fleet's mind wants done, and the names that it gives to members and jobs. */
 
+import { AgentFailedError, TimeoutError } from '../../core/errors.js';
 import type { Command, SupervisorState } from '../state.js';
 import type { FailureDetails, FleetState, Job, RunningJob } from './state.js';
 
@@ -31,4 +32,16 @@ export function memberId(fleet: string, n: number): string {
 
 export function tagOf({ n, given }: Job): string {
   return `${String(n)}.${String(given)}`;
+}
+
+export function memberFailed(member: string, message: string): Error {
+  return new AgentFailedError(`member "${member}" failed: ${message}`, {
+    hint: 'Look at the member with `statewarden show`; the job is among the dead letters.',
+  });
+}
+
+export function jobTooLong({ id, member }: RunningJob, limitMs: number): Error {
+  return new TimeoutError(`job "${id}" took member "${member}" longer than ${String(limitMs)} ms`, {
+    hint: 'Raise jobTimeoutMs, or find out what the member waits for; the job is among the dead letters.',
+  });
 }

@@ -5,12 +5,11 @@
  * Invariants: a job is queued, running, or has ended, and ends once; a member has one job at a time; jobs begin in the order in which they were taken.
  */
 
-import { AgentFailedError, TimeoutError } from '../../core/errors.js';
 import { childIn } from '../children.js';
 import { supervise } from '../reducer.js';
 import type { ResolvedChild } from '../spec.js';
 import type { ChildState, Command, SupervisorEvent, SupervisorState } from '../state.js';
-import { memberId, tagOf, type FleetStep, type JobLetter } from './deeds.js';
+import { jobTooLong, memberFailed, memberId, tagOf, type FleetStep, type JobLetter } from './deeds.js';
 import { append, firstOf, prepend, withoutFirst } from './queue.js';
 import { RunningJobs } from './running-jobs.js';
 import { isDrained, type FailureDetails, type FleetEvent, type FleetState, type Job, type JobResult, type RunningJob } from './state.js';
@@ -216,7 +215,7 @@ class FleetTurn {
       // An event that makes a turn fail can do so only so often: whoever counts that tells.
       this.#supervise(event);
     } else if (failure?.reason === 'endless-turn') {
-      this.#failed(job, errorFrom(event.id, failure.message), { reason: failure.reason });
+      this.#failed(job, memberFailed(event.id, failure.message), { reason: failure.reason });
       this.#supervise(event);
     } else if (how !== 'failed') {
       // It ended before it took the job.
@@ -227,7 +226,7 @@ class FleetTurn {
       this.#running.replace(job, { ...job, failures: job.failures + 1 });
       this.#supervise({ ...event, counts: false });
     } else {
-      this.#failed(job, errorFrom(event.id, failure?.message ?? 'it failed'), {
+      this.#failed(job, memberFailed(event.id, failure?.message ?? 'it failed'), {
         reason: failure?.reason ?? 'failed',
         ...event.details,
       });
@@ -240,9 +239,7 @@ class FleetTurn {
     if (jobTimeoutMs === undefined) return;
     for (let job = this.#running.oldest; job !== undefined; job = this.#running.oldest) {
       if (this.#at - job.startedAt < jobTimeoutMs) return;
-      const error = new TimeoutError(`job "${job.id}" took member "${job.member}" longer than ${String(jobTimeoutMs)} ms`, {
-        hint: 'Raise jobTimeoutMs, or find out what the member waits for; the job is among the dead letters.',
-      });
+      const error = jobTooLong(job, jobTimeoutMs);
       this.#failed(job, error, { reason: 'timeout' });
       this.#supervise({ type: 'renew', id: job.member, how: 'anew', at: this.#at });
     }
@@ -393,10 +390,4 @@ class FleetTurn {
   #wakeBy(at: number): void {
     this.#fleet.wakeAt = Math.min(at, this.#fleet.wakeAt ?? Infinity);
   }
-}
-
-function errorFrom(member: string, message: string): Error {
-  return new AgentFailedError(`member "${member}" failed: ${message}`, {
-    hint: 'Look at the member with `statewarden show`; the job is among the dead letters.',
-  });
 }
