@@ -21,12 +21,15 @@ export type { AutoShutdown, ChildSpec, RestartDelay, RestartType, Strategy, Supe
 export type { ChildFailure, ChildStatus, SupervisorExit } from './supervisor/state.js';
 export type { TreeNode } from './supervisor/tree.js';
 export type { FailureReason } from './actors/failure.js';
+export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
+export type { BudgetDefinition } from './effects/budget/reducer.js';
+export { spend, type Spending, type Spent } from './effects/budget/spend.js';
 export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, PreviousVersion, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
 export type { Receipt } from './actors/draft.js';
 export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';
-export { activity, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
+export { activity, type ActivityBudget, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
 export { ask, type Question } from './effects/ask.js';
 export { monitor, type Down, type Monitored } from './effects/monitor.js';
 export { TerminalError, type RetryPolicy } from './effects/retry.js';
@@ -42,6 +45,7 @@ export {
   AgentSuspendedError,
   BadEventError,
   BadInputError,
+  BudgetExhaustedError,
   CancelledError,
   CapabilityMissingError,
   CorruptRecordError,
@@ -64,6 +68,7 @@ export {
   SupervisionError,
   TimeoutError,
   UnknownAgentError,
+  UnknownBudgetError,
   UnknownKindError,
   UnsupportedMachineError,
   type Disposition,

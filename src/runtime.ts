@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
 import type { OpenedStore } from './persistence/store.js';
+import { Budget, type BudgetRef } from './runtime/budget-ref.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
@@ -19,7 +20,7 @@ export type SpawnOptions<TMachine extends AnyStateMachine> = { readonly id: stri
   ? { readonly input?: InputFrom<TMachine> }
   : { readonly input: InputFrom<TMachine> });
 
-export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends AsyncDisposable {
+export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget extends string = string> extends AsyncDisposable {
   /**
    * Makes an agent; resolves once it is durable. Idempotent by id: the agent that has the id already is returned as it is.
    * @throws UnknownKindError, KindConflictError, BadInputError, NotSerializableError
@@ -42,6 +43,8 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
   ): FleetRef<TKinds[TKind]['machine'], TOutput>;
   /** The supervision trees, as data: every supervisor with its children, their states, restarts and failures. */
   tree(): Promise<readonly TreeNode[]>;
+  /** A budget that is declared. @throws UnknownBudgetError */
+  budget(name: TBudget): BudgetRef;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
@@ -59,7 +62,9 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry> extends Asy
  * Opens the store, recovers what was under way, and starts.
  * @throws BadInputError, UnsupportedMachineError, and what opening the store throws.
  */
-export async function createRuntime<const TKinds extends KindRegistry>(options: RuntimeOptions<TKinds>): Promise<Runtime<TKinds>> {
+export async function createRuntime<const TKinds extends KindRegistry, const TBudget extends string = string>(
+  options: RuntimeOptions<TKinds, TBudget>,
+): Promise<Runtime<TKinds, TBudget>> {
   const resolved = resolveOptions(options);
   // Machines are checked before the store is touched.
   const { clock, leaseMs, nodeName } = resolved;
@@ -92,10 +97,11 @@ export async function createRuntime<const TKinds extends KindRegistry>(options: 
       return new Fleet(node, resolved, id) as never;
     },
     tree: () => readTree(store),
+    budget: (name: string) => new Budget(node, resolved, name),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,
     close: ({ graceMs = 1_000 } = {}) => node.close(graceMs),
     [Symbol.asyncDispose]: () => node.close(1_000),
-  } as Runtime<TKinds>;
+  } as Runtime<TKinds, TBudget>;
 }

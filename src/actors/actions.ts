@@ -45,7 +45,7 @@ export interface TellParams {
 export interface ReplyParams {
   readonly value: unknown;
   readonly to: string | undefined;
-  /** Instead of the value. */
+  /** There is no answer, and why. When it is the current event's, that is as if it had never come: one with the same message id is taken again. */
   readonly error?: Error | undefined;
 }
 export interface LetterParams {

@@ -333,17 +333,18 @@ export class Agent {
     const { messageId, from } = message;
     const draft = this.#open({ event: message.event, messageId, from, mail: message });
     (draft.taken ??= []).push(message.position);
-    if (event.type === answerType) {
-      this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
-      return;
-    }
-    if (message.messageId !== undefined && this.marks.get(message.messageId) !== undefined) return;
-    this.#take(event, message.event, { id: message.messageId, from: message.from, reply: message.replyTo, mail: message.position });
+    if (event.type === answerType) this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
+    else if (messageId === undefined || this.marks.get(messageId) === undefined)
+      this.#take(event, message.event, { id: messageId, from, reply: message.replyTo, mail: message.position });
+    // What was no turn is not undone with the next one.
+    this.#cause = undefined;
+    draft.forget();
   }
 
   #answered({ operation: id, value, error }: { operation: string; value?: unknown; error?: unknown }): void {
     for (const operation of this.operations.values()) {
       if (operation.record.id !== id) continue;
+      if (this.host.operations.answered(operation, error === undefined)) return;
       this.host.operations.cancel(operation);
       this.#settleNow(operation, error === undefined ? { ok: true, value } : { ok: false, error });
       return;
@@ -411,6 +412,7 @@ export class Agent {
     };
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);
+    this.collector.settle(operation, result);
     const entry = operationEntry(sequenceNumber, now, operation.record.id);
     this.#turn(`activity ${operation.record.activity}`, entry, 'entire', settlePromise, operation.actor, result);
   }

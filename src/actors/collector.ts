@@ -26,7 +26,7 @@ import { isOfAgent, mailAddress, operationAddress, readAddress } from './address
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
-import type { Operation } from './operation.js';
+import type { Operation, OperationOutcome, Asked } from './operation.js';
 import { asData } from './place.js';
 import { timerPolicy } from './registration.js';
 import type { CollectedAction, TurnSink } from './seam.js';
@@ -186,9 +186,19 @@ export class Collector implements TurnSink {
 
   #reply({ value, to, error }: ReplyParams): void {
     const address = to ?? this.question;
+    if (error !== undefined && to === undefined) this.#untake();
     if (address === undefined) return;
     if (error === undefined) this.answer(address, value);
     else this.refuse(address, error);
+  }
+
+  /** The current event is forgotten: one with the same message id is taken again. */
+  #untake(): void {
+    const { marks } = this.#draft;
+    const mark = marks?.at(-1);
+    if (mark?.sequenceNumber !== this.#agent.sequenceNumber) return;
+    marks?.pop();
+    this.#agent.marks.forget(mark.messageId);
   }
 
   /** Answers whoever asked. */
@@ -254,6 +264,7 @@ export class Collector implements TurnSink {
     for (let again = 1; draft.operations?.has(id) === true; again += 1) {
       id = `${agent.id}:${path}:${String(agent.sequenceNumber)}.${String(again)}${hash}`;
     }
+    const asked = traits.asks?.(input, id);
     const operation: Operation = {
       record: {
         id,
@@ -277,25 +288,27 @@ export class Collector implements TurnSink {
     };
     agent.operations.set(path, operation);
     draft.setOperation(operation.record);
-    if (traits.question) this.#ask(operation);
+    if (asked !== undefined) this.ask(id, asked);
     draft.releases.push(() => {
       if (agent.operations.get(path) === operation) agent.host.operations.start(agent, operation, false);
     });
   }
 
-  #ask(operation: Operation): void {
-    const { to, event } = operation.input as { to: string; event: EventObject };
-    const { id } = operation.record;
-    checkEvent(event);
-    this.#send(
-      {
-        to,
-        event: encode(event, 'event'),
-        messageId: `question ${id}`,
-        replyTo: operationAddress(id, this.#agent.id),
-      },
-      event.type,
-    );
+  /** Asks another agent; its answer finds the operation. */
+  ask(operationId: string, { to, event, messageId }: Asked): void {
+    const replyTo = operationAddress(operationId, this.#agent.id);
+    this.#send({ to, event: encode(event, 'event'), messageId, replyTo }, event.type);
+  }
+
+  /** Who is to be told of an operation's end is told with the commit of it. */
+  settle(operation: Operation, outcome: OperationOutcome | undefined): void {
+    const agent = this.#agent;
+    const told = agent.host.operations.settlement(operation, outcome);
+    if (told === undefined) return;
+    const { to, event, messageId } = told;
+    const acceptedAt = agent.host.clock.now();
+    const message = { to, messageId, event: encode(event, 'event'), from: agent.id, replyTo: undefined, acceptedAt };
+    this.#draft.setSettlement(operation.record.id, message);
   }
 
   promiseStopped(path: string): void {
@@ -311,6 +324,7 @@ export class Collector implements TurnSink {
       settledAt: agent.host.clock.now(),
     };
     this.#draft.setOperation(operation.record);
+    this.settle(operation, undefined);
     this.#draft.releases.push(() => {
       agent.host.operations.cancel(operation);
     });

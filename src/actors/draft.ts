@@ -82,6 +82,8 @@ export class Draft {
   effects: PendingEffect[] | undefined;
   effectsSettled: string[] | undefined;
   messages: MessageRecord[] | undefined;
+  /** What others are told of the ends of operations, by operation. A turn that ends its agent in error takes its messages back, not these. */
+  settlements: Map<string, MessageRecord> | undefined;
   spawns: SpawnRecord[] | undefined;
   deadLetters: Omit<DeadLetter, 'position'>[] | undefined;
   /** Snapshots after each turn, kept only when somebody watches. */
@@ -201,6 +203,11 @@ export class Draft {
   setOperation(operation: OperationRecord): void {
     this.operations ??= new Map();
     this.#change(this.operations, operation.id, operation);
+  }
+
+  setSettlement(operation: string, message: MessageRecord): void {
+    this.settlements ??= new Map();
+    this.#change(this.settlements, operation, message);
   }
 
   #change<T>(records: Map<string, T>, id: string, record: T): void {
@@ -332,6 +339,7 @@ export class Draft {
     if (this.operations !== undefined) commit.operations = [...this.operations.values()];
     if (rest.effects !== undefined && rest.effects.length > 0) commit.effects = rest.effects;
     if (this.effectsSettled !== undefined) commit.effectsSettled = this.effectsSettled;
+    if (this.settlements !== undefined) this.messages = [...(this.messages ?? []), ...this.settlements.values()];
     if (this.messages !== undefined) commit.messages = this.messages;
     if (this.spawns !== undefined) commit.spawns = this.spawns;
     if (this.deadLetters !== undefined) commit.deadLetters = this.deadLetters;

@@ -20,6 +20,11 @@ export class MessageMarks {
     return this.#marks?.get(messageId);
   }
 
+  /** As if it had not been taken. */
+  forget(messageId: string): void {
+    this.#marks?.delete(messageId);
+  }
+
   set(messageId: string, sequenceNumber: number): void {
     (this.#marks ??= new Map()).set(messageId, sequenceNumber);
   }

@@ -3,7 +3,7 @@
  * the record; whoever runs operations (effects/) is told to begin and to cancel, and hands the outcome back.
  */
 
-import type { AnyActorLogic, AnyActorRef } from 'xstate';
+import type { AnyActorLogic, AnyActorRef, EventObject } from 'xstate';
 import type { OperationRecord } from '../persistence/store.js';
 import type { Agent } from './agent.js';
 
@@ -17,12 +17,22 @@ export interface Operation {
   readonly actor: AnyActorRef;
 }
 
+/** An event for another agent, which answers it. */
+export interface Asked {
+  /** Id of the agent. */
+  readonly to: string;
+  readonly event: EventObject;
+  readonly messageId: string | undefined;
+}
+
 /** Text on an activity's logic that names it in the ledger and gives the key that the user chose. */
 export interface OperationTraits {
   readonly name: string;
   /** Sent to another agent as a question instead of being run here. */
   readonly question: boolean;
   userKey(input: unknown): string | undefined;
+  /** What another agent is asked with the intent: the question itself, or leave to begin. @throws what makes it a failure before it was intended */
+  asks?(input: unknown, operationId: string): Asked | undefined;
 }
 
 export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
@@ -33,6 +43,10 @@ export interface OperationRunner {
   /** Begins, or goes on after a restart: `record.attempts` have failed and `record.nextRetryAt` may lie ahead. */
   start(agent: Agent, operation: Operation, resumed: boolean): void;
   cancel(operation: Operation): void;
+  /** Another agent has answered what the operation asked; false when that is its outcome. `ok`: it said yes. */
+  answered(operation: Operation, ok: boolean): boolean;
+  /** What another agent is told of an operation's end, with the end's own commit. `outcome` undefined: it was cancelled. */
+  settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined;
   /** Tells those that run to end, and resolves once they have, after `graceMs` at the latest. Undefined when none runs. Their outcomes are nobody's. */
   halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined;
 }

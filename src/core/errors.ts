@@ -210,6 +210,42 @@ export class CancelledError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** No budget of this name is declared with this runtime. */
+export class UnknownBudgetError extends StatewardenError {
+  readonly code = 'UNKNOWN_BUDGET';
+  readonly disposition = terminal;
+}
+
+/** A budget has less left than was asked for; nothing was spent. `retry`: its period begins anew, or permits under way may be settled for less. */
+export class BudgetExhaustedError extends StatewardenError {
+  readonly code = 'BUDGET_EXHAUSTED';
+  readonly disposition: Disposition;
+  /** Its name. */
+  readonly budget: string;
+  readonly limit: number;
+  readonly spent: number;
+  /** Held by permits of activities under way. */
+  readonly reserved: number;
+  readonly requested: number;
+  /** Until its period begins anew; undefined when there is none, or more was asked for than there is in one. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    details: ErrorDetails &
+      Pick<BudgetExhaustedError, 'budget' | 'limit' | 'spent' | 'reserved' | 'requested' | 'retryAfterMs' | 'disposition'>,
+  ) {
+    super(message, details);
+    this.budget = details.budget;
+    this.limit = details.limit;
+    this.spent = details.spent;
+    this.reserved = details.reserved;
+    this.requested = details.requested;
+    this.retryAfterMs = details.retryAfterMs;
+    this.disposition = details.disposition;
+  }
+}
+
 /** The runtime is closed or closing. */
 export class RuntimeClosedError extends StatewardenError {
   readonly code = 'RUNTIME_CLOSED';

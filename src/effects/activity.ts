@@ -6,6 +6,7 @@
 
 import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
 import { BadInputError } from '../core/errors.js';
+import { isAmount } from './budget/reducer.js';
 import { resolveRetry, type RetryPolicy } from './retry.js';
 
 export interface ActivityContext {
@@ -21,6 +22,16 @@ export interface ActivityContext {
   readonly heartbeat: () => void;
 }
 
+/** What an activity spends of a budget: an amount is held before the first attempt, and what it came to is spent with the outcome. */
+export interface ActivityBudget<TInput, TOutput> {
+  /** Of a budget that is declared with `createRuntime({ budgets })`. */
+  readonly name: string;
+  /** At most, or as an estimate. One permit covers all attempts. */
+  readonly amount: number | ((input: TInput) => number);
+  /** What it came to. Default: the amount. A failure spends nothing; a timeout, or a call that is not wanted any more, the whole amount. */
+  readonly actual?: (output: TOutput) => number;
+}
+
 export interface ActivityDefinition<TInput, TOutput> {
   /** Names it in the ledger and in events. Keep it when the code moves. */
   readonly name: string;
@@ -33,6 +44,8 @@ export interface ActivityDefinition<TInput, TOutput> {
   readonly concurrency?: number;
   /** The user's own key: an operation of this activity that succeeded with it before, in any agent, is not run again. */
   readonly key?: (input: TInput) => string;
+  /** Spends of a budget. With too little left it fails with `BudgetExhaustedError`, not tried again. Without a runtime it counts for nothing. */
+  readonly budget?: ActivityBudget<TInput, TOutput>;
 }
 
 /** XState promise logic: `setup({ actors: { search } })`, `invoke: { src: 'search', input, onDone, onError }`. */
@@ -45,6 +58,7 @@ export interface ResolvedActivity {
   readonly timeoutMs: number | undefined;
   readonly concurrency: number;
   readonly key: ((input: unknown) => string) | undefined;
+  readonly budget?: ActivityBudget<unknown, unknown> | undefined;
 }
 
 const definitions = new WeakMap<AnyActorLogic, ResolvedActivity>();
@@ -56,7 +70,7 @@ const definitions = new WeakMap<AnyActorLogic, ResolvedActivity>();
 export function activity<TInput = undefined, TOutput = unknown>(
   definition: ActivityDefinition<TInput, TOutput>,
 ): ActivityLogic<TInput, TOutput> {
-  const { name, run, timeoutMs, concurrency, key } = (definition as typeof definition | undefined) ?? ({} as typeof definition);
+  const { name, run, timeoutMs, concurrency, key, budget } = (definition as typeof definition | undefined) ?? ({} as typeof definition);
   if (typeof name !== 'string' || name === '') {
     throw new BadInputError('activity() needs a name', {
       hint: 'Give it a name that stays the same across releases: activity({ name: "search", … }).',
@@ -82,6 +96,7 @@ export function activity<TInput = undefined, TOutput = unknown>(
       hint: 'Give a whole number from 1, or leave it out.',
     });
   }
+  if (budget !== undefined) checkBudget(name, budget);
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
     return run(input, { signal, idempotencyKey: operationId, attempt: 1, agentId: self.id, operationId, heartbeat: () => undefined });
@@ -93,8 +108,22 @@ export function activity<TInput = undefined, TOutput = unknown>(
     timeoutMs,
     concurrency: concurrency ?? Infinity,
     key: key as ResolvedActivity['key'],
+    budget: budget as ResolvedActivity['budget'],
   });
   return logic;
+}
+
+/** @throws BadInputError */
+function checkBudget(activity: string, budget: Partial<ActivityBudget<never, never>> | null): void {
+  const { name, amount, actual } = budget ?? {};
+  const wrong = (what: string, value: unknown): BadInputError =>
+    new BadInputError(`activity "${activity}": ${what} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`, {
+      hint: "Give budget: { name: 'tokens', amount: (input) => 500, actual: (output) => output.tokens }; amounts are finite numbers from 0.",
+    });
+  if (typeof budget !== 'object') throw wrong('budget', budget);
+  if (typeof name !== 'string' || name === '') throw wrong('budget.name', name);
+  if (typeof amount !== 'function' && !isAmount(amount)) throw wrong('budget.amount', amount);
+  if (actual !== undefined && typeof actual !== 'function') throw wrong('budget.actual', actual);
 }
 
 /** One attempt as XState knows it: a rejection goes to `onError` at once. */

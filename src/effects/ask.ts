@@ -4,6 +4,8 @@
  */
 
 import { fromPromise, type AnyActorLogic, type EventObject, type PromiseActorLogic } from 'xstate';
+import { checkEvent } from '../actors/event-check.js';
+import type { Asked } from '../actors/operation.js';
 import { BadInputError } from '../core/errors.js';
 
 export interface Question<TEvent extends EventObject = EventObject> {
@@ -23,6 +25,12 @@ export function ask<TReply = unknown, TEvent extends EventObject = EventObject>(
   );
   questions.add(logic);
   return logic;
+}
+
+/** What the other agent is asked. @throws BadEventError */
+export function questionOf(input: unknown, operationId: string): Asked {
+  const { to, event } = input as Question;
+  return { to, event: checkEvent(event), messageId: `question ${operationId}` };
 }
 
 export function isQuestion(logic: AnyActorLogic): boolean {

@@ -7,18 +7,21 @@
 import type { AnyActorLogic } from 'xstate';
 import { decode, encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { BadInputError, CancelledError, TimeoutError } from '../core/errors.js';
+import { CancelledError, TimeoutError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { OpenedStore } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
-import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
+import type { Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { isQuestion, type Question } from './ask.js';
+import { isSpending } from './budget/spend.js';
 import { isMonitor, type Down, type Monitored } from './monitor.js';
+import { Permits } from './permits.js';
 import { backoffMs, isTerminal, resolveRetry, TerminalError } from './retry.js';
+import { traitsOf } from './traits.js';
 
 export interface RunnerOptions {
   readonly store: Pick<OpenedStore, 'succeeded'>;
@@ -28,6 +31,8 @@ export interface RunnerOptions {
   readonly ending: (id: string, signal: AbortSignal) => Promise<Down>;
   readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
   readonly observed: () => boolean;
+  /** Names of those that are declared. */
+  readonly budgets: ReadonlySet<string>;
 }
 
 interface Run {
@@ -46,6 +51,7 @@ type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
 
 export class Runner implements OperationRunner {
   readonly #options: RunnerOptions;
+  readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
   /** Per activity with a limit: how many run, and who waits. */
   readonly #lanes = new Map<string, { running: number; waiting: (() => void)[] }>();
@@ -69,12 +75,11 @@ export class Runner implements OperationRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#permits = new Permits(options.budgets);
   }
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
-    const question = isQuestion(logic);
-    const { name, key } = activityOf(logic, isActivity(logic) ? '' : question ? 'ask' : isMonitor(logic) ? 'monitor' : nameOf(path));
-    return { name, question, userKey: (input) => (key === undefined ? undefined : checkKey(name, key(input))) };
+    return traitsOf(logic, path, this.#permits);
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
@@ -82,13 +87,33 @@ export class Runner implements OperationRunner {
     const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
     const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0 };
     this.#runs.set(operation, run);
+    if (isSpending(logic)) return;
     if (isQuestion(logic)) {
       this.#limitQuestion(run);
       return;
     }
-    const waitMs = record.nextRetryAt === undefined ? 0 : record.nextRetryAt - this.#options.clock.now();
+    const proceed = (): void => this.#proceed(run, resumed);
+    try {
+      if (!this.#permits.wait(run, resumed, proceed)) proceed();
+    } catch (error) {
+      this.#settle(run, { ok: false, error });
+    }
+  }
+
+  /** With its permit, if it needs one. */
+  #proceed(run: Run, resumed: boolean): void {
+    const { nextRetryAt } = run.operation.record;
+    const waitMs = nextRetryAt === undefined ? 0 : nextRetryAt - this.#options.clock.now();
     if (waitMs > 0) this.#after(run, waitMs, () => this.#begin(run, resumed));
     else this.#begin(run, resumed);
+  }
+
+  answered(operation: Operation, ok: boolean): boolean {
+    return this.#permits.answered(operation, ok);
+  }
+
+  settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined {
+    return this.#permits.settlement(operation, outcome);
   }
 
   cancel(operation: Operation): void {
@@ -166,6 +191,7 @@ export class Runner implements OperationRunner {
     try {
       const known = await this.#options.store.succeeded(name, userKey);
       if (known?.outcome !== undefined && this.#runs.has(run.operation)) {
+        this.#permits.reused(run.operation);
         this.#report(run, 'reused', run.operation.record.attempts + 1);
         this.#settle(run, { ok: true, value: decode(known.outcome) });
         return;
@@ -220,6 +246,7 @@ export class Runner implements OperationRunner {
     };
     run.abort = abort;
     run.startedAt = clock.elapsed();
+    this.#permits.begun(operation);
     this.#report(run, 'started', attempt);
     failpoint('activity:begin');
     let outcome: OperationOutcome;
@@ -348,13 +375,6 @@ export class Runner implements OperationRunner {
   }
 }
 
-function checkKey(activity: string, key: unknown): string {
-  if (typeof key === 'string' && key !== '') return key;
-  throw new BadInputError(`activity "${activity}": its key is ${JSON.stringify(key) ?? 'undefined'}`, {
-    hint: 'key(input) returns a string that is not empty.',
-  });
-}
-
 /** A plain `fromPromise`: its creator is called as XState would call it. */
 function plain(operation: Operation): ResolvedActivity {
   const creator = (operation.logic as unknown as { config: (argument: object) => unknown }).config;
@@ -373,9 +393,4 @@ function plain(operation: Operation): ResolvedActivity {
         emit: () => undefined,
       }),
   };
-}
-
-/** The last id of a path, for naming what has no name of its own. */
-function nameOf(path: string): string {
-  return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
 }

@@ -2,8 +2,12 @@
 
 import { register, type Registration } from '../actors/registration.js';
 import { BadInputError, KindConflictError, UnknownKindError } from '../core/errors.js';
+import { budgetKind, budgetMachine } from '../effects/budget/machine.js';
 import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
 import type { ResolvedOptions } from './options.js';
+
+/** How the names of our own kinds begin. */
+const reserved = 'statewarden.';
 
 /** A supervisor's state may be large, and its journal can be run again from any point: a checkpoint only when the journal has outgrown it. */
 const supervisorCheckpoints = { everyEvents: Infinity, everyMs: Infinity };
@@ -11,13 +15,15 @@ const supervisorCheckpoints = { everyEvents: Infinity, everyMs: Infinity };
 /** The kinds of a runtime, its own included. @throws BadInputError, UnsupportedMachineError; nothing is opened yet */
 export function registerKinds(options: ResolvedOptions): ReadonlyMap<string, Registration> {
   const registrations = Object.entries(options.agents).map(([kind, definition]) => {
-    if (kind.startsWith('statewarden.')) {
+    if (kind.startsWith(reserved)) {
       throw new BadInputError(`agents.${kind}: names that begin with "statewarden." are reserved`, { hint: 'Name the kind otherwise.' });
     }
     return register(kind, definition, options.checkpoints);
   });
   const supervisor = { machine: supervisorMachine, version: 1, checkpoints: supervisorCheckpoints };
   registrations.push(register(supervisorKind, supervisor, undefined, true));
+  const budget = budgetMachine(() => options.clock.now());
+  registrations.push(register(budgetKind, { machine: budget, version: 1, checkpoints: 'every-turn' }, undefined));
   return new Map(registrations.map((registration) => [registration.kind, registration]));
 }
 
@@ -48,7 +54,7 @@ export class Kinds {
 
   /** Names of the user's own. */
   get names(): ReadonlySet<string> {
-    return new Set([...this.#registrations.values()].filter(({ isSupervisor }) => !isSupervisor).map(({ kind }) => kind));
+    return new Set([...this.#registrations.values()].map(({ kind }) => kind).filter((kind) => !kind.startsWith(reserved)));
   }
 
   /** @throws UnknownKindError, BadInputError */

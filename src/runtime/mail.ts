@@ -6,6 +6,7 @@
 import { isMail, isOfAgent, readAddress } from '../actors/address.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
+import { budgetName } from '../effects/budget/machine.js';
 import { DeadLetterError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
@@ -81,11 +82,18 @@ export class Mail {
   #deadLetter({ to, event, replyTo }: MessageRecord, reason: string): void {
     this.#options.tell({ type: 'dead-letter', to, event, reason });
     if (replyTo === undefined) return;
-    const error = new DeadLetterError(`the question to agent "${to}" found nobody (${reason})`, {
-      hint: 'Spawn the agent before it is asked; the question is kept among the dead letters.',
-    });
     // Who hears of it by mail keeps what was sent, and hears of the receiver's end.
     if (isMail(replyTo)) return;
+    const budget = budgetName(to);
+    const error = new DeadLetterError(
+      budget === undefined ? `the question to agent "${to}" found nobody (${reason})` : `budget "${budget}" is gone (${reason})`,
+      {
+        hint:
+          budget === undefined
+            ? 'Spawn the agent before it is asked; the question is kept among the dead letters.'
+            : `Its agent was stopped, or never made: declare it with createRuntime({ budgets }), under a new name when "${to}" has ended.`,
+      },
+    );
     if (!isOfAgent(replyTo)) {
       this.#options.answers.fail(replyTo, error);
       return;
@@ -93,7 +101,9 @@ export class Mail {
     const { name: operationId, to: askerId } = readAddress(replyTo);
     const asker = this.#options.resident(askerId);
     for (const operation of asker?.operations.values() ?? []) {
-      if (operation.record.id === operationId) asker?.settleOperation(operation, { ok: false, error });
+      if (operation.record.id !== operationId) continue;
+      asker?.host.operations.cancel(operation);
+      asker?.settleOperation(operation, { ok: false, error });
     }
   }
 }

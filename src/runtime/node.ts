@@ -25,6 +25,7 @@ import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
+import { openBudgets } from './budget-ref.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
 import { Kinds } from './kinds.js';
@@ -97,12 +98,14 @@ export class Node implements AgentHost, SupervisionHost {
       tell: (event) => this.tell(event),
       failed: (error) => this.#background(error),
     });
+    const budgets = Object.keys(options.budgets);
     this.#rising = new Rising({
       host: this,
       store,
       kinds: this.kinds,
       residents: this.#residents,
       ends: this.ends,
+      budgets,
       machines: () => this.#machines,
       nudge: (key) => this.mail.nudge(key),
     });
@@ -120,7 +123,8 @@ export class Node implements AgentHost, SupervisionHost {
     const observed = (): boolean => this.events.observed;
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
-    this.operations = new Runner({ store, clock: this.clock, random: options.random, observed, tell: (event) => this.tell(event), ending });
+    const { clock, random } = options;
+    this.operations = new Runner({ store, clock, random, observed, tell: (event) => this.tell(event), ending, budgets: new Set(budgets) });
     this.#timers = new Timers({
       store,
       clock: this.clock,
@@ -157,6 +161,7 @@ export class Node implements AgentHost, SupervisionHost {
     await this.store.saveMachines(machines);
     this.#machines = [...(await this.store.machines())];
     this.store.onForeignMail((keys) => keys.forEach((key) => this.mail.nudge(key)));
+    await openBudgets(this, this.#options);
     await this.#recover();
     await this.#timers.refill();
     await this.#lookAround();

@@ -5,6 +5,7 @@ import type { KindDefinition } from '../actors/registration.js';
 import { systemClock, type Clock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
+import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
 import type { Store } from '../persistence/store.js';
 
 export type KindRegistry = Readonly<Record<string, KindDefinition>>;
@@ -29,10 +30,12 @@ export interface Limits {
   readonly residentAgents: number;
 }
 
-export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry> {
+export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBudget extends string = string> {
   readonly store: Store;
   /** The kinds of agents, by name. */
   readonly agents: TKinds;
+  /** What agents may spend, by name. Each is made at the first start; later it is as it was left, unless it is declared otherwise than before. */
+  readonly budgets?: Readonly<Record<TBudget, BudgetDefinition>>;
   /** For kinds that do not say otherwise. */
   readonly checkpoints?: CheckpointPolicy;
   readonly limits?: Partial<Limits>;
@@ -51,6 +54,7 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry> {
 export interface ResolvedOptions {
   readonly store: Store;
   readonly agents: KindRegistry;
+  readonly budgets: Readonly<Record<string, BudgetDefinition>>;
   readonly checkpoints: CheckpointPolicy | undefined;
   readonly limits: Limits;
   readonly nodeName: string;
@@ -69,6 +73,32 @@ const defaultLimits: Limits = {
   maxDeliveries: 3,
   residentAgents: 10_000,
 };
+
+/** @throws BadInputError */
+function resolveBudgets(budgets: RuntimeOptions['budgets'] = {}): ResolvedOptions['budgets'] {
+  if (typeof budgets !== 'object' || budgets === null || Array.isArray(budgets)) {
+    throw new BadInputError(`budgets is ${JSON.stringify(budgets) ?? typeof budgets}`, {
+      hint: 'Pass budgets: { tokens: { limit: 1_000_000 } }.',
+    });
+  }
+  for (const [name, budget] of Object.entries(budgets) as [string, Partial<BudgetDefinition> | null][]) {
+    if (name === '' || name.length > 500 || /[\0-\x1f\x7f]/.test(name)) {
+      throw new BadInputError(`budgets: ${JSON.stringify(name)} cannot be a name`, {
+        hint: 'Use 1 to 500 characters without control characters, for example "tokens".',
+      });
+    }
+    if (!(isAmount(budget?.limit) && budget.limit > 0)) {
+      throw new BadInputError(`budgets.${name}.limit is ${String(budget?.limit)}`, { hint: 'Give a finite number greater than 0.' });
+    }
+    const { periodMs } = budget;
+    if (periodMs !== undefined && !(isAmount(periodMs) && periodMs > 0)) {
+      throw new BadInputError(`budgets.${name}.periodMs is ${String(periodMs)}`, {
+        hint: 'Give milliseconds greater than 0, or leave it out: then only add() refills it.',
+      });
+    }
+  }
+  return budgets;
+}
 
 /** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
@@ -90,6 +120,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   return {
     store: options.store,
     agents: options.agents,
+    budgets: resolveBudgets(options.budgets),
     checkpoints: options.checkpoints,
     limits,
     nodeName: options.node?.name ?? random.id(),

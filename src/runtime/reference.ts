@@ -153,14 +153,19 @@ export class Reference implements AgentRef {
     }
   }
 
-  async ask<TReply>(event: unknown, options: { readonly messageId?: string; readonly timeoutMs?: number } = {}): Promise<TReply> {
+  /** `repeated` answers instead when the event was taken before, by its message id. */
+  async ask<TReply>(
+    event: unknown,
+    options: { readonly messageId?: string; readonly timeoutMs?: number; readonly repeated?: () => Promise<TReply> } = {},
+  ): Promise<TReply> {
     const question = this.#node.answers.ask();
     // Its answer, if any, was handed over before its end is told.
     const forget = this.#node.ends.wait(this.id, (agent) => {
       if (agent !== undefined) question.fail(this.#unanswered(agent));
     });
     try {
-      await this.#send(event, options.messageId, question.address);
+      const { duplicate } = await this.#send(event, options.messageId, question.address);
+      if (duplicate && options.repeated !== undefined) return await options.repeated();
       return (await this.#within(
         question.answer,
         options.timeoutMs ?? defaultAskMs,

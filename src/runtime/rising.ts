@@ -2,9 +2,11 @@
 
 import type { Agent } from '../actors/agent.js';
 import type { AgentHost } from '../actors/host.js';
+import type { Registration } from '../actors/registration.js';
 import { restore, startAnew } from '../actors/restore.js';
 import { SnapshotVersionError, SupervisionError } from '../core/errors.js';
-import type { LoadedAgent, MachineRecord, OpenedStore } from '../persistence/store.js';
+import { cancellation } from '../effects/permits.js';
+import type { LoadedAgent, MachineRecord, MessageRecord, OpenedStore } from '../persistence/store.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import type { Renewal } from '../supervisor/state.js';
 import type { Ends } from './ends.js';
@@ -21,6 +23,8 @@ export interface RisingOptions {
   readonly machines: () => readonly MachineRecord[];
   /** There may be mail for an agent that its memory does not know of. */
   readonly nudge: (key: number) => void;
+  /** Names of those that are declared. */
+  readonly budgets: readonly string[];
 }
 
 export class Rising {
@@ -81,16 +85,30 @@ export class Rising {
     if (registration === undefined) throw kinds.unknown(loaded.record.kind);
     let agent: Agent;
     try {
-      if (renewal === 'anew') agent = startAnew(host, registration, loaded, input);
+      if (renewal === 'anew') agent = this.#anew(registration, loaded, input);
       else agent = restore(host, registration, loaded, machines()).agent;
     } catch (error) {
       if (renewal === 'anew' || !(error instanceof SnapshotVersionError)) throw error;
-      agent = startAnew(host, registration, loaded, input);
+      agent = this.#anew(registration, loaded, input);
     }
     residents.add(agent);
     await agent.whenCommitted();
     nudge(agent.key);
     return true;
+  }
+
+  #anew(registration: Registration, loaded: LoadedAgent, input: unknown): Agent {
+    const agent = startAnew(this.#options.host, registration, loaded, input);
+    const permits = this.#permitsOf(loaded);
+    if (permits.length > 0) (agent.draft().messages ??= []).push(...permits);
+    return agent;
+  }
+
+  /** What is held for calls that are under way no more. Which budget holds it is not in the ledger, and a budget does not mind what it does not hold. */
+  #permitsOf({ record, operations }: LoadedAgent): MessageRecord[] {
+    const at = this.#options.host.clock.now();
+    const open = operations.filter(({ status }) => status === 'intended');
+    return open.flatMap((operation) => this.#options.budgets.map((budget) => cancellation(record.id, budget, operation.id, at)));
   }
 
   /** Ends a suspended agent for good: in error when that is what it went down with. What waits for it becomes dead letters. */
@@ -102,7 +120,21 @@ export class Rising {
     const failed = why !== undefined && why !== 'null' && outcome.record.kind !== supervisorKind;
     const status = failed ? 'error' : 'stopped';
     const at = host.clock.now();
-    await store.commit([{ key, id, fence, expected: sequenceNumber, sequenceNumber, at, status, timersCleared: 'all' }]);
+    const messages = this.#permitsOf(outcome);
+    const [done] = await store.commit([
+      {
+        key,
+        id,
+        fence,
+        expected: sequenceNumber,
+        sequenceNumber,
+        at,
+        status,
+        timersCleared: 'all',
+        ...(messages.length > 0 ? { messages } : {}),
+      },
+    ]);
+    if (done?.outcome === 'applied') messages.forEach((message, index) => host.routed(message, done.messages[index]));
     ends.wake(id, undefined);
   }
 }
