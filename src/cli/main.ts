@@ -8,6 +8,7 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from './agent-id.js';
+import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
 import { journal } from './commands/journal.js';
@@ -159,6 +160,18 @@ cli
       rate: number('rate', 1, Infinity),
     };
     return withStore(place, (session) => deadLetters(session, options));
+  });
+cli
+  .command('budgets [...words]', 'How budgets stand: [ls] [STORE]; or raise what is left: add NAME AMOUNT [STORE]')
+  .option('--key <key>', 'add: once, however often it is called with this key')
+  .example('  $ statewarden budgets ./agents.db')
+  .example('  $ statewarden budgets add tokens 100000 --key invoice-7')
+  .action((words: readonly string[]) => {
+    const { name, amount, place } = budgetWords(words);
+    const key = text('key');
+    return withStore(place, (session) =>
+      name === undefined || amount === undefined ? budgets(session) : addToBudget(session, name, amount, key),
+    );
   });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
