@@ -12,7 +12,7 @@ import { TimeoutError, UnknownBudgetError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { MessageRecord } from '../persistence/store.js';
 import type { ResolvedActivity } from './activity.js';
-import { activityOf } from './activity.js';
+import { activityOf, isActivity } from './activity.js';
 import { budgetId } from './budget/machine.js';
 import type { BudgetEvent } from './budget/reducer.js';
 import { checkAmount, checkSpending } from './budget/spend.js';
@@ -98,7 +98,7 @@ export class Permits {
 
   /** What the budget is told of an operation that has ended; `outcome` undefined: it was cancelled. */
   settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined {
-    const { budget } = activityOf(operation.logic, '');
+    const budget = isActivity(operation.logic) ? activityOf(operation.logic, '').budget : undefined;
     if (budget === undefined) return undefined;
     const permit = this.#permits.get(operation);
     // Refused at once: it holds nothing.

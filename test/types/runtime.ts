@@ -1,8 +1,8 @@
 /** Compile-time tests: a runtime's methods take their types from the machine of the kind. */
 
 import type { Observable } from 'rxjs';
-import { fromPromise, setup, type SnapshotFrom } from 'xstate';
-import { activity, type ActivityLogic, type AgentRef, type Runtime } from 'statewarden';
+import { fromPromise, setup, type InputFrom, type OutputFrom, type SnapshotFrom } from 'xstate';
+import { activity, spend, type ActivityLogic, type AgentRef, type Runtime, type Spending, type Spent } from 'statewarden';
 
 const counter = setup({
   types: {
@@ -82,7 +82,36 @@ sure<Equal<typeof search, ActivityLogic<{ query: string }, string[]>>>();
 const ping = activity({ name: 'ping', run: () => 'pong' as const });
 sure<Equal<typeof ping, ActivityLogic<undefined, 'pong'>>>();
 
+/** A budget's functions take their types from `run`; names of budgets come from the options. */
+const complete = activity({
+  name: 'complete',
+  run: async (input: { prompt: string }, { signal }) => ({ text: input.prompt, tokens: signal.aborted ? 0 : 1 }),
+  budget: {
+    name: 'tokens',
+    amount: ({ prompt }) => prompt.length,
+    actual: (output) => {
+      sure<Equal<typeof output, { text: string; tokens: number }>>();
+      return output.tokens;
+    },
+  },
+});
+sure<Equal<typeof complete, ActivityLogic<{ prompt: string }, { text: string; tokens: number }>>>();
+
+export async function budgeting(runtime: Runtime<Kinds, 'tokens' | 'cents'>): Promise<void> {
+  const { left } = await runtime.budget('tokens').spend(1, { key: 'k' });
+  sure<Equal<typeof left, number>>();
+  const { resetsAt } = await runtime.budget('cents').status();
+  sure<Equal<typeof resetsAt, number | undefined>>();
+  // @ts-expect-error no such budget
+  runtime.budget('pounds');
+  const logic = spend<'tokens' | 'cents'>();
+  sure<Equal<InputFrom<typeof logic>, Spending<'tokens' | 'cents'>>>();
+  sure<Equal<OutputFrom<typeof logic>, Spent>>();
+}
+
 export const misfits = [
+  // @ts-expect-error what it came to is a number
+  (): unknown => activity({ name: 'n', run: () => 'text', budget: { name: 'tokens', amount: 1, actual: (output) => output } }),
   // @ts-expect-error an activity has a name
   (): unknown => activity({ run: () => 1 }),
   // @ts-expect-error the key is made from the input
