@@ -205,6 +205,10 @@ describe('a budget', () => {
     await go(one, 'here', { budget: 'tokens', amount: 0 });
     expect(await other.budget('tokens').status()).to.include({ spent: 60, left: 45 });
     await failing('AGENT_OWNED', () => other.budget('tokens').spend(1));
+    // Its node goes; whoever wants something of it has it then.
+    await one.close();
+    expect((await go(other, 'there', { budget: 'tokens', amount: 1 })).results).to.deep.equal([{ left: 70 }, { left: 44 }]);
+    expect(await other.budget('tokens').spend(1)).to.deep.equal({ left: 43 });
   });
 
   it('needs a runtime: spend() alone says so', async () => {

@@ -23,8 +23,8 @@ export interface BudgetState {
   readonly credit: number;
   /** When the period that runs began, in epoch milliseconds. */
   readonly windowStart: number | undefined;
-  /** Permits that are granted and not settled, by key. */
-  readonly open: Readonly<Record<string, number>>;
+  /** Permits that are granted and not settled: key and amount. A list, because a copy of it costs next to nothing, that of an object with thousands of keys a lot. */
+  readonly open: readonly (readonly [key: string, amount: number])[];
   /** How often it has said no. */
   readonly refused: number;
 }
@@ -63,7 +63,7 @@ export interface BudgetNumbers {
 }
 
 export function newBudget({ limit, periodMs }: BudgetDefinition): BudgetState {
-  return { declared: { limit, periodMs }, limit, periodMs, spent: 0, credit: 0, windowStart: undefined, open: {}, refused: 0 };
+  return { declared: { limit, periodMs }, limit, periodMs, spent: 0, credit: 0, windowStart: undefined, open: [], refused: 0 };
 }
 
 /** Whether it can be an amount: of calls, tokens, money. */
@@ -104,16 +104,17 @@ export function spendBudget(
       const { key, amount } = event;
       if (typeof key !== 'string') return invalid(before, 'key', key);
       if (!isAmount(amount)) return invalid(before, 'amount', amount);
-      if (Object.hasOwn(state.open, key)) return granted(state, now);
+      if (state.open.some(([held]) => held === key)) return granted(state, now);
       if (amount > numbersOf(state, now).left) return refused(state, amount, now);
-      return granted(begun({ ...state, open: { ...state.open, [key]: amount } }, now), now);
+      return granted(begun({ ...state, open: [...state.open, [key, amount]] }, now), now);
     }
     case 'budget.settle': {
       const { key, amount } = event;
       if (amount !== undefined && !isAmount(amount)) return invalid(before, 'amount', amount);
-      if (!Object.hasOwn(state.open, key)) return granted(state, now);
-      const { [key]: held = 0, ...open } = state.open;
-      return granted(spending({ ...state, open }, amount ?? held, now), now);
+      const place = state.open.findIndex(([held]) => held === key);
+      const permit = state.open[place];
+      if (permit === undefined) return granted(state, now);
+      return granted(spending({ ...state, open: state.open.toSpliced(place, 1) }, amount ?? permit[1], now), now);
     }
     case 'budget.add': {
       const { amount } = event;
@@ -160,7 +161,7 @@ function begun(state: BudgetState, now: number): BudgetState {
 
 function reservedIn({ open }: BudgetState): number {
   let sum = 0;
-  for (const key in open) sum += open[key] as number;
+  for (const [, amount] of open) sum += amount;
   return sum;
 }
 
