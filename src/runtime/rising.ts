@@ -86,7 +86,11 @@ export class Rising {
     let agent: Agent;
     try {
       if (renewal === 'anew') agent = this.#anew(registration, loaded, input);
-      else agent = restore(host, registration, loaded, machines()).agent;
+      else {
+        agent = restore(host, registration, loaded, machines()).agent;
+        // From here on it is of this version, whoever brings it back.
+        agent.draft().checkpoint = true;
+      }
     } catch (error) {
       if (renewal === 'anew' || !(error instanceof SnapshotVersionError)) throw error;
       agent = this.#anew(registration, loaded, input);
