@@ -14,7 +14,7 @@ export type {
 export type { SupervisorRef, ChildOptions, StartProgress, SuperviseOptions } from './runtime/supervisor-ref.js';
 export type { FleetRef, JobRef, ProgressOptions } from './runtime/fleet-ref.js';
 export { fleet, type FleetSpec, type FleetSupervision } from './supervisor/fleet/spec.js';
-export type { FleetOptions, JobRate } from './supervisor/fleet/options.js';
+export type { FleetOptions, JobBudget, JobRate } from './supervisor/fleet/options.js';
 export type { FleetStatus, JobResult } from './supervisor/fleet/state.js';
 export { supervisor } from './supervisor/spec.js';
 export type { AutoShutdown, ChildSpec, RestartDelay, RestartType, Strategy, SupervisorSpec } from './supervisor/spec.js';

@@ -3,10 +3,12 @@
  * a receiver in memory, or brings one there. Invariant: a receiver is handed its mail in order of position.
  */
 
+import { repliedType } from '../actors/actions.js';
 import { isMail, isOfAgent, readAddress } from '../actors/address.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
 import { budgetName } from '../effects/budget/machine.js';
+import { encodeThrown } from '../core/codec.js';
 import { DeadLetterError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
@@ -79,11 +81,10 @@ export class Mail {
   }
 
   /** Whoever asked with it is told that nobody will answer. */
-  #deadLetter({ to, event, replyTo }: MessageRecord, reason: string): void {
+  #deadLetter(message: MessageRecord, reason: string): void {
+    const { to, event, replyTo } = message;
     this.#options.tell({ type: 'dead-letter', to, event, reason });
     if (replyTo === undefined) return;
-    // Who hears of it by mail keeps what was sent, and hears of the receiver's end.
-    if (isMail(replyTo)) return;
     const budget = budgetName(to);
     const error = new DeadLetterError(
       budget === undefined ? `the question to agent "${to}" found nobody (${reason})` : `budget "${budget}" is gone (${reason})`,
@@ -94,6 +95,11 @@ export class Mail {
             : `Its agent was stopped, or never made: declare it with createRuntime({ budgets }), under a new name when "${to}" has ended.`,
       },
     );
+    if (isMail(replyTo)) {
+      // Who hears of it by mail keeps what was sent; of the end of its own children it hears by itself.
+      if (budget !== undefined) void this.#refuse(replyTo, error, message).catch(this.#options.failed);
+      return;
+    }
     if (!isOfAgent(replyTo)) {
       this.#options.answers.fail(replyTo, error);
       return;
@@ -105,5 +111,12 @@ export class Mail {
       asker?.host.operations.cancel(operation);
       asker?.settleOperation(operation, { ok: false, error });
     }
+  }
+
+  async #refuse(replyTo: string, error: Error, { acceptedAt }: MessageRecord): Promise<void> {
+    const { name, to } = readAddress(replyTo);
+    const event = `{"type":"${repliedType}","tag":${JSON.stringify(name)},"error":${encodeThrown(error)}}`;
+    const message = { to, messageId: `replied ${name}`, event, from: undefined, replyTo: undefined, acceptedAt };
+    this.routed(message, await this.post(message));
   }
 }

@@ -58,6 +58,8 @@ export class Node implements AgentHost, SupervisionHost {
   readonly events = new Subject<RuntimeEvent>();
   readonly #options: ResolvedOptions;
   readonly kinds: Kinds;
+  /** Names of those that are declared. */
+  readonly budgets: ReadonlySet<string>;
   readonly #timers: Timers;
   readonly #residents: Residents;
   readonly #births: Births;
@@ -99,6 +101,7 @@ export class Node implements AgentHost, SupervisionHost {
       failed: (error) => this.#background(error),
     });
     const budgets = Object.keys(options.budgets);
+    this.budgets = new Set(budgets);
     this.#rising = new Rising({
       host: this,
       store,
@@ -124,7 +127,7 @@ export class Node implements AgentHost, SupervisionHost {
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
     const { clock, random } = options;
-    this.operations = new Runner({ store, clock, random, observed, tell: (event) => this.tell(event), ending, budgets: new Set(budgets) });
+    this.operations = new Runner({ store, clock, random, observed, tell: (event) => this.tell(event), ending, budgets: this.budgets });
     this.#timers = new Timers({
       store,
       clock: this.clock,

@@ -5,6 +5,7 @@ import { createActor } from 'xstate';
 import { errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
 import { SupervisionError } from '../core/errors.js';
+import { assertBudget } from '../effects/permits.js';
 import { resolveFleet } from '../supervisor/fleet/options.js';
 import { memberId } from '../supervisor/fleet/deeds.js';
 import { supervisorKind } from '../supervisor/machine.js';
@@ -141,6 +142,7 @@ function progressOf(node: Node, id: string): StartProgress {
 
 /** Makes each child's machine once and throws it away, so that one that cannot be made is met before anything is started. */
 function rehearse(node: Node, spec: SupervisorSpec, where: string): void {
+  if (spec.fleet?.budget !== undefined) assertBudget(spec.fleet.budget.name, node.budgets);
   if (spec.fleet !== undefined) rehearseChild(node, { ...spec.fleet, id: memberId(spec.id, 1) }, where);
   for (const child of spec.children ?? []) {
     const name = `${where} › ${isSupervisor(child) ? 'supervisor' : 'child'} ${JSON.stringify(child.id)}`;

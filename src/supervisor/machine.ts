@@ -17,7 +17,10 @@ import {
   type TellParams,
 } from '../actors/actions.js';
 import { encode } from '../core/codec.js';
-import { tagOf, type FleetDeeds } from './fleet/deeds.js';
+import { budgetId } from '../effects/budget/machine.js';
+import type { BudgetEvent } from '../effects/budget/reducer.js';
+import { budgetTag, tagOf, type FleetDeeds } from './fleet/deeds.js';
+import type { ResolvedFleet } from './fleet/options.js';
 import { newMind, think, type Mind } from './mind.js';
 import type { SupervisorInput } from './spec.js';
 import { describeExit, type Command } from './state.js';
@@ -41,7 +44,7 @@ export const supervisorMachine = setup({
         enqueue.assign({ state: mind.state, fleet: mind.fleet });
         const add = enqueue as unknown as Enqueue;
         if (commands.length > 0) add({ type: commandType, params: paramsOf(commands) });
-        doDeeds(self.id, deeds, add);
+        doDeeds(self.id, deeds, mind.fleet?.spec.budget, add);
       }),
     },
   },
@@ -63,9 +66,20 @@ function paramsOf(commands: readonly Command[]): CommandParams {
 }
 
 /** What a fleet sends: jobs to members, answers to askers, failed jobs to the dead letters. */
-function doDeeds(id: string, { given, answers, letters }: Omit<FleetDeeds, 'commands'>, add: Enqueue): void {
+function doDeeds(
+  id: string,
+  { given, asked, answers, letters }: Omit<FleetDeeds, 'commands'>,
+  budget: ResolvedFleet['budget'],
+  add: Enqueue,
+): void {
   for (const job of given) {
     const params: TellParams = { to: job.member, event: job.event, messageId: `job ${tagOf(job)}`, answerTag: tagOf(job) };
+    add({ type: tellType, params });
+  }
+  for (const job of asked) {
+    const { name, amount } = budget as NonNullable<typeof budget>;
+    const event: BudgetEvent = { type: 'budget.spend', amount };
+    const params: TellParams = { to: budgetId(name), event, messageId: undefined, answerTag: `${budgetTag}${tagOf(job)}` };
     add({ type: tellType, params });
   }
   for (const { to, value, error } of answers) add({ type: replyType, params: { to, value, error } satisfies ReplyParams });

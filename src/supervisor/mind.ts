@@ -38,7 +38,7 @@ export interface MindStep extends FleetDeeds {
   readonly mind: Mind;
 }
 
-const nothing: Omit<FleetDeeds, 'commands'> = { given: [], answers: [], letters: [] };
+const nothing: Omit<FleetDeeds, 'commands'> = { given: [], asked: [], answers: [], letters: [] };
 
 export function newMind({ spec, children, fleet }: SupervisorInput): Mind {
   return { state: newSupervisor(spec, children), fleet: fleet === undefined ? undefined : newFleet(fleet) };

@@ -9,6 +9,8 @@ export interface FleetDeeds {
   readonly commands: readonly Command[];
   /** Jobs for members. */
   readonly given: readonly RunningJob[];
+  /** Jobs for which the budget is asked. */
+  readonly asked: readonly RunningJob[];
   /** Answers to whoever asked. */
   readonly answers: readonly { readonly to: string; readonly value?: unknown; readonly error?: Error }[];
   /** Jobs that failed. */
@@ -45,3 +47,6 @@ export function jobTooLong({ id, member }: RunningJob, limitMs: number): Error {
     hint: 'Raise jobTimeoutMs, or find out what the member waits for; the job is among the dead letters.',
   });
 }
+
+/** What the tag of a question to a budget begins with. */
+export const budgetTag = 'budget ';

@@ -1,11 +1,20 @@
 /** What a fleet is to look like: as declared, checked, and with nothing left to default. */
 
 import { BadInputError, UnknownKindError } from '../../core/errors.js';
+import { isAmount } from '../../effects/budget/reducer.js';
 
-/** At most `limit` jobs begin in any `periodMs` milliseconds. */
+/** At most `limit` jobs begin in any `periodMs` milliseconds. A job of a fleet with a budget begins when that is asked. */
 export interface JobRate {
   readonly limit: number;
   readonly periodMs: number;
+}
+
+/** What each job spends of a budget before it is given to a member. */
+export interface JobBudget {
+  /** As declared with `createRuntime({ budgets })`. */
+  readonly name: string;
+  /** Default 1. */
+  readonly amount?: number;
 }
 
 export interface FleetOptions<TKind extends string = string> {
@@ -19,6 +28,8 @@ export interface FleetOptions<TKind extends string = string> {
   readonly concurrency?: number;
   /** How many jobs may begin in a time. Default: no limit. */
   readonly rate?: JobRate;
+  /** Default: none. When it is exhausted the fleet waits for its next period; when there is none, jobs fail with `BudgetExhaustedError`. */
+  readonly budget?: JobBudget;
   /** A job that takes longer has failed, and its member begins anew. Milliseconds; default: none. */
   readonly jobTimeoutMs?: number;
   /** A job whose member failed so often while it was at it has failed. Default 3. */
@@ -39,6 +50,7 @@ export interface ResolvedFleet {
   readonly input: unknown;
   readonly concurrency: number;
   readonly rate: JobRate | undefined;
+  readonly budget: Required<JobBudget> | undefined;
   readonly jobTimeoutMs: number | undefined;
   readonly attempts: number;
   readonly startConcurrency: number;
@@ -55,6 +67,7 @@ export function resolveFleet(options: FleetOptions): ResolvedFleet {
     input,
     concurrency: concurrency ?? Infinity,
     rate,
+    budget: options.budget === undefined ? undefined : { amount: 1, ...options.budget },
     jobTimeoutMs,
     attempts: attempts ?? 3,
     startConcurrency: startConcurrency ?? 32,
@@ -85,10 +98,23 @@ export function checkFleet(options: FleetOptions, where: string, kinds: Readonly
       hint: 'Give milliseconds from 0, or Infinity.',
     });
   }
+  checkBudget(options.budget, where);
   if (rate === undefined) return;
   whole(rate.limit, 'rate.limit', where, 1, false, true);
   if (!(rate.periodMs > 0 && rate.periodMs < Infinity)) {
     throw new BadInputError(`${where}: rate.periodMs is ${String(rate.periodMs)}`, { hint: 'Give milliseconds greater than 0.' });
+  }
+}
+
+function checkBudget(budget: JobBudget | undefined, where: string): void {
+  if (budget === undefined) return;
+  if (typeof budget.name !== 'string' || budget.name === '') {
+    throw new BadInputError(`${where}: budget.name is ${JSON.stringify(budget.name) ?? 'undefined'}`, {
+      hint: 'Give the name of a budget that is declared with createRuntime({ budgets }).',
+    });
+  }
+  if (budget.amount !== undefined && !isAmount(budget.amount)) {
+    throw new BadInputError(`${where}: budget.amount is ${String(budget.amount)}`, { hint: 'Give a finite number from 0.' });
   }
 }
 

@@ -26,6 +26,8 @@ export interface RunningJob extends Job {
   readonly startedAt: number;
   /** How often its member failed while it was at it. */
   readonly failures: number;
+  /** It has been given to its member: no budget is asked for it any more. */
+  readonly permitted: boolean;
 }
 
 /** How a job ended. Times are epoch milliseconds. */
@@ -72,6 +74,8 @@ export interface FleetState {
   readonly results: readonly JobResult[];
   readonly done: number;
   readonly failed: number;
+  /** The budget is exhausted until then: no job is begun. */
+  readonly pausedUntil: number | undefined;
   /** When it wants to be woken. */
   readonly wakeAt: number | undefined;
   /** Who waits for what to be done. */
@@ -131,6 +135,7 @@ export function newFleet(spec: ResolvedFleet): FleetState {
     results: [],
     done: 0,
     failed: 0,
+    pausedUntil: undefined,
     wakeAt: undefined,
     callers: [],
   };
@@ -149,6 +154,8 @@ export interface FleetStatus {
   /** Jobs that have ended, since the fleet was made. */
   readonly done: number;
   readonly failed: number;
+  /** Its budget is exhausted until then, in epoch milliseconds. */
+  readonly pausedUntil: number | undefined;
   readonly rolling: { readonly done: number; readonly total: number } | undefined;
 }
 
@@ -172,6 +179,7 @@ export function statusOf(fleet: FleetState, state: SupervisorState): FleetStatus
     queued: queueLength(queue),
     done,
     failed,
+    pausedUntil: fleet.pausedUntil,
     rolling: rolling === undefined ? undefined : { done: rolling.total - rolling.left.length - rolling.now.length, total: rolling.total },
   };
 }

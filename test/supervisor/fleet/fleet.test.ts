@@ -98,7 +98,7 @@ describe('a fleet at work', () => {
     await runtime.supervise(crew({ size: 2, jobTimeoutMs: 1_000, heartbeatMs: 400, attempts: 1 }));
     const members = runtime.fleet<'member'>('crew');
     const hung = await members.submit(call(1, 'hangs'));
-    const failed = hung.result().catch((error: Error) => error.message);
+    const failed = hung.result().catch((error: unknown) => (error as Error).message);
     await clock.advance(800);
     expect(await failed).to.equal('member "crew/1" failed: agent "crew/1" made no progress for 400 ms');
     world.fixed = false;
@@ -146,6 +146,29 @@ describe('a fleet at work', () => {
       await clock.advance(1);
     }
     expect(counts).to.deep.equal([3, 6, 8]);
+  });
+
+  it('spends of its budget for each job, waits for the next period of one that is exhausted, and fails jobs when there is none', async () => {
+    const clock = new SimulatedClock();
+    const budgets = { calls: { limit: 5, periodMs: 1_000 }, once: { limit: 3 } };
+    await using runtime = await open(new World(), { clock, budgets });
+    await runtime.supervise(crew({ budget: { name: 'calls', amount: 2 } }));
+    const members = runtime.fleet<'member', { n: number }>('crew');
+    const jobs = await Promise.all([1, 2, 3, 4, 5].map((n) => members.submit(job(n))));
+    await until(async () => (await members.status()).done === 2);
+    expect(await members.status()).to.include({ busy: 0, queued: 3, pausedUntil: clock.startedAt + 1_000 });
+    await clock.advance(1_001);
+    await until(async () => (await members.status()).done === 4);
+    await clock.advance(1_001);
+    expect(await Promise.all(jobs.map((one) => one.result()))).to.have.length(5);
+    expect(await runtime.budget('calls').status()).to.include({ spent: 2, left: 3 });
+
+    await runtime.supervise(crew({ budget: { name: 'once' } }));
+    const ends = await Promise.allSettled((await Promise.all([1, 2, 3, 4].map((n) => members.submit(job(n))))).map((one) => one.result()));
+    expect(ends.map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    expect((ends[3] as PromiseRejectedResult).reason).to.include({ code: 'BUDGET_EXHAUSTED', budget: 'once' });
+    expect((await runtime.deadLetters.list()).map(({ reason }) => reason)).to.deep.equal(['budget']);
+    await failing('UNKNOWN_BUDGET', () => runtime.supervise(crew({ budget: { name: 'none' } })));
   });
 
   it('takes the same job once, and tells of results that are kept, of later ones, and of jobs that it does not know', async () => {
@@ -269,6 +292,8 @@ describe('a fleet at work', () => {
       ['BAD_INPUT', { startConcurrency: 0 }, /startConcurrency is 0/],
       ['BAD_INPUT', { keepResults: -1 }, /keepResults is -1/],
       ['BAD_INPUT', { heartbeatMs: 0 }, /heartbeatMs is 0/],
+      ['BAD_INPUT', { budget: { name: '' } }, /budget.name is ""/],
+      ['BAD_INPUT', { budget: { name: 'calls', amount: -1 } }, /budget.amount is -1/],
       ['BAD_INPUT', { memberShutdownMs: -1 }, /memberShutdownMs is -1/],
     ];
     for (const [code, options, message] of bad) {

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { runFleet } from '#src/supervisor/fleet/reducer.js';
-import { memberId, tagOf } from '#src/supervisor/fleet/deeds.js';
+import { budgetTag, memberId, tagOf } from '#src/supervisor/fleet/deeds.js';
 import { resolveFleet, type FleetOptions } from '#src/supervisor/fleet/options.js';
 import { newFleet, statusOf, type FleetEvent, type FleetState, type JobResult, type RunningJob } from '#src/supervisor/fleet/state.js';
 import { newSupervisor, type Command, type SupervisorEvent, type SupervisorState } from '#src/supervisor/state.js';
@@ -23,6 +23,9 @@ class World {
   readonly begun: { readonly job: RunningJob; readonly at: number }[] = [];
   readonly ended: JobResult[] = [];
   readonly letters: string[] = [];
+  /** Jobs for which the budget was asked, and those for which it has said yes. */
+  readonly asked: RunningJob[] = [];
+  readonly permits = new Set<string>();
   readonly answers: { readonly caller: string; readonly error: string | undefined }[] = [];
   wakeAt: number | undefined;
 
@@ -33,10 +36,12 @@ class World {
 
   take(event: FleetEvent | SupervisorEvent): void {
     const before = this.fleet.results.length;
-    const { fleet, state, commands, given, letters } = runFleet('f', this.fleet, this.state, event, this.now);
+    const { fleet, state, commands, given, asked, letters } = runFleet('f', this.fleet, this.state, event, this.now);
     this.fleet = fleet;
     this.state = state;
+    this.asked.push(...asked);
     for (const job of given) {
+      expect(this.fleet.spec.budget === undefined || this.permits.delete(tagOf(job)), 'nothing without a permit').to.equal(true);
       expect(this.at.has(job.member), `${job.member} has one job at a time`).to.equal(false);
       this.at.set(job.member, job);
       this.begun.push({ job, at: this.now });
@@ -67,7 +72,8 @@ class World {
     expect(running.length, 'concurrency').to.be.at.most(fleet.spec.concurrency);
     expect(new Set(running.map(({ member }) => member)).size, 'one job each').to.equal(running.length);
     const { rate } = fleet.spec;
-    if (rate !== undefined) {
+    // With a budget it is the asking that is counted.
+    if (rate !== undefined && fleet.spec.budget === undefined) {
       const late = this.begun.filter(({ at }) => this.now - at < rate.periodMs);
       expect(late.length, 'rate').to.be.at.most(rate.limit);
     }
@@ -76,6 +82,15 @@ class World {
     const all = fleet.queue.flat().length + running.length + fleet.done + fleet.failed;
     expect(all, 'jobs').to.equal(fleet.jobs);
     expect(new Set(this.ended.map(({ job }) => job)).size, 'a job ends once').to.equal(this.ended.length);
+  }
+
+  budget(pick: number, says: 'yes' | 'later' | 'no'): void {
+    const [job] = this.asked.splice(pick % Math.max(1, this.asked.length), 1);
+    if (job === undefined) return;
+    const tag = `${budgetTag}${tagOf(job)}`;
+    if (says === 'yes') this.permits.add(tagOf(job));
+    const error = { message: 'exhausted', retryAfterMs: says === 'later' ? 70 : undefined, disposition: 'terminal' } as unknown as Error;
+    this.take(says === 'yes' ? { type: 'replied', tag, value: { left: 1 } } : { type: 'replied', tag, error });
   }
 
   /** One of the reports that are to come, or something that a member does. */
@@ -133,6 +148,7 @@ class World {
   settle(): void {
     for (let step = 0; step < 10_000; step += 1) {
       if (this.pending.length > 0) this.happen(0, 'report');
+      else if (this.asked.length > 0) this.budget(0, 'yes');
       else if (this.at.size > 0) this.happen(0, 'done');
       else if (this.wakeAt !== undefined) this.pass(Math.max(0, this.wakeAt - this.now));
       else return;
@@ -149,6 +165,7 @@ const options = fc.record(
     attempts: fc.integer({ min: 1, max: 3 }),
     startConcurrency: fc.integer({ min: 1, max: 3 }),
     jobTimeoutMs: fc.constantFrom(50, 500),
+    budget: fc.constant({ name: 'calls' }),
   },
   { requiredKeys: ['size'] },
 );
@@ -165,6 +182,14 @@ const happening = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 120 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resize' as const), size: fc.integer({ min: 0, max: 6 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('budget' as const),
+      pick: fc.nat(5),
+      says: fc.constantFrom('yes', 'yes', 'later', 'no' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: 'drain' } as const) },
   { weight: 1, arbitrary: fc.constant({ do: 'open' } as const) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('roll' as const), atOnce: fc.integer({ min: 1, max: 3 }) }) },
@@ -178,6 +203,7 @@ describe("a fleet's mind", () => {
         for (const one of happenings) {
           if (one.do === 'submit') world.take({ type: 'submit', id: undefined, event: { type: 'JOB' } });
           else if (one.do === 'happen') world.happen(one.pick, one.what);
+          else if (one.do === 'budget') world.budget(one.pick, one.says);
           else if (one.do === 'pass') world.pass(one.ms);
           else if (one.do === 'resize') world.take({ type: 'resize', size: one.size, caller: '' });
           else if (one.do === 'roll') world.take({ type: 'roll', atOnce: one.atOnce, caller: 'roller' });
@@ -201,7 +227,7 @@ describe("a fleet's mind", () => {
         expect(world.letters.length, 'a job that failed is a dead letter').to.equal(failed);
         // They are begun in the order in which they came, but for those that are given once more.
         const order = world.begun.filter(({ job }) => job.given === 1).map(({ job }) => job.n);
-        expect(order).to.deep.equal([...order].sort((a, b) => a - b));
+        if (declared.budget === undefined) expect(order).to.deep.equal([...order].sort((a, b) => a - b));
         expect(world.answers.filter(({ caller }) => caller === 'last')).to.deep.equal([{ caller: 'last', error: undefined }]);
         expect(world.fleet.callers).to.deep.equal([]);
       }),
