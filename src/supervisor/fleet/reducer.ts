@@ -335,7 +335,13 @@ class FleetTurn implements MembersTurn {
     if (jobTimeoutMs !== undefined && oldest !== undefined) this.#wakeBy(oldest.startedAt + jobTimeoutMs);
     if (fleet.pausedUntil !== undefined) this.#wakeBy(fleet.pausedUntil);
     const [begun] = fleet.begun;
-    if (rate !== undefined && begun !== undefined && fleet.queue.length > 0 && fleet.begun.length >= rate.limit) {
+    if (
+      fleet.pausedUntil === undefined &&
+      rate !== undefined &&
+      begun !== undefined &&
+      fleet.queue.length > 0 &&
+      fleet.begun.length >= rate.limit
+    ) {
       this.#wakeBy(begun + rate.periodMs);
     }
     if (fleet.wakeAt !== this.#wakeBefore && fleet.wakeAt !== undefined) this.#commands.push({ do: 'wake', at: fleet.wakeAt });
