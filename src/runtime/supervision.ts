@@ -16,7 +16,7 @@ import type { FleetEvent } from '../supervisor/fleet/state.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import { fleetType, superviseType, type FleetCarrier, type Mind, type SuperviseEvent } from '../supervisor/mind.js';
 import { pendingOf } from '../supervisor/pending.js';
-import type { ChildState, Command, Renewal, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
+import type { ChildState, Command, Renewal, StartOf, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
 import type { Presence } from './presence.js';
 
 /** What of the node it needs. */
@@ -60,7 +60,7 @@ export class Supervision {
   readonly #up = new Map<string, (() => void)[]>();
   /** Who waits for the end of a supervisor. */
   readonly #ends = new Map<string, ((exit: SupervisorExit) => void)[]>();
-  readonly #started = new Map<Agent, string[]>();
+  readonly #started = new Map<Agent, StartOf[]>();
   readonly #wakes = new Map<string, TimerHandle>();
   readonly #watches = new Map<string, TimerHandle>();
 
@@ -178,13 +178,14 @@ export class Supervision {
     const { clock } = this.#host;
     const known = stateOf(supervisor).children;
     const atOnce = mindOf(supervisor).fleet?.spec.startConcurrency ?? Infinity;
-    const coming: { readonly id: string; readonly up: Promise<void> }[] = [];
-    for (const { id } of children) {
+    const coming: { readonly id: string; readonly run: number; readonly up: Promise<void> }[] = [];
+    for (const start of children) {
+      const { id, run } = start;
       const child = childIn(known, id);
       if (child === undefined) continue;
-      const up = this.#bringUp(supervisor, child);
+      const up = this.#bringUp(supervisor, child, start);
       up.catch(() => undefined); // told below
-      coming.push({ id, up });
+      coming.push({ id, run, up });
       // What a supervisor starts comes before what is started after it; a fleet's members come a few at a time.
       if (child.kind === undefined) await up.catch(() => undefined);
       else if (coming.length > atOnce) await coming[coming.length - 1 - atOnce]?.up.catch(() => undefined);
@@ -214,27 +215,28 @@ export class Supervision {
       }
     }
     failpoint('supervisor:started');
-    this.#report(supervisor, started);
+    this.#report(supervisor, coming);
   }
 
   /** Children that have come up with the same commit are told of together. */
-  #report(supervisor: Agent, started: readonly string[]): void {
+  #report(supervisor: Agent, started: readonly StartOf[]): void {
     const others = this.#started.get(supervisor);
     if (others !== undefined) {
       others.push(...started);
       return;
     }
-    const ids = [...started];
-    this.#started.set(supervisor, ids);
+    const all = [...started];
+    this.#started.set(supervisor, all);
     queueMicrotask(() => {
       this.#started.delete(supervisor);
-      this.tell(supervisor, { type: 'started', ids, at: this.#host.clock.now() });
+      const [ids, runs] = [all.map(({ id }) => id), all.map(({ run }) => run)];
+      this.tell(supervisor, { type: 'started', ids, runs, at: this.#host.clock.now() });
       this.#watch(supervisor);
     });
   }
 
-  async #bringUp(supervisor: Agent, child: ChildState): Promise<void> {
-    const { id, input, run } = child;
+  async #bringUp(supervisor: Agent, child: ChildState, { run, renew }: StartOf): Promise<void> {
+    const { id, input } = child;
     const kind = child.kind ?? supervisorKind;
     const started = this.#host.clock.elapsed();
     const resident = this.#host.resident(id);
@@ -244,7 +246,7 @@ export class Supervision {
       const older = run > 1 ? undefined : await this.#host.make(kind, id, input, supervisor.id);
       if (run > 1 || older !== undefined) {
         if (older !== undefined && older.supervisor !== supervisor.id) throw taken(id, older.supervisor);
-        if (older?.status !== 'active') await this.#host.bringUp(id, input, child.renew);
+        if (older?.status !== 'active') await this.#host.bringUp(id, input, renew);
         this.isUp(id);
         if (this.#host.observed) this.#host.restarted(id, supervisor.id, this.#host.clock.elapsed() - started);
       }

@@ -1,7 +1,7 @@
 /** What a supervisor still wants done, read off its state: for whoever brings it back after a crash. */
 
 import type { FleetState } from './fleet/state.js';
-import type { ChildState, Command, SupervisorState } from './state.js';
+import type { ChildState, Command, StartOf, SupervisorState } from './state.js';
 
 /**
  * What was wanted done and has not been reported on: to be wanted again by whoever brings a supervisor back. Each may be carried out twice.
@@ -14,12 +14,16 @@ export function pending(state: SupervisorState): readonly Command[] {
   if (stop.length > 0) commands.push({ do: 'stop', children: stop });
   const start = state.children.filter(({ status }) => status === 'starting');
   const together = state.starting === undefined ? [] : start.filter(({ id }) => state.starting?.includes(id) === true);
-  if (together.length > 0) commands.push({ do: 'start', children: together.map(({ id, run }) => ({ id, run })) });
-  for (const child of start) if (!together.includes(child)) commands.push({ do: 'start', children: [{ id: child.id, run: child.run }] });
+  if (together.length > 0) commands.push({ do: 'start', children: together.map(startOf) });
+  for (const child of start) if (!together.includes(child)) commands.push({ do: 'start', children: [startOf(child)] });
   const next = Math.min(...state.children.map(({ status, dueAt }) => (status === 'waiting' ? (dueAt ?? Infinity) : Infinity)));
   if (next !== Infinity && state.status === 'running') commands.push({ do: 'wake', at: next });
   if (state.status === 'running') commands.push({ do: 'ready' });
   return commands;
+}
+
+export function startOf({ id, run, renew }: ChildState): StartOf {
+  return renew === undefined ? { id, run } : { id, run, renew };
 }
 
 /** The same for a supervisor that may be a fleet. */

@@ -7,7 +7,7 @@
  */
 
 import { Children, isOver, isUp } from './children.js';
-import { stopOf } from './pending.js';
+import { startOf, stopOf } from './pending.js';
 import {
   isFromOutside,
   newChild,
@@ -73,7 +73,7 @@ class Turn {
         this.#init(event.at);
         return;
       case 'started':
-        this.#started(event.ids, event.at);
+        this.#started(event.ids, event.at, event.runs);
         return;
       case 'start-failed':
         this.#startFailed(event);
@@ -157,14 +157,16 @@ class Turn {
     const children = ids.map((id) => {
       const { run, restarts } = this.#children.find(id) as ChildState;
       this.#children.change(id, { status: 'starting', run: run + 1, restarts: run === 0 ? 0 : restarts + 1, dueAt: undefined });
-      return { id, run: run + 1 };
+      return startOf(this.#children.find(id) as ChildState);
     });
     this.#commands.push({ do: 'start', children });
   }
 
-  #started(ids: readonly string[], at: number): void {
-    for (const id of ids) {
+  #started(ids: readonly string[], at: number, runs?: readonly number[]): void {
+    for (const [index, id] of ids.entries()) {
       const child = this.#children.find(id);
+      // It has ended since, and is started again: that is told when it is.
+      if (runs !== undefined && child?.run !== runs[index]) continue;
       // One that was told to stop meanwhile is stopped next.
       if (child?.status === 'starting') this.#children.change(id, { status: 'running', startedAt: at, renew: undefined });
       if (child?.caller !== undefined && child.status === 'starting') this.#answer(id, undefined);

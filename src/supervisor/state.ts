@@ -87,8 +87,8 @@ export type CallError = 'not-found' | 'already-present' | 'running' | 'restartin
 /** `at`: epoch milliseconds. `random`: from 0 up to 1. `caller`: an address for the answer. */
 export type SupervisorEvent =
   | { readonly type: 'init'; readonly at: number }
-  /** Commands were carried out. */
-  | { readonly type: 'started'; readonly ids: readonly string[]; readonly at: number }
+  /** Commands were carried out. `runs`: of each, where that may be out of date. */
+  | { readonly type: 'started'; readonly ids: readonly string[]; readonly runs?: readonly number[]; readonly at: number }
   | {
       readonly type: 'start-failed';
       readonly id: string;
@@ -132,9 +132,16 @@ export type MemberEvent =
   /** To be stopped and brought back. */
   | { readonly type: 'renew'; readonly id: string; readonly how: Renewal; readonly at: number };
 
+/** Which child, for the how manieth time, and how. */
+export interface StartOf {
+  readonly id: string;
+  readonly run: number;
+  readonly renew?: Renewal;
+}
+
 export type Command =
   /** One after the other, up to the first that fails. */
-  | { readonly do: 'start'; readonly children: readonly { readonly id: string; readonly run: number }[] }
+  | { readonly do: 'start'; readonly children: readonly StartOf[] }
   /** One after the other. `forget`: it is never started again. */
   | { readonly do: 'stop'; readonly children: readonly { readonly id: string; readonly shutdownMs: number; readonly forget: boolean }[] }
   | { readonly do: 'wake'; readonly at: number }

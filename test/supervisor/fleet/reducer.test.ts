@@ -7,7 +7,7 @@ import { budgetTag, memberId, tagOf } from '#src/supervisor/fleet/deeds.js';
 import { resolveFleet, type FleetOptions } from '#src/supervisor/fleet/options.js';
 import { newFleet, statusOf, type FleetEvent, type FleetState, type JobResult, type RunningJob } from '#src/supervisor/fleet/state.js';
 import { newSupervisor, type Command, type SupervisorEvent, type SupervisorState } from '#src/supervisor/state.js';
-import { runs } from '../../properties/runs.js';
+import { runs as runsOf } from '../../properties/runs.js';
 
 const spec = { strategy: 'one-for-one', intensity: Infinity, periodMs: 5_000, delay: undefined, autoShutdown: 'never' } as const;
 
@@ -54,8 +54,11 @@ class World {
 
   #carryOut(command: Command): void {
     const at = this.now;
-    if (command.do === 'start') this.pending.push({ type: 'started', ids: command.children.map(({ id }) => id), at });
-    else if (command.do === 'wake') this.wakeAt = command.at;
+    if (command.do === 'start') {
+      const [ids, runs] = [command.children.map(({ id }) => id), command.children.map(({ run }) => run)];
+      this.pending.push({ type: 'started', ids, runs, at });
+    }
+    if (command.do === 'wake') this.wakeAt = command.at;
     else if (command.do === 'answer') this.answers.push({ caller: command.caller, error: command.error });
     else if (command.do === 'stop') {
       for (const { id, forget } of command.children) {
@@ -231,7 +234,7 @@ describe("a fleet's mind", () => {
         expect(world.answers.filter(({ caller }) => caller === 'last')).to.deep.equal([{ caller: 'last', error: undefined }]);
         expect(world.fleet.callers).to.deep.equal([]);
       }),
-      runs(400),
+      runsOf(400),
     );
   });
 });
