@@ -172,22 +172,26 @@ export class Collector implements TurnSink {
     }
     checkEvent(event);
     const replyTo = answerTag === undefined ? undefined : mailAddress(answerTag, this.#agent.id);
-    this.#send({ to, event: encode(event, 'event'), messageId, replyTo }, event.type);
+    this.#send({ to, event: encode(event, 'event'), messageId, replyTo });
+    this.#told('message', event.type);
   }
 
-  #send(message: { to: string; event: string; messageId: string | undefined; replyTo: string | undefined }, name: string): void {
+  #send(message: { to: string; event: string; messageId: string | undefined; replyTo: string | undefined }): void {
     const agent = this.#agent;
-    const draft = this.#draft;
-    (draft.messages ??= []).push({ ...message, from: agent.id, acceptedAt: agent.host.clock.now() });
-    if (agent.host.observed) {
-      draft.releases.push(() => agent.host.tell({ type: 'effect', agentId: agent.id, effect: 'message', name }));
-    }
+    (this.#draft.messages ??= []).push({ ...message, from: agent.id, acceptedAt: agent.host.clock.now() });
+  }
+
+  /** Whoever listens hears of it once it has left. */
+  #told(effect: 'message' | 'reply' | 'spawn', name: string): void {
+    const agent = this.#agent;
+    if (agent.host.observed) this.#draft.releases.push(() => agent.host.tell({ type: 'effect', agentId: agent.id, effect, name }));
   }
 
   #reply({ value, to, error }: ReplyParams): void {
     const address = to ?? this.question;
     if (error !== undefined && to === undefined) this.#untake();
     if (address === undefined) return;
+    this.#told('reply', this.event?.type ?? '');
     if (error === undefined) this.answer(address, value);
     else this.refuse(address, error);
   }
@@ -223,7 +227,7 @@ export class Collector implements TurnSink {
     const event = mail
       ? `{"type":"${repliedType}","tag":${JSON.stringify(name)},${members}${details === undefined ? '' : `,"details":${details}`}}`
       : `{"type":"${answerType}","operation":${JSON.stringify(name)},${members}}`;
-    this.#send({ to, event, messageId: `${mail ? 'replied' : 'answer'} ${name}`, replyTo: undefined }, mail ? repliedType : answerType);
+    this.#send({ to, event, messageId: `${mail ? 'replied' : 'answer'} ${name}`, replyTo: undefined });
   }
 
   #spawn({ kind, id, input }: SpawnParams): void {
@@ -231,6 +235,7 @@ export class Collector implements TurnSink {
     const { key, version } = agent.host.newAgent(kind, id);
     const draft = this.#draft;
     (draft.spawns ??= []).push({ key, id, kind, version, input: input === undefined ? undefined : encode(input, 'input') });
+    this.#told('spawn', kind);
   }
 
   emitted(path: string, event: EventObject, deliver: () => void): void {
@@ -297,7 +302,8 @@ export class Collector implements TurnSink {
   /** Asks another agent; its answer finds the operation. */
   ask(operationId: string, { to, event, messageId }: Asked): void {
     const replyTo = operationAddress(operationId, this.#agent.id);
-    this.#send({ to, event: encode(event, 'event'), messageId, replyTo }, event.type);
+    this.#send({ to, event: encode(event, 'event'), messageId, replyTo });
+    this.#told('message', event.type);
   }
 
   /** Who is to be told of an operation's end is told with the commit of it. */

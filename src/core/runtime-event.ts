@@ -46,6 +46,7 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly type: 'effect';
       readonly agentId: string;
       readonly effect: 'action' | 'message' | 'reply' | 'emit' | 'spawn' | 'timer';
+      /** Of an action or a timer; the type of what was sent, emitted or replied to; the kind of the agent that is made. */
       readonly name: string;
       readonly error?: Error;
     }
@@ -75,8 +76,13 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly supervisor: string;
       readonly durationMs: number;
     }
-  /** `exit`: why, as in `tree()`. */
-  | { readonly type: 'supervisor-ended'; readonly agentId: string; readonly exit: string }
+  | {
+      /** It has stopped its children and is down, durably; `exit` and `child`: why, as in `tree()`. */
+      readonly type: 'supervisor-ended';
+      readonly agentId: string;
+      readonly exit: 'shutdown' | 'significant-child' | 'intensity' | 'start-failed';
+      readonly child?: string;
+    }
   | { readonly type: 'slow-turn'; readonly agentId: string; readonly kind: string; readonly event: string; readonly durationMs: number }
   | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }
   | { readonly type: 'lease-lost'; readonly agentId: string; readonly kind: string }

@@ -6,10 +6,12 @@
 import type { Agent } from '../actors/agent.js';
 import { suspendedError } from '../actors/agent-failure.js';
 import { failHung } from '../actors/departure.js';
+import type { WithoutTime } from '../actors/host.js';
 import { decode, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
 import { HungAgentError, SupervisionError, type StatewardenError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
+import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { AgentRecord } from '../persistence/store.js';
 import { childIn } from '../supervisor/children.js';
 import type { FleetEvent } from '../supervisor/fleet/state.js';
@@ -35,6 +37,7 @@ export interface SupervisionHost {
   answer(address: string, value: unknown): void;
   failed(error: unknown): void;
   observed: boolean;
+  tell(event: WithoutTime<RuntimeEvent>): void;
   restarted(agentId: string, supervisor: string, durationMs: number): void;
 }
 
@@ -87,7 +90,11 @@ export class Supervision {
       this.#forget(agent.id);
       const { exit } = stateOf(agent);
       for (const { reject } of this.#take(this.#ready, agent.id)) reject(notStarted(agent.id, exit, stateOf(agent)));
-      if (exit !== undefined) for (const tell of this.#take(this.#ends, agent.id)) tell(exit);
+      if (exit !== undefined) {
+        const { type, ...child } = exit;
+        this.#host.tell({ type: 'supervisor-ended', agentId: agent.id, exit: type, ...child });
+        for (const tell of this.#take(this.#ends, agent.id)) tell(exit);
+      }
     }
     this.left(agent);
   }

@@ -252,7 +252,7 @@ describe('events$', () => {
     const events: RuntimeEvent[] = [];
     runtime.events$.subscribe((event) => events.push(event));
     const agent = await runtime.spawn('m', { id: 'a' });
-    await agent.send({ type: 'GO' });
+    expect(await agent.ask({ type: 'GO' })).to.equal(1);
     await clock.advance(20);
     await agent.result();
     const told = (type: RuntimeEvent['type'], id = 'a') =>
@@ -266,7 +266,15 @@ describe('events$', () => {
     ]);
     expect(told('turn').map((event) => (event as { sequenceNumber: number }).sequenceNumber)).to.deep.equal([1, 2, 3, 4]);
     expect(told('activity').map((event) => (event as { phase: string }).phase)).to.deep.equal(['started', 'succeeded']);
-    expect(told('effect').map((event) => (event as { effect: string }).effect)).to.include.members(['action', 'message', 'emit', 'timer']);
+    const effects = told('effect').map((event) => `${(event as { effect: string }).effect} ${(event as { name: string }).name}`);
+    expect(effects).to.have.members([
+      'message INC',
+      'spawn counter',
+      'reply GO',
+      'emit e',
+      'action ring',
+      'timer #xstate.after.soon.m.waiting',
+    ]);
     expect(told('checkpoint').length).to.be.at.least(3);
     expect(told('ended').map((event) => (event as { status: string }).status)).to.deep.equal(['done']);
     expect(told('spawned', 'spawned')).to.have.lengthOf(1);

@@ -182,6 +182,11 @@ describe('a supervisor at work', () => {
     trouble.left = 4;
     await runtime.agent<'worker'>('a').send({ type: 'FAIL', how: 'activity' });
     expect(await ended).to.deep.equal({ type: 'intensity', child: 'inner' });
+    const ends = runtime.seen.filter(({ type }) => type === 'supervisor-ended');
+    expect(ends.map(({ at: _, ...end }) => end)).to.deep.equal([
+      ...[1, 2].map(() => ({ type: 'supervisor-ended', agentId: 'inner', exit: 'intensity', child: 'a' })),
+      { type: 'supervisor-ended', agentId: 'team', exit: 'intensity', child: 'inner' },
+    ]);
     expect(await statuses(runtime)).to.deep.equal({ z: 'down', inner: 'down' });
     expect((await failing('SUPERVISION', () => tree.spawn('worker', { id: 'y' }))).hint).to.include('revive');
     expect((await failing('SUPERVISION', () => runtime.supervise(team()))).message).to.include('has given up');
