@@ -182,6 +182,34 @@ describe('statewarden, on a store with supervisors', () => {
     });
   });
 
+  describe('doctor', () => {
+    it('names each tree that gave up, and what to do; not what gave up below it, nor a tree that was shut down', async () => {
+      const place = await supervisedStore(0);
+      try {
+        {
+          await using runtime = await createRuntime({ store: sqlite(place.path), agents });
+          await (await runtime.supervise(supervisor({ id: 'halls' }))).shutdown();
+        }
+        const { code, stdout } = await statewarden(['doctor', place.path]);
+        expect(code).to.equal(0);
+        expect(stdout)
+          .to.match(new RegExp(`\nGave up\n  over: gave up: too many restarts, the last for child "over/inner" \\(${ago}\\)\n\n`))
+          .and.to.match(/^notice: 1 supervisor gave up and stays down .*revive: true/m);
+        const { gaveUp, findings } = parsed((await statewarden(['doctor', place.path, '--json'])).stdout) as {
+          gaveUp?: { id: string; exit: object; at: number }[];
+          findings?: { code: string }[];
+        };
+        expect(gaveUp?.map(({ id, exit }) => ({ id, exit }))).to.deep.equal([
+          { id: 'over', exit: { type: 'intensity', child: 'over/inner' } },
+        ]);
+        expect(gaveUp?.[0]?.at).to.be.a('number');
+        expect(findings?.map(({ code }) => code)).to.deep.equal(['GAVE_UP', 'DEAD_LETTERS']);
+      } finally {
+        place.remove();
+      }
+    });
+  });
+
   describe('dead-letters', () => {
     it('tells what a poisonous event failed of, how often, and where its agent stood', async () => {
       const { stdout } = await run('dead-letters', 'show', '1');

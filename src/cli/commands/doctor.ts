@@ -1,11 +1,14 @@
 /**
  * `statewarden doctor`: is this store sound, and does everything in it get on? Problems (exit code 1): damaged records, parked agents, and work
- * that stands still although a node is up. Notices: work that waits because no node is up, dead letters, and inline actions, which are not recorded. It
- * changes nothing.
+ * that stands still although a node is up. Notices: work that waits because no node is up, supervisors that gave up, dead letters, and inline actions, which are
+ * not recorded. It changes nothing.
  */
 
 import { statSync } from 'node:fs';
-import type { AgentRecord, DueTimer, MachineRecord, NodeRecord, StoreCounts } from '../../persistence/store.js';
+import type { AgentFilter, AgentRecord, DueTimer, MachineRecord, NodeRecord, StoreCounts } from '../../persistence/store.js';
+import { decode } from '../../core/codec.js';
+import { supervisorKind } from '../../supervisor/machine.js';
+import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { away, brief, count, printable, shortened, size, time } from '../output.js';
 import { Progress } from '../progress.js';
 import type { ExitCode, Session } from '../session.js';
@@ -30,9 +33,17 @@ interface InlineActions {
   readonly places: readonly string[];
 }
 
+/** A tree that is down until somebody has looked. */
+interface GivenUp {
+  readonly id: string;
+  readonly exit: SupervisorExit;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
 interface Finding {
   readonly severity: 'problem' | 'notice';
-  readonly code: 'DAMAGED' | 'PARKED' | 'OVERDUE_TIMERS' | 'ORPHANED_ACTIVITIES' | 'DEAD_LETTERS' | 'INLINE_ACTIONS';
+  readonly code: 'DAMAGED' | 'PARKED' | 'OVERDUE_TIMERS' | 'ORPHANED_ACTIVITIES' | 'GAVE_UP' | 'DEAD_LETTERS' | 'INLINE_ACTIONS';
   readonly message: string;
   readonly hint: string;
 }
@@ -46,6 +57,7 @@ interface Examination {
   readonly parked: readonly AgentRecord[];
   readonly overdue: readonly DueTimer[];
   readonly orphans: readonly Orphan[];
+  readonly gaveUp: readonly GivenUp[];
   readonly inline: readonly InlineActions[];
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
@@ -70,7 +82,7 @@ async function examine(session: Session): Promise<Examination> {
   bar.end();
   if (faults.length > 0) {
     // A damaged store may not answer the rest; what it is, is known.
-    return { faults, counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], inline: [], files };
+    return { faults, counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], gaveUp: [], inline: [], files };
   }
   const [counts, nodes] = await Promise.all([store.counts(), store.nodes()]);
   const overdue = await store.dueTimers({ before: now(), limit: page });
@@ -80,22 +92,31 @@ async function examine(session: Session): Promise<Examination> {
     counts,
     nodes,
     gone,
-    parked: await allParked(session),
+    parked: await all(session, { status: 'parked' }),
     overdue,
     orphans,
+    gaveUp: gaveUpAmong(await all(session, { kind: supervisorKind, status: 'suspended' })),
     inline: inlineIn(await store.machines()),
     files,
   };
 }
 
-async function allParked({ store }: Session): Promise<AgentRecord[]> {
-  const parked: AgentRecord[] = [];
+async function all({ store }: Session, filter: Pick<AgentFilter, 'kind' | 'status'>): Promise<AgentRecord[]> {
+  const found: AgentRecord[] = [];
   for (let after: string | undefined = ''; after !== undefined;) {
-    const found: readonly AgentRecord[] = await store.list({ status: 'parked', limit: page, after });
-    parked.push(...found);
-    after = found.length < page ? undefined : found.at(-1)?.id;
+    const some: readonly AgentRecord[] = await store.list({ ...filter, limit: page, after });
+    found.push(...some);
+    after = some.length < page ? undefined : some.at(-1)?.id;
   }
-  return parked;
+  return found;
+}
+
+/** Roots: what is below one stands still with it, and comes back with it; what is below one that runs is that one's business. */
+function gaveUpAmong(suspended: readonly AgentRecord[]): GivenUp[] {
+  return suspended.flatMap(({ id, supervisor, outcome, updatedAt }) => {
+    const exit = outcome === undefined || supervisor !== undefined ? null : (decode(outcome) as SupervisorExit | null);
+    return exit === null || exit.type === 'shutdown' || exit.type === 'significant-child' ? [] : [{ id, exit, at: updatedAt }];
+  });
 }
 
 /** Of each kind's newest version. */
@@ -133,7 +154,7 @@ async function findOrphans({ store, aside, now }: Session, alive: ReadonlySet<nu
   return { orphans, gone: [...gone].sort((one, other) => one - other) };
 }
 
-function judge({ faults, counts, nodes, parked, overdue, orphans, inline }: Examination, now: number): Finding[] {
+function judge({ faults, counts, nodes, parked, overdue, orphans, gaveUp, inline }: Examination, now: number): Finding[] {
   const findings: Finding[] = [];
   const idle = nodes.length === 0;
   if (faults.length > 0) {
@@ -171,6 +192,14 @@ function judge({ faults, counts, nodes, parked, overdue, orphans, inline }: Exam
         : 'A node is up but has not taken them over: is their kind registered with it?',
     });
   }
+  if (gaveUp.length > 0) {
+    findings.push({
+      severity: 'notice',
+      code: 'GAVE_UP',
+      message: `${count(gaveUp.length, 'supervisor')} gave up and ${gaveUp.length === 1 ? 'stays' : 'stay'} down with all below`,
+      hint: 'Look at `statewarden tree`, correct the cause; then runtime.supervise(spec, { revive: true }).',
+    });
+  }
   if (counts !== undefined && counts.deadLetters > 0) {
     findings.push({
       severity: 'notice',
@@ -196,7 +225,7 @@ function reason({ outcome }: AgentRecord): string {
 }
 
 function document({ url }: Session, examination: Examination, findings: readonly Finding[], healthy: boolean): object {
-  const { faults, counts, nodes, gone, parked, overdue, orphans, inline, files } = examination;
+  const { faults, counts, nodes, gone, parked, overdue, orphans, gaveUp, inline, files } = examination;
   return {
     healthy,
     store: url.name,
@@ -207,6 +236,7 @@ function document({ url }: Session, examination: Examination, findings: readonly
     parked: parked.map((agent) => ({ id: agent.id, kind: agent.kind, version: agent.version, reason: reason(agent) })),
     overdueTimers: overdue.map(({ id, dueAt }) => ({ id, dueAt })),
     orphanedActivities: orphans,
+    gaveUp,
     inlineActions: inline,
     files,
   };
@@ -214,7 +244,7 @@ function document({ url }: Session, examination: Examination, findings: readonly
 
 function print(session: Session, examination: Examination, findings: readonly Finding[], healthy: boolean): void {
   const { output, url, now } = session;
-  const { faults, counts, nodes, gone, parked, orphans, inline, files } = examination;
+  const { faults, counts, nodes, gone, parked, orphans, gaveUp, inline, files } = examination;
   const at = now();
   output.facts([
     ['store', url.name],
@@ -241,6 +271,11 @@ function print(session: Session, examination: Examination, findings: readonly Fi
     session,
     'Left in the middle',
     orphans.map(({ id, node, activities }) => `${printable(id)}: ${activities.join(', ')} (node ${String(node)})`),
+  );
+  section(
+    session,
+    'Gave up',
+    gaveUp.map(({ id, exit, at: when }) => printable(`${id}: ${describeExit(exit)} (${away(when, at)})`)),
   );
   section(
     session,
