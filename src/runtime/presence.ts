@@ -6,7 +6,7 @@ import type { AgentRecord, LoadedAgent, NodeRecord } from '../persistence/store.
 
 export type Presence =
   | { readonly where: 'here'; readonly agent: Agent }
-  | { readonly where: 'ended'; readonly record: AgentRecord; readonly loaded: LoadedAgent | undefined }
+  | { readonly where: 'ended'; readonly record: AgentRecord; readonly loaded: LoadedAgent }
   | { readonly where: 'suspended'; readonly record: AgentRecord }
   | { readonly where: 'parked'; readonly record: AgentRecord; readonly error: StatewardenError }
   | { readonly where: 'elsewhere'; readonly record: AgentRecord; readonly node: NodeRecord }

@@ -29,7 +29,7 @@ import {
   TimeoutError,
   UnknownAgentError,
 } from '../core/errors.js';
-import type { AgentRecord, LoadedAgent } from '../persistence/store.js';
+import type { LoadedAgent } from '../persistence/store.js';
 import { endingOf } from './ending.js';
 import type { Node } from './node.js';
 import type { ResolvedOptions } from './options.js';
@@ -181,7 +181,7 @@ export class Reference implements AgentRef {
   async snapshot(): Promise<AnyMachineSnapshot> {
     const presence = await this.#present();
     if (presence.where === 'here') return presence.agent.seen();
-    if (presence.where === 'ended') return this.#still(presence.record, presence.loaded);
+    if (presence.where === 'ended') return this.#still(presence.loaded);
     throw this.#absent(presence);
   }
 
@@ -192,8 +192,7 @@ export class Reference implements AgentRef {
       const attach = async (): Promise<void> => {
         const presence = await this.#present();
         if (presence.where === 'ended') {
-          const final = await this.#still(presence.record, presence.loaded);
-          if (!subscriber.closed) subscriber.next(final);
+          if (!subscriber.closed) subscriber.next(this.#still(presence.loaded));
           subscriber.complete();
           return;
         }
@@ -325,11 +324,10 @@ export class Reference implements AgentRef {
   }
 
   /** The last snapshot of an agent that has ended, as XState would show it. */
-  async #still(record: AgentRecord, known: LoadedAgent | undefined): Promise<AnyMachineSnapshot> {
-    const loaded = known ?? (await this.#node.store.inspect(record.key));
-    const registration = loaded?.checkpoint === undefined ? undefined : this.#node.kinds.of(record.kind, loaded.checkpoint.version);
-    if (loaded?.checkpoint === undefined || registration === undefined) throw this.#unknown();
-    const { snapshot } = readCheckpoint(this.id, loaded.checkpoint);
+  #still({ record, checkpoint }: LoadedAgent): AnyMachineSnapshot {
+    const registration = checkpoint === undefined ? undefined : this.#node.kinds.of(record.kind, checkpoint.version);
+    if (checkpoint === undefined || registration === undefined) throw this.#unknown();
+    const { snapshot } = readCheckpoint(this.id, checkpoint);
     const actor = createActor(registration.machine, { snapshot: snapshot as never });
     return actor.getSnapshot() as AnyMachineSnapshot;
   }

@@ -43,7 +43,7 @@ export class Rising {
 
   /** Resolves once that is durable. @throws SnapshotVersionError, SupervisionError */
   async bringUp(id: string, input: unknown, renewal: Renewal | undefined): Promise<void> {
-    const { host, store, kinds, residents } = this.#options;
+    const { host, kinds, residents } = this.#options;
     if (renewal !== undefined && (await this.#renew(id, input, renewal))) return;
     this.#rising.set(id, (this.#rising.get(id) ?? 0) + 1);
     try {
@@ -54,9 +54,15 @@ export class Rising {
           return;
         case 'ended': {
           const { record, loaded } = presence;
+          const other = residents.get(id);
+          if (other?.status === 'active') {
+            // Whoever waited for the same presence was first.
+            await other.whenCommitted();
+            return;
+          }
           const registration = kinds.get(record.kind);
           if (registration === undefined) throw kinds.unknown(record.kind);
-          const agent = startAnew(host, registration, loaded ?? ((await store.inspect(record.key)) as LoadedAgent), input);
+          const agent = startAnew(host, registration, loaded, input);
           residents.add(agent);
           await agent.whenDurable(agent.sequenceNumber);
           return;
@@ -80,6 +86,8 @@ export class Rising {
   async #renew(id: string, input: unknown, renewal: Renewal): Promise<boolean> {
     const { host, store, kinds, residents, machines, nudge } = this.#options;
     const [loaded] = await store.load([id]);
+    // Somebody else may have been faster.
+    if (residents.get(id)?.status === 'active') return true;
     if (loaded?.outcome !== 'loaded' || (loaded.record.status !== 'suspended' && loaded.record.status !== 'parked')) return false;
     const registration = kinds.get(loaded.record.kind);
     if (registration === undefined) throw kinds.unknown(loaded.record.kind);
