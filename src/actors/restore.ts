@@ -66,8 +66,13 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
     const value = decode(operation.outcome);
     return operation.status === 'succeeded' ? { ok: true, value } : { ok: false, error: value };
   };
-  if (snapshot !== undefined) agent.revive(snapshot);
-  for (const entry of entries) agent.replay(entry, outcomeOf);
+  if (agent.status === 'active' || snapshot === undefined) {
+    if (snapshot !== undefined) agent.revive(snapshot);
+    for (const entry of entries) agent.replay(entry, outcomeOf);
+  } else {
+    agent.revive(machinesOf(snapshot));
+    agent.sequenceNumber = record.sequenceNumber;
+  }
   collector.restoring = undefined;
 
   const tailBytes = loaded.tail.reduce((sum, segment) => sum + segment.entries.length, 0);
@@ -100,6 +105,14 @@ export function startAnew(host: AgentHost, registration: Registration, loaded: L
   agent.beginAnew(input);
   for (const message of mailbox) if (!waiting.includes(message)) agent.receive(message);
   return agent;
+}
+
+/** What an ended agent's last named actions need. One that was down when it ended has more in its checkpoint, none of which is to run again. */
+function machinesOf(snapshot: PersistedSnapshot): PersistedSnapshot {
+  const children = Object.entries((snapshot['children'] ?? {}) as Readonly<Record<string, { readonly snapshot: PersistedSnapshot }>>)
+    .filter(([, child]) => child.snapshot.value !== undefined)
+    .map(([id, child]) => [id, { ...child, snapshot: machinesOf(child.snapshot) }] as const);
+  return { ...snapshot, children: Object.fromEntries(children) };
 }
 
 /** Everything that was under way goes on: activities, named actions, timers, mail. */

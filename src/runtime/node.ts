@@ -240,7 +240,9 @@ export class Node implements AgentHost, SupervisionHost {
       return ended ? { where: 'ended', record, loaded: outcome } : { where: 'here', agent };
     } catch (thrown) {
       const error = thrown instanceof StatewardenError ? thrown : notTaken(record.id, thrown);
-      this.tell({ ...told, replayedTurns: 0, durationMs: this.clock.elapsed() - started, outcome: 'parked', error });
+      this.tell({ ...told, replayedTurns: 0, durationMs: this.clock.elapsed() - started, outcome: ended ? 'failed' : 'parked', error });
+      // Its last actions wait for a machine that fits; it stays what it ended as.
+      if (ended) return { where: 'ended', record, loaded: outcome };
       void this.#park(record, error);
       return { where: 'parked', record, error };
     }

@@ -4,6 +4,7 @@ import type { Agent } from '../actors/agent.js';
 import type { AgentHost } from '../actors/host.js';
 import type { Registration } from '../actors/registration.js';
 import { restore, startAnew } from '../actors/restore.js';
+import { decode, errorOf } from '../core/codec.js';
 import { SnapshotVersionError, SupervisionError } from '../core/errors.js';
 import { cancellation } from '../effects/permits.js';
 import type { LoadedAgent, MachineRecord, MessageRecord, OpenedStore } from '../persistence/store.js';
@@ -58,6 +59,12 @@ export class Rising {
           if (other?.status === 'active') {
             // Whoever waited for the same presence was first.
             await other.whenCommitted();
+            return;
+          }
+          if (other !== undefined) {
+            // Its last actions are being settled.
+            await new Promise<void>((resolve) => host.whenGone(other, resolve));
+            await this.bringUp(id, input);
             return;
           }
           const registration = kinds.get(record.kind);
@@ -123,30 +130,35 @@ export class Rising {
     return open.flatMap((operation) => this.#options.budgets.map((budget) => cancellation(record.id, budget, operation.id, at)));
   }
 
-  /** Ends a suspended agent for good: in error when that is what it went down with. What waits for it becomes dead letters. */
+  /**
+   * Ends a suspended agent for good: in error when that is what it went down with. What waits for it becomes dead letters, its activities are cancelled, and named
+   * actions that a crash has kept from it are run.
+   */
   async bury(id: string): Promise<void> {
     const { host, store, ends } = this.#options;
     const [outcome] = await store.load([id]);
     if (outcome?.outcome !== 'loaded' || outcome.record.status !== 'suspended') return;
-    const { key, fence, sequenceNumber, outcome: why } = outcome.record;
-    const failed = why !== undefined && why !== 'null' && outcome.record.kind !== supervisorKind;
+    const { key, kind, fence, sequenceNumber, outcome: why } = outcome.record;
+    const failed = why !== undefined && why !== 'null' && kind !== supervisorKind;
     const status = failed ? 'error' : 'stopped';
     const at = host.clock.now();
+    const operations = outcome.operations
+      .filter((operation) => operation.status === 'intended')
+      .map((operation) => ({
+        ...operation,
+        status: 'cancelled' as const,
+        nextRetryAt: undefined,
+        settledIn: sequenceNumber,
+        settledAt: at,
+      }));
+    const busy = outcome.effects.length > 0;
     const messages = this.#permitsOf(outcome);
     const [done] = await store.commit([
-      {
-        key,
-        id,
-        fence,
-        expected: sequenceNumber,
-        sequenceNumber,
-        at,
-        status,
-        timersCleared: 'all',
-        ...(messages.length > 0 ? { messages } : {}),
-      },
+      { key, id, fence, expected: sequenceNumber, sequenceNumber, at, status, busy, operations, timersCleared: 'all', messages },
     ]);
     if (done?.outcome === 'applied') messages.forEach((message, index) => host.routed(message, done.messages[index]));
+    if (busy) await host.presence(id);
+    else host.tell({ type: 'ended', agentId: id, kind, status, ...(failed ? { error: errorOf(decode(why)) } : {}) });
     ends.wake(id, undefined);
   }
 }
