@@ -4,7 +4,7 @@
 
 import { readCheckpoint } from '../actors/restore.js';
 import { readSegments } from '../actors/entry.js';
-import { decode } from '../core/codec.js';
+import { decode, errorOf } from '../core/codec.js';
 import type { AgentRecord, AgentStatus, LoadedAgent, OpenedStore } from '../persistence/store.js';
 import { statusOf, type FleetStatus } from './fleet/state.js';
 import { supervisorKind } from './machine.js';
@@ -21,6 +21,8 @@ export interface TreeNode {
   readonly status: ChildStatus | SupervisorState['status'];
   /** As its own record says; undefined when there is none. */
   readonly agent: AgentStatus | undefined;
+  /** Why its own machine cannot take it, when it is parked. Its supervisor knows nothing of that: to it such a child runs. */
+  readonly parked: string | undefined;
   /** State value of its machine; encoded. */
   readonly state: string | undefined;
   readonly restart: RestartType | undefined;
@@ -89,6 +91,7 @@ async function readNode(store: OpenedStore, record: AgentRecord, child: ChildSta
     kind: undefined,
     status: child?.status ?? state.status,
     agent: record.status,
+    parked: parkedFor(record),
     state: record.state,
     restart,
     restarts,
@@ -104,7 +107,12 @@ async function readNode(store: OpenedStore, record: AgentRecord, child: ChildSta
 
 function leaf({ id, kind, status, restart, restarts, startedAt, dueAt, failure }: ChildState, record: AgentRecord | undefined): TreeNode {
   const up = status === 'running' ? startedAt : undefined;
-  return { id, kind, status, agent: record?.status, state: record?.state, restart, restarts, startedAt: up, dueAt, failure };
+  const parked = record === undefined ? undefined : parkedFor(record);
+  return { id, kind, status, agent: record?.status, parked, state: record?.state, restart, restarts, startedAt: up, dueAt, failure };
+}
+
+function parkedFor({ status, outcome }: AgentRecord): string | undefined {
+  return status === 'parked' && outcome !== undefined ? errorOf(decode(outcome)).message : undefined;
 }
 
 /** What a supervisor's agent knows. @throws CorruptRecordError */

@@ -2,6 +2,8 @@
 
 import { expect } from 'chai';
 import { tmpdir } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { setup } from 'xstate';
 import { createRuntime, supervisor } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 import { parsed, statewarden, type Ran } from './command-line.js';
@@ -134,6 +136,33 @@ describe('statewarden, on a store with supervisors', () => {
         expect(stderr).to.match(/^BAD_INPUT: agent "clerk" is no supervisor\nhint: .*statewarden show/);
       } finally {
         other.remove();
+      }
+    });
+
+    it('says why a child is parked, which its supervisor does not know', async () => {
+      const place = await supervisedStore(0);
+      try {
+        const other = setup({}).createMachine({ id: 'clerk', initial: 'writing', states: { writing: {} } });
+        {
+          await using runtime = await createRuntime({ store: sqlite(place.path), agents: { clerk: { machine: other, version: 1 } } });
+          await runtime
+            .agent('desk/ann')
+            .snapshot()
+            .catch(() => undefined);
+          const parked = async (): Promise<boolean> => (await runtime.store.lookup(['desk/ann']))[0]?.status === 'parked';
+          while (!(await parked())) await setTimeout(2);
+        }
+        const [, ann] = (await statewarden(['tree', place.path, 'desk'])).stdout.split('\n');
+        expect(ann).to.match(/^├─ desk\/ann {2}clerk {2}running \(parked\) {2}reading {2}parked: .*state "reading" is gone$/);
+        const { trees: drawn } = parsed((await statewarden(['tree', place.path, 'desk', '--json'])).stdout) as {
+          trees?: { children: { agent: string; parked: string | null }[] }[];
+        };
+        const [parked, bob] = drawn?.[0]?.children ?? [];
+        expect(parked).to.include({ status: 'running', agent: 'parked' });
+        expect(parked?.parked).to.include('state "reading" is gone');
+        expect(bob?.parked).to.equal(null);
+      } finally {
+        place.remove();
       }
     });
 

@@ -80,7 +80,7 @@ function draw(session: Session, node: TreeNode, branch: string, margin: string, 
 }
 
 function parts(node: TreeNode, at: number): [text: string, colour?: Colour | undefined][] {
-  const { id, kind, strategy = '', state, restarts, startedAt, dueAt, failure, exit } = node;
+  const { id, kind, strategy = '', parked, state, restarts, startedAt, dueAt, failure, exit } = node;
   const gaveUp = exit?.type === 'intensity' || exit?.type === 'start-failed';
   const line: [string, (Colour | undefined)?][] = [
     [id, kind === undefined ? 'bold' : undefined],
@@ -91,7 +91,8 @@ function parts(node: TreeNode, at: number): [text: string, colour?: Colour | und
   if (restarts > 0) line.push([count(restarts, 'restart')]);
   if (dueAt !== undefined && node.status === 'waiting')
     line.push([dueAt > at ? `restart in ${span(dueAt - at)}` : 'restart due', 'yellow']);
-  if (startedAt !== undefined) line.push([`started ${away(startedAt, at)}`, 'dim']);
+  if (parked !== undefined) line.push([`parked: ${oneLine(parked)}`, 'red']);
+  else if (startedAt !== undefined) line.push([`started ${away(startedAt, at)}`, 'dim']);
   if (exit !== undefined) line.push([describeExit(exit), gaveUp ? 'red' : 'dim']);
   if (failure !== undefined) {
     const past = node.status === 'running';
@@ -114,12 +115,13 @@ function tally(nodes: readonly TreeNode[]): string {
 
 /** A node in JSON output; the names are stable. */
 function document(node: TreeNode): object {
-  const { id, kind, status, agent, state, restart, restarts, startedAt, dueAt, failure, strategy, exit, children } = node;
+  const { id, kind, status, agent, parked, state, restart, restarts, startedAt, dueAt, failure, strategy, exit, children } = node;
   return {
     id,
     kind: kind ?? null,
     status,
     agent: agent ?? null,
+    parked: parked ?? null,
     state: stored(state),
     restart: restart ?? null,
     restarts,
