@@ -64,7 +64,7 @@ export class Rising {
           if (other !== undefined) {
             // Its last actions are being settled.
             await new Promise<void>((resolve) => host.whenGone(other, resolve));
-            await this.bringUp(id, input);
+            await this.bringUp(id, input, undefined);
             return;
           }
           const registration = kinds.get(record.kind);

@@ -7,9 +7,9 @@ import type { Agent } from '../actors/agent.js';
 import { suspendedError } from '../actors/agent-failure.js';
 import { failHung } from '../actors/departure.js';
 import type { WithoutTime } from '../actors/host.js';
-import { decode, errorOf } from '../core/codec.js';
+import { errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { HungAgentError, SupervisionError, type StatewardenError } from '../core/errors.js';
+import type { StatewardenError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { AgentRecord } from '../persistence/store.js';
@@ -20,6 +20,7 @@ import { fleetType, superviseType, type FleetCarrier, type Mind, type SuperviseE
 import { pendingOf } from '../supervisor/pending.js';
 import type { ChildState, Command, Renewal, StartOf, SupervisorEvent, SupervisorExit, SupervisorState } from '../supervisor/state.js';
 import type { Presence } from './presence.js';
+import { hung, notStarted, taken } from './supervision-outcome.js';
 
 /** What of the node it needs. */
 export interface SupervisionHost {
@@ -373,34 +374,4 @@ interface Pulse {
   readonly agent: Agent;
   readonly beat: string;
   readonly since: number;
-}
-
-/** Why a supervisor has ended, as its record says. */
-export function exitOf(record: Pick<AgentRecord, 'outcome'>): SupervisorExit | undefined {
-  const exit = record.outcome === undefined ? undefined : (decode(record.outcome) as SupervisorExit | null);
-  return typeof exit?.type === 'string' ? exit : undefined;
-}
-
-function taken(id: string, by: string | undefined): SupervisionError {
-  const whose = by === undefined ? 'has no supervisor' : `is a child of supervisor "${by}"`;
-  return new SupervisionError(`agent "${id}" exists and ${whose}`, {
-    reason: 'already-present',
-    hint: 'Give the child an id of its own, or stop the agent and use another.',
-  });
-}
-
-function hung(id: string, heartbeatMs: number): HungAgentError {
-  return new HungAgentError(`agent "${id}" made no progress for ${String(heartbeatMs)} ms`, {
-    hint: 'Its activities call heartbeat() while they work; raise heartbeatMs if they need longer.',
-  });
-}
-
-export function notStarted(id: string, exit: SupervisorExit | undefined, state: SupervisorState): SupervisionError {
-  const child = exit !== undefined && 'child' in exit ? state.children.find((one) => one.id === exit.child) : undefined;
-  const failure = child?.failure === undefined ? '' : `: ${child.failure.message}`;
-  const what = child === undefined ? '' : ` because of child "${child.id}"${failure}`;
-  return new SupervisionError(`supervisor "${id}" has ended (${exit?.type ?? 'unknown'})${what}`, {
-    reason: exit?.type ?? 'ended',
-    hint: 'Look at `statewarden tree` and `statewarden dead-letters`; then supervise it again with { revive: true }.',
-  });
 }

@@ -5,7 +5,7 @@ import { SupervisionError } from '../core/errors.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import type { CallError } from '../supervisor/state.js';
 import type { Node } from './node.js';
-import { exitOf, notStarted } from './supervision.js';
+import { exitOf, notStarted } from './supervision-outcome.js';
 
 const hints: Readonly<Record<CallError, string>> = {
   'not-found': 'which() lists the children.',

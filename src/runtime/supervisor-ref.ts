@@ -16,7 +16,8 @@ import type { Node } from './node.js';
 import { checkId } from './kinds.js';
 import type { KindRegistry, ResolvedOptions } from './options.js';
 import { Reference, type AgentRef } from './reference.js';
-import { exitOf, mindOf, stateOf } from './supervision.js';
+import { mindOf, stateOf } from './supervision.js';
+import { exitOf } from './supervision-outcome.js';
 import { callFailed, present } from './supervisor-presence.js';
 
 /** `input` is required when the machine's input type does not allow undefined. */
