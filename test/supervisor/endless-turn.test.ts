@@ -11,7 +11,7 @@ import type { DeadLetter } from 'statewarden';
 import { TurnPulse } from '#src/core/turn-pulse.js';
 import { TurnWatch } from '#src/persistence/sqlite/turn-watch.js';
 import { failing } from '../bad-input/failing.js';
-import { looperPath, open } from './looper.js';
+import { crew, looperPath, open } from './looper.js';
 
 interface End {
   readonly code: number | null;
@@ -137,6 +137,28 @@ describe('a turn that does not end', () => {
       expect(child).to.include({ id: 'l', status: 'ended', agent: 'error' });
       expect(child?.failure).to.include({ reason: 'endless-turn' });
     }));
+
+  for (const how of ['job', 'job outcome']) {
+    it(`costs a fleet the job, and no other (by ${how})`, () =>
+      inFolder(async (path) => {
+        await begin(path, how).end;
+        await using runtime = await open(path);
+        await runtime.supervise(crew);
+        const members = runtime.fleet<'looper'>('crew');
+        const error = await members
+          .job('bad')
+          .result()
+          .catch((thrown: unknown) => thrown as Error & { code: string });
+        expect(error).to.have.property('code').that.is.oneOf(['ENDLESS_TURN', 'AGENT_FAILED']);
+        await members.submit({ type: 'ADD' }, { id: 'good' });
+        expect(await members.job('good').result()).to.equal('added');
+        expect((await runtime.deadLetters.list()).map(({ to, reason, event }) => [to, reason, event.type])).to.deep.equal([
+          ['crew', 'endless-turn', how === 'job' ? 'LOOP' : 'ASK'],
+        ]);
+        expect(await members.status()).to.include({ up: 1, busy: 0, queued: 0, done: 1, failed: 1 });
+        expect(await runtime.store.check()).to.deep.equal([]);
+      }));
+  }
 
   it('is not one that is only slow', () =>
     inFolder(async (path) => {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
-import { activity, createRuntime, spawnAgent, supervisor, tell, type Runtime } from 'statewarden';
+import { activity, createRuntime, fleet, reply, spawnAgent, supervisor, tell, type Runtime } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 
 export const looperPath = fileURLToPath(import.meta.url);
@@ -38,7 +38,7 @@ export const looper = setup({
   id: 'looper',
   context: { taken: 0 },
   initial: 'ready',
-  on: { ADD: { actions: assign({ taken: ({ context }) => context.taken + 1 }) } },
+  on: { ADD: { actions: [assign({ taken: ({ context }) => context.taken + 1 }), reply('added')] } },
   states: {
     ready: {
       on: {
@@ -83,6 +83,8 @@ export const agents = {
   teller: { machine: teller, version: 1 },
 } as const;
 
+export const crew = supervisor({ id: 'team', children: [fleet('crew', { kind: 'looper', size: 1 })] });
+
 export function open(path: string, turnMs = 400, leaseMs = 5_000): Promise<Runtime<typeof agents>> {
   return createRuntime({ store: sqlite(path), agents, limits: { turnMs }, node: { leaseMs } });
 }
@@ -103,6 +105,12 @@ if (script === looperPath) {
   if (how === 'timer') await agent.send({ type: 'SOON' });
   if (how === 'supervised send') void agent.send({ type: 'LOOP', note: 'by code' });
   if (how === 'outcome' || how === 'supervised outcome') await agent.send({ type: 'ASK' });
+  if (how.startsWith('job')) {
+    await runtime.supervise(crew);
+    const members = runtime.fleet<'looper'>('crew');
+    await members.submit(how === 'job' ? { type: 'LOOP', note: 'a job' } : { type: 'ASK' }, { id: 'bad' });
+    await members.submit({ type: 'ADD' }, { id: 'good' });
+  }
   if (how === 'mail') await other.send({ type: 'TELL' });
   if (how === 'birth') await other.send({ type: 'BEAR' });
   if (how.startsWith('work')) {

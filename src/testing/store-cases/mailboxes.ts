@@ -146,6 +146,22 @@ export const mailboxCases: readonly StoreCase[] = [
     },
   },
   {
+    title: 'makes no dead letter of what its sender keeps',
+    run: async (scene) => {
+      const store = await scene.open();
+      await scene.create(store, 'a');
+      await posted(store, message('a', { event: '1', replyTo: 'mail:1 b' }), message('a', { event: '2', replyTo: 'agent:1 b' }));
+      await applied(store, await scene.turn(store, 'a', { status: 'stopped' }));
+      const late = message('a', { event: '3', replyTo: 'mail:2 b' });
+      assert.deepEqual(await store.post([late], Infinity), [{ outcome: 'dead-letter', reason: 'agent-ended' }]);
+      const letters = await store.deadLetters({ after: 0, limit: 10 });
+      assert.deepEqual(
+        letters.map(({ event }) => event),
+        ['2'],
+      );
+    },
+  },
+  {
     title: 'keeps dead letters with all that was known, and gives those of one receiver',
     run: async (scene) => {
       const store = await scene.open();
