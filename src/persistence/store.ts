@@ -140,7 +140,7 @@ export interface MessageRecord {
   readonly event: string;
   /** Sender agent's id, for people. */
   readonly from: string | undefined;
-  /** Where an answer goes: an opaque address made by the engine. */
+  /** Where an answer goes: an address made by the engine. What `isKeptBySender` says yes to is never made a dead letter. */
   readonly replyTo: string | undefined;
   readonly acceptedAt: number;
 }
