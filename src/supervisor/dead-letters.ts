@@ -32,9 +32,10 @@ export interface DeadLetter {
   readonly group: string;
 }
 
-/** The last failure of an event that a supervised agent could not take. */
+/** The last failure of an event that a supervised agent could not take, or of a fleet's job. */
 export interface DeadLetterDetails {
-  readonly reason: FailureReason;
+  /** Of a job also: `failed`, its member said so; `timeout`, it took longer than `jobTimeoutMs`. */
+  readonly reason: FailureReason | 'failed' | 'timeout';
   /** How often it failed. */
   readonly deliveries: number;
   /** Of the error. */
@@ -42,8 +43,12 @@ export interface DeadLetterDetails {
   readonly stack: string | undefined;
   /** State value of the machine before the event. */
   readonly state: StateValue | undefined;
-  /** Of the agent's last event before it. */
-  readonly sequenceNumber: number;
+  /** Of the agent's last event before it; undefined of a job that ended otherwise than by a failing turn. */
+  readonly sequenceNumber: number | undefined;
+  /** Of a job: id of the member that was at it. */
+  readonly member?: string;
+  /** Of a job: its id. */
+  readonly job?: string;
 }
 
 /** Dead letters with one cause. */
@@ -266,9 +271,11 @@ function letterOf({ position, to, from, messageId, event: text, reason, details:
 }
 
 function detailsOf(text: string): DeadLetterDetails {
-  const { reason, deliveries, message, stack, state, sequenceNumber } = decode(text) as Omit<DeadLetterDetails, 'state'> & {
+  const { state, stack, sequenceNumber, ...known } = decode(text) as Omit<DeadLetterDetails, 'state'> & {
     readonly state: string | undefined;
   };
+  const { reason, deliveries, message, member, job } = known;
   const value = state === undefined ? undefined : (decode(state) as StateValue);
-  return { reason, deliveries, message, stack, state: value, sequenceNumber };
+  const of = { ...(member === undefined ? {} : { member }), ...(job === undefined ? {} : { job }) };
+  return { reason, deliveries, message, stack, state: value, sequenceNumber, ...of };
 }

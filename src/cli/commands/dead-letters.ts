@@ -72,6 +72,9 @@ async function list({ output, now }: Session, letters: DeadLetters, { filter, af
     { title: 'AT', text: ({ at }) => away(at, now()) },
     { title: 'TO', text: ({ to }) => to },
     { title: 'FROM', text: ({ from }) => from ?? '' },
+    ...(page.some(({ details }) => details?.job !== undefined)
+      ? [{ title: 'JOB', text: ({ details }: DeadLetter) => details?.job ?? '' }]
+      : []),
     { title: 'REASON', text: ({ reason }) => reason, colour: () => 'yellow' },
     { title: 'EVENT', text: ({ event }) => brief(encode(event, 'event')) },
   ]);
@@ -138,12 +141,16 @@ async function show({ output, now }: Session, letters: DeadLetters, { positions 
 /** How its turns failed. */
 function factsOf(details: DeadLetterDetails | undefined): (readonly [string, string])[] {
   if (details === undefined) return [];
-  const { message, deliveries, state, sequenceNumber } = details;
+  const { message, deliveries, state, sequenceNumber, member, job } = details;
   return [
+    ...(job === undefined ? [] : [['job', printable(job)] as const]),
+    ...(member === undefined ? [] : [['member', printable(member)] as const]),
     ['error', printable(message.replace(/\s*\n\s*/g, ' '))],
     ['deliveries', `${String(deliveries)}, all failed`],
-    ['state', state === undefined ? 'unknown' : stateName(encode(state, 'state'))],
-    ['after event', String(sequenceNumber)],
+    ...(state === undefined && job !== undefined
+      ? []
+      : [['state', state === undefined ? 'unknown' : stateName(encode(state, 'state'))] as const]),
+    ...(sequenceNumber === undefined ? [] : [['after event', String(sequenceNumber)] as const]),
   ];
 }
 
@@ -205,6 +212,17 @@ function document({ event, from, messageId, details, ...letter }: DeadLetter): o
     from: from ?? null,
     messageId: messageId ?? null,
     event: stored(encode(event, 'event')),
-    details: details === undefined ? null : { ...details, stack: details.stack ?? null, state: details.state ?? null },
+    details: details === undefined ? null : detailsDocument(details),
+  };
+}
+
+function detailsDocument({ stack, state, sequenceNumber, member, job, ...details }: DeadLetterDetails): object {
+  return {
+    ...details,
+    stack: stack ?? null,
+    state: state ?? null,
+    sequenceNumber: sequenceNumber ?? null,
+    member: member ?? null,
+    job: job ?? null,
   };
 }
