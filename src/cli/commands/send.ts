@@ -18,20 +18,21 @@ const eventBytesLimit = 1_048_576;
 /** @throws UsageError, BadEventError, EventTooLargeError, UnknownAgentError, MailboxFullError */
 export async function send(session: Session, id: string, eventText: string, messageId: string | undefined): Promise<ExitCode> {
   const event = parseEvent(eventText);
-  const { store, now, output } = session;
+  const { output } = session;
   const agent = await findAgent(session, id, 'exact');
-  const [outcome] = await store.post(
-    [{ to: agent.id, messageId, event, from: undefined, replyTo: undefined, acceptedAt: now() }],
-    mailboxLimit,
-  );
-  if (outcome === undefined || outcome.outcome === 'full') {
-    throw new MailboxFullError(`the mailbox of "${agent.id}" holds ${String(mailboxLimit)} events`, {
-      hint: 'Start the runtime that runs it, or wait until it has taken some.',
-    });
-  }
+  const outcome = await post(session, agent, event, messageId);
   if (output.json) output.document({ id: agent.id, messageId: messageId ?? null, ...outcomeDocument(outcome) });
   else output.line(await inWords(session, agent, outcome));
   return outcome.outcome === 'dead-letter' ? 1 : 0;
+}
+
+/** `event`: encoded. @throws MailboxFullError */
+export async function post({ store, now }: Session, { id }: AgentRecord, event: string, messageId: string | undefined): Promise<Posted> {
+  const [outcome] = await store.post([{ to: id, messageId, event, from: undefined, replyTo: undefined, acceptedAt: now() }], mailboxLimit);
+  if (outcome !== undefined && outcome.outcome !== 'full') return outcome;
+  throw new MailboxFullError(`the mailbox of "${id}" holds ${String(mailboxLimit)} events`, {
+    hint: 'Start the runtime that runs it, or wait until it has taken some.',
+  });
 }
 
 /** The encoded event: of a JSON object, or of a bare type. @throws UsageError, BadEventError, EventTooLargeError */
@@ -60,9 +61,9 @@ export function parseEvent(text: string): string {
   return encoded;
 }
 
-type Posted = Exclude<PostOutcome, { outcome: 'full' }>;
+export type Posted = Exclude<PostOutcome, { outcome: 'full' }>;
 
-function outcomeDocument(outcome: Posted): object {
+export function outcomeDocument(outcome: Posted): object {
   switch (outcome.outcome) {
     case 'accepted':
       return { outcome: 'accepted', position: outcome.position };
@@ -73,11 +74,12 @@ function outcomeDocument(outcome: Posted): object {
   }
 }
 
-async function inWords({ store, output }: Session, agent: AgentRecord, outcome: Posted): Promise<string> {
+/** `what`: is in the mailbox now. */
+export async function inWords({ store, output }: Session, agent: AgentRecord, outcome: Posted, what = ''): Promise<string> {
   const id = printable(agent.id);
   switch (outcome.outcome) {
     case 'accepted': {
-      const accepted = `${output.paint('green', 'accepted')}: in the mailbox of ${id}`;
+      const accepted = `${output.paint('green', 'accepted')}: ${what === '' ? '' : `${printable(what)}, `}in the mailbox of ${id}`;
       if (agent.status === 'parked') return `${accepted}, which is parked (${printable(brief(agent.outcome))})`;
       const nodes = await store.nodes();
       return nodes.length > 0 ? accepted : `${accepted}; no runtime is up, it is taken when one starts`;
