@@ -126,7 +126,8 @@ const nobody: SupervisorInput = {
   children: [],
 };
 
-function mindFrom(id: string, { checkpoint, tail, input }: LoadedAgent): Mind {
+/** As `readMind`, of what was read already. @throws CorruptRecordError */
+export function mindFrom(id: string, { checkpoint, tail, input }: Pick<LoadedAgent, 'checkpoint' | 'tail' | 'input'>): Mind {
   let mind = newMind(input === undefined ? nobody : (decode(input) as SupervisorInput));
   if (checkpoint !== undefined) mind = readCheckpoint(id, checkpoint).snapshot.context as unknown as Mind;
   for (const { event, at, reply } of readSegments(id, tail, checkpoint?.sequenceNumber ?? 0)) {

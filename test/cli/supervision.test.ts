@@ -60,7 +60,7 @@ describe('statewarden, on a store with supervisors', () => {
     it('cuts off more than fifty children of one supervisor, unless all are asked for', async () => {
       const lines = (await run('tree', 'halls')).stdout.split('\n');
       expect(lines.filter((line) => /^├─ halls\/\d{4} /.test(line))).to.have.length(50);
-      expect(lines).to.include('└─ … 3 more (--all): 3 running');
+      expect(lines).to.include('└─ … and 3 more, all running (--all)');
       const { stdout } = await run('tree', '--all', 'halls');
       expect(stdout)
         .to.match(/^└─ halls\/0053 /m)

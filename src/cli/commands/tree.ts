@@ -8,6 +8,8 @@ import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit } from '../../supervisor/state.js';
 import { readTree, readTreeUnder, type TreeNode } from '../../supervisor/tree.js';
 import { findAgent } from '../agent-id.js';
+import { fold, standing, statusColours, tally } from '../children.js';
+import { fleetDocument, fleetInWords } from '../fleets.js';
 import { away, count, oneLine, span, stateName, stored, type Colour } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 
@@ -18,19 +20,9 @@ export interface TreeOptions {
   readonly all: boolean;
 }
 
-/** Children of one supervisor that are drawn. */
+/** Children of one supervisor that are drawn; members of a fleet are more alike. */
 const drawn = 50;
-
-const colours: Readonly<Record<TreeNode['status'], Colour>> = {
-  new: 'yellow',
-  starting: 'yellow',
-  running: 'cyan',
-  stopping: 'yellow',
-  waiting: 'yellow',
-  terminated: 'dim',
-  down: 'yellow',
-  ended: 'dim',
-};
+const drawnOfFleet = 10;
 
 /** @throws UnknownAgentError, BadInputError for an agent that is no supervisor. */
 export async function tree(session: Session, { id, all }: TreeOptions): Promise<ExitCode> {
@@ -69,23 +61,25 @@ async function under(session: Session, typed: string): Promise<readonly TreeNode
 function draw(session: Session, node: TreeNode, branch: string, margin: string, all: boolean): void {
   const { output, now } = session;
   output.row(branch, parts(node, now()));
-  const { children = [] } = node;
-  const shown = all || children.length <= drawn ? children : children.slice(0, drawn);
-  const left = children.slice(shown.length);
+  const { children = [], fleet } = node;
+  const { shown, left } =
+    all || fleet === undefined
+      ? { shown: all ? children : children.slice(0, drawn), left: all ? [] : children.slice(drawn) }
+      : fold(children, drawnOfFleet, (child) => (child.failure === undefined ? 1 : 0));
   for (const [index, child] of shown.entries()) {
     const last = index === shown.length - 1 && left.length === 0;
     draw(session, child, `${margin}${last ? '└─ ' : '├─ '}`, `${margin}${last ? '   ' : '│  '}`, all);
   }
-  if (left.length > 0) output.row(`${margin}└─ `, [[`… ${String(left.length)} more (--all): ${tally(left)}`, 'dim']]);
+  if (left.length > 0) output.row(`${margin}└─ `, [[tally(left), 'dim']]);
 }
 
 function parts(node: TreeNode, at: number): [text: string, colour?: Colour | undefined][] {
-  const { id, kind, strategy = '', parked, state, restarts, startedAt, dueAt, failure, exit } = node;
+  const { id, kind, strategy = '', parked, state, restarts, startedAt, dueAt, failure, exit, fleet } = node;
   const gaveUp = exit?.type === 'intensity' || exit?.type === 'start-failed';
   const line: [string, (Colour | undefined)?][] = [
     [id, kind === undefined ? 'bold' : undefined],
-    [kind ?? `supervisor ${strategy}`, 'dim'],
-    [standing(node), gaveUp || node.agent === 'parked' ? 'red' : colours[node.status]],
+    fleet === undefined ? [kind ?? `supervisor ${strategy}`, 'dim'] : [`fleet of ${fleetInWords(fleet)}`],
+    [standing(node), gaveUp || node.agent === 'parked' ? 'red' : statusColours[node.status]],
   ];
   if (kind !== undefined && state !== undefined) line.push([stateName(state)]);
   if (restarts > 0) line.push([count(restarts, 'restart')]);
@@ -101,21 +95,9 @@ function parts(node: TreeNode, at: number): [text: string, colour?: Colour | und
   return line;
 }
 
-/** Where the agent's own record says something else than its supervisor, both: `running (parked)`. */
-function standing({ status, agent }: TreeNode): string {
-  const expected = status === 'running' ? ['active'] : ['active', 'suspended'];
-  return agent === undefined || expected.includes(agent) ? status : `${status} (${agent})`;
-}
-
-function tally(nodes: readonly TreeNode[]): string {
-  const counts = new Map<string, number>();
-  for (const node of nodes) counts.set(standing(node), (counts.get(standing(node)) ?? 0) + 1);
-  return [...counts].map(([status, n]) => `${String(n)} ${status}`).join(', ');
-}
-
 /** A node in JSON output; the names are stable. */
 function document(node: TreeNode): object {
-  const { id, kind, status, agent, parked, state, restart, restarts, startedAt, dueAt, failure, strategy, exit, children } = node;
+  const { id, kind, status, agent, parked, state, restart, restarts, startedAt, dueAt, failure, strategy, exit, fleet, children } = node;
   return {
     id,
     kind: kind ?? null,
@@ -128,6 +110,7 @@ function document(node: TreeNode): object {
     startedAt: startedAt ?? null,
     dueAt: dueAt ?? null,
     failure: failure ?? null,
+    ...(fleet === undefined ? {} : { fleet: fleetDocument(fleet) }),
     ...(kind === undefined ? { strategy, exit: exit ?? null, children: (children ?? []).map(document) } : {}),
   };
 }
