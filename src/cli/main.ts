@@ -11,6 +11,9 @@ import { nearest } from './agent-id.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
+import { fleets, showFleet } from './commands/fleet.js';
+import { orderFleet, parseSize, submitJob } from './commands/fleet-orders.js';
+import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-words.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
 import { send } from './commands/send.js';
@@ -26,7 +29,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups'].includes(arg);
+const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups', '--wait'].includes(arg);
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
 const now = (): number => Date.now();
 
@@ -75,6 +78,35 @@ function treeWords(words: readonly string[]): { place: string | undefined; id: s
   return storeFirst || !looksLikeStore(second, process.cwd()) ? { place: first, id: second } : { place: second, id: first };
 }
 
+/** @throws UsageError */
+function fleetWork({ action, id, argument }: FleetWords): (session: Session) => Promise<ExitCode> {
+  const waiting = { wait: beforeDashes.includes('--wait'), timeoutMs: number('timeout', 1, Infinity) * 1_000 };
+  switch (action) {
+    case 'ls':
+      return fleets;
+    case 'show': {
+      const options = { limit: number('limit', 1, 10), all: beforeDashes.includes('--all') };
+      return (session) => showFleet(session, id, options);
+    }
+    case 'submit': {
+      const job = text('id');
+      return (session) => submitJob(session, id, argument, job);
+    }
+    case 'resize': {
+      const size = parseSize(argument);
+      return (session) => orderFleet(session, id, { type: 'resize', size, caller: '' }, waiting);
+    }
+    case 'drain':
+      return (session) => orderFleet(session, id, { type: 'drain', caller: '' }, waiting);
+    case 'open':
+      return (session) => orderFleet(session, id, { type: 'open' }, waiting);
+    case 'roll': {
+      const atOnce = number('at-once', 1, 1);
+      return (session) => orderFleet(session, id, { type: 'roll', atOnce, caller: '' }, waiting);
+    }
+  }
+}
+
 const cli = cac('statewarden');
 const limitText = 'Print at most so many';
 
@@ -104,7 +136,7 @@ cli
   .action((id: string, place?: string) => withStore(place, (session) => show(session, id)));
 cli
   .command('tree [store] [id]', 'Draw the supervision trees, or the one under a supervisor')
-  .option('--all', 'Draw all children of a supervisor, however many')
+  .option('--all', 'Draw all children of a supervisor and all members of a fleet, however many')
   .example('  $ statewarden tree ./agents.db')
   .example('  $ statewarden tree ./agents.db team --all')
   .action((...words: unknown[]) => {
@@ -172,6 +204,26 @@ cli
     return withStore(place, (session) =>
       name === undefined || amount === undefined ? budgets(session) : addToBudget(session, name, amount, key),
     );
+  });
+cli
+  .command('fleet [...words]', 'Fleets: [ls]; show ID; submit ID EVENT; resize ID SIZE; drain ID; open ID; roll ID; then [STORE]')
+  .option('--id <job>', 'submit: id of the job; the same one twice is one job')
+  .option('--at-once <n>', 'roll: members that are away at a time', { default: 1 })
+  .option('--wait', 'resize, drain, roll: until it has come true')
+  .option('--timeout <seconds>', '--wait: for so long at most')
+  .option('--all', 'show: all members')
+  .option('--limit <n>', 'show: at most so many members, waiting jobs and results', { default: 10 })
+  .example('  $ statewarden fleet ./agents.db')
+  .example('  $ statewarden fleet show researchers')
+  .example(`  $ statewarden fleet submit researchers '{"type":"FIND","topic":"fsync"}' --id find-7`)
+  .example('  $ statewarden fleet resize researchers 12 --wait --timeout 60')
+  .example('  $ statewarden fleet drain researchers --wait')
+  .example('  $ statewarden fleet open researchers')
+  .example('  $ statewarden fleet roll researchers --at-once 2 --wait')
+  .action((words: readonly string[]) => {
+    const given = fleetOptions.filter((name) => beforeDashes.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`)));
+    const found = fleetWords(words, given, process.cwd());
+    return withStore(found.place, fleetWork(found));
   });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')

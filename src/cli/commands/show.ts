@@ -7,11 +7,14 @@ import { readCheckpoint } from '../../actors/restore.js';
 import type { AgentRecord, LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
 import { UnknownAgentError } from '../../core/errors.js';
 import { decode, encode } from '../../core/codec.js';
+import type { RunningJob } from '../../supervisor/fleet/state.js';
 import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
+import { fleetDocument, fleetInWords, readFleet, type SeenFleet } from '../fleets.js';
 import { away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
+import { jobDocument } from './fleet.js';
 import { agentDocument, statusColours, suspectOf } from './ls.js';
 
 interface ChildSnapshot {
@@ -32,11 +35,26 @@ export async function show(session: Session, typed: string): Promise<ExitCode> {
   const { id } = await findAgent(session, typed, 'prefix');
   const [loaded, nodes] = await Promise.all([store.inspect(id), store.nodes()]);
   if (loaded === undefined) throw new UnknownAgentError(`agent "${id}" is gone`, { hint: 'List the agents with `statewarden ls`.' });
-  const node = nodes.find((one) => one.node === loaded.record.owner);
+  const { owner, supervisor } = loaded.record;
+  const node = nodes.find((one) => one.node === owner);
   const snapshot = snapshotOf(loaded);
-  if (output.json) output.document(document(loaded, node, snapshot));
-  else print(session, loaded, node, snapshot);
+  const fleets = {
+    own: await readFleet(store, id),
+    above: supervisor === undefined ? undefined : await readFleet(store, supervisor),
+  };
+  if (output.json) output.document(document(loaded, node, snapshot, fleets));
+  else print(session, loaded, node, snapshot, fleets);
   return 0;
+}
+
+/** The fleet that the agent is, and the one whose member it is. */
+interface Fleets {
+  readonly own: SeenFleet | undefined;
+  readonly above: SeenFleet | undefined;
+}
+
+function jobOf(member: string, { above }: Fleets): RunningJob | undefined {
+  return above?.fleet.running.flat().find((job) => job.member === member);
 }
 
 interface ShownSnapshot {
@@ -73,10 +91,13 @@ function eventsSince({ record, checkpoint }: LoadedAgent): number {
   return record.sequenceNumber - (checkpoint?.sequenceNumber ?? 0);
 }
 
-function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: ShownSnapshot | undefined): object {
+function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: ShownSnapshot | undefined, fleets: Fleets): object {
   const { record, checkpoint, timers, effects, mailbox } = loaded;
+  const job = jobOf(record.id, fleets);
   return {
     agent: agentDocument(record),
+    fleet: fleets.own === undefined ? null : fleetDocument(fleets.own.status),
+    job: job === undefined ? null : jobDocument(job),
     node: node === undefined ? null : { node: node.node, name: node.name, host: node.host, pid: node.pid },
     checkpoint:
       checkpoint === undefined
@@ -114,11 +135,19 @@ function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: S
   };
 }
 
-function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: ShownSnapshot | undefined): void {
+function print(
+  { output, now }: Session,
+  loaded: LoadedAgent,
+  node: NodeRecord | undefined,
+  snapshot: ShownSnapshot | undefined,
+  fleets: Fleets,
+): void {
   const { record, checkpoint, timers, effects, mailbox } = loaded;
   const at = now();
   const since = eventsSince(loaded);
   const suspect = suspectOf(record);
+  const { own, above } = fleets;
+  const job = jobOf(record.id, fleets);
   const saved =
     checkpoint === undefined
       ? 'none yet'
@@ -129,7 +158,9 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['status', output.paint(statusColours[record.status], record.status)],
     ['state', stateName(record.state)],
     ...ending(record),
-    ...(record.supervisor === undefined ? [] : [['supervisor', printable(record.supervisor)] as const]),
+    ...(own === undefined ? [] : [['fleet', printable(fleetInWords(own.status))] as const]),
+    ...(record.supervisor === undefined ? [] : [[above === undefined ? 'supervisor' : 'member of', printable(record.supervisor)] as const]),
+    ...(job === undefined ? [] : [['job', jobInWords(job, at)] as const]),
     ...(suspect === undefined ? [] : [['failed event', `${printable(suspect.name)}, ${count(suspect.deliveries, 'time')}`] as const]),
     ['events', String(record.sequenceNumber)],
     ['checkpoint', saved],
@@ -139,8 +170,9 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
     ['mailbox', mailbox.length === 0 ? 'empty' : `${count(mailbox.length, 'event')} waiting`],
   ]);
   if (record.kind === supervisorKind) {
+    const id = JSON.stringify(record.id);
     output.line();
-    output.line(`its children: statewarden tree ${JSON.stringify(record.id)}`);
+    output.line(own === undefined ? `its children: statewarden tree ${id}` : `its members and jobs: statewarden fleet show ${id}`);
     return;
   }
   if (snapshot !== undefined) {
@@ -195,6 +227,11 @@ function print({ output, now }: Session, loaded: LoadedAgent, node: NodeRecord |
       { title: 'PARAMS', text: ({ params }) => brief(params) },
     ]);
   }
+}
+
+function jobInWords({ id, startedAt, failures }: RunningJob, at: number): string {
+  const failed = failures === 0 ? '' : `; it failed ${count(failures, 'time')} meanwhile`;
+  return `${printable(id)}, begun ${away(startedAt, at)}${failed}`;
 }
 
 /** The output of an agent that is done; why another one has ended or is down. */
