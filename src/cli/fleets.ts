@@ -71,7 +71,7 @@ export async function findFleet({ store }: Session, typed: string): Promise<Seen
 
 /** `8 × researcher · 8 up · 3 busy · 12 queued · 240 done · 2 failed · rolling 3/8`. */
 export function fleetInWords(status: FleetStatus): string {
-  const { size, kind, up, busy, queued, done, failed, rolling } = status;
+  const { size, kind, up, busy, queued, done, failed, rolling, pausedUntil } = status;
   return [
     `${String(size)} × ${kind}`,
     `${String(up)} up`,
@@ -79,12 +79,13 @@ export function fleetInWords(status: FleetStatus): string {
     `${String(queued)} queued`,
     `${String(done)} done`,
     `${String(failed)} failed`,
+    ...(pausedUntil === undefined ? [] : ['waits for its budget']),
     ...(rolling === undefined ? [] : [`rolling ${String(rolling.done)}/${String(rolling.total)}`]),
     ...(status.status === 'draining' || status.status === 'drained' ? [status.status] : []),
   ].join(' · ');
 }
 
 /** In JSON output; the names are stable. */
-export function fleetDocument({ rolling, ...status }: FleetStatus): object {
-  return { ...status, rolling: rolling ?? null };
+export function fleetDocument({ rolling, pausedUntil, ...status }: FleetStatus): object {
+  return { ...status, pausedUntil: pausedUntil ?? null, rolling: rolling ?? null };
 }

@@ -182,7 +182,7 @@ class Turn {
     if (this.#state.status === 'starting' && !failed) this.#ready();
   }
 
-  #startFailed({ id, started, message = '', at, random }: Extract<SupervisorEvent, { type: 'start-failed' }>): void {
+  #startFailed({ id, started, message = '', renew, at, random }: Extract<SupervisorEvent, { type: 'start-failed' }>): void {
     const state = this.#state;
     const together = state.starting;
     const initial = state.status === 'starting';
@@ -192,7 +192,7 @@ class Turn {
       if (this.#children.find(rest)?.status === 'starting' && rest !== id) this.#children.change(rest, { status: 'waiting', dueAt: at });
     }
     if (this.#children.find(id) === undefined) return;
-    this.#children.change(id, { failure: { reason: 'start', message, at } });
+    this.#children.change(id, { failure: { reason: 'start', message, at }, ...(renew === 'none' ? { renew: undefined } : {}) });
     const child = this.#children.find(id) as ChildState;
     if (initial) {
       this.#children.change(id, { status: 'down' });
@@ -214,7 +214,7 @@ class Turn {
     const before = this.#children.find(id);
     if (before === undefined || (run !== undefined && before.run !== run)) return;
     if (failure !== undefined) this.#children.change(id, { failure });
-    if (renew !== undefined) this.#children.change(id, { renew });
+    if (renew !== undefined) this.#children.change(id, { renew: renew === 'none' ? undefined : renew });
     // It was up, if only for a moment: the report on its start may come after the one on its end.
     if (before.status === 'starting' && before.caller !== undefined) this.#answer(id, undefined);
     const child = this.#children.find(id) as ChildState;

@@ -94,6 +94,7 @@ export type SupervisorEvent =
       readonly id: string;
       readonly started: readonly string[];
       readonly message?: string;
+      readonly renew?: 'none';
       readonly at: number;
       readonly random: number;
     }
@@ -109,7 +110,7 @@ export type SupervisorEvent =
       readonly failure?: ChildFailure;
       readonly how: 'normal' | 'shutdown' | 'failed';
       readonly counts: boolean;
-      readonly renew?: Renewal;
+      readonly renew?: Renewal | 'none';
       /** For the dead letter of a member's job. */
       readonly details?: { readonly stack: string | undefined; readonly state: string | undefined; readonly sequenceNumber: number };
       readonly at: number;

@@ -71,6 +71,7 @@ describe('statewarden, on a store with fleets', () => {
         queued: 1,
         done: 0,
         failed: 0,
+        pausedUntil: null,
         rolling: null,
       });
     });
@@ -117,6 +118,7 @@ describe('statewarden, on a store with fleets', () => {
         queued: 2,
         done: 1,
         failed: 1,
+        pausedUntil: null,
         rolling: null,
         waiting: 0,
       });

@@ -118,8 +118,7 @@ class FleetTurn implements MembersTurn {
         this.#exited(event);
         return;
       case 'start-failed':
-        this.supervise(event);
-        this.#stopRoll(event.id, event.message ?? '');
+        this.supervise(this.#stopRoll(event.id, event.message ?? '') ? { ...event, renew: 'none' } : event);
         return;
       case 'wake':
         if (fleet.wakeAt !== undefined && fleet.wakeAt <= this.at) this.#wakeBefore = fleet.wakeAt = undefined;
@@ -254,7 +253,9 @@ class FleetTurn implements MembersTurn {
     const fleet = this.fleet;
     const job = this.running.of(event.id);
     const { failure, how, counts } = event;
-    if (job?.permitted !== true || (how === 'failed' && !counts)) {
+    if (how === 'failed' && this.#stopRoll(event.id, failure?.message ?? '')) {
+      this.supervise({ ...event, renew: 'none' });
+    } else if (job?.permitted !== true || (how === 'failed' && !counts)) {
       // An event that makes a turn fail can do so only so often: whoever counts that tells.
       this.supervise(event);
     } else if (failure?.reason === 'endless-turn') {
@@ -288,15 +289,16 @@ class FleetTurn implements MembersTurn {
     }
   }
 
-  /** A member that does not come up with the new machine ends the roll: the others are left as they are. */
-  #stopRoll(member: string, message: string): void {
+  /** A member that does not come up with the new machine ends the roll: it goes on where it stood, and the others are left as they are. */
+  #stopRoll(member: string, message: string): boolean {
     const fleet = this.fleet;
-    if (fleet.rolling?.now.some(({ id }) => id === member) !== true) return;
+    if (fleet.rolling?.now.some(({ id, sent }) => id === member && sent) !== true) return false;
     fleet.rolling = undefined;
     for (const { what, caller } of fleet.callers) {
       if (what === 'roll') this.#answer(caller, { error: 'roll-stopped', message: `member "${member}" did not come up: ${message}` });
     }
     fleet.callers = fleet.callers.filter(({ what }) => what !== 'roll');
+    return true;
   }
 
   // ── Callers and time ────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 /** Fleets at work: jobs are kept, given to whoever is idle, and each comes to one end; members come, go and are renewed under them. */
 
 import { expect } from 'chai';
+import { setup } from 'xstate';
 import { createRuntime, fleet, memory, supervisor, type FleetStatus, type JobResult, type Store } from 'statewarden';
 import { SimulatedClock } from 'statewarden/testing';
 import { failing } from '../../bad-input/failing.js';
@@ -255,6 +256,42 @@ describe('a fleet at work', () => {
     await rolling;
     for (let n = 4; n < 10; n += 1) expect(await (await members.submit(job(n))).result()).to.include({ version: 2 });
   }
+
+  it('ends a roll with the first member that does not come up, which goes on as it was', async () => {
+    const world = new World();
+    const store = memory();
+    {
+      await using runtime = await open(world, { store });
+      await runtime.supervise(crew({ size: 3 }));
+    }
+    let broken = false;
+    const { member, chief } = kindsWith(world);
+    // Its states are others, so it has to begin anew; and it cannot.
+    const machine = setup({ types: { context: {} as { n: number } } }).createMachine({
+      id: 'member',
+      context: () => {
+        if (broken) throw new Error('not like this');
+        return { n: 1 };
+      },
+      initial: 'waiting',
+      states: { waiting: {} },
+    });
+    const agents = { member: { machine, version: 2, previous: [member] }, chief };
+    await using runtime = await createRuntime({ store, agents });
+    await runtime.supervise(crew({ size: 3 }));
+    const members = runtime.fleet('crew');
+    broken = true;
+    const error = await failing('SUPERVISION', () => members.roll());
+    expect(error.message).to.equal('fleet "crew": roll-stopped: member "crew/1" did not come up: not like this');
+    await until(async () => (await members.status()).up === 3);
+    for (const n of [1, 2, 3]) {
+      const { value } = await runtime.agent(`crew/${String(n)}`).snapshot();
+      expect(value as unknown).to.equal('idle');
+    }
+    broken = false;
+    await members.roll();
+    expect((await runtime.agent('crew/3').snapshot()).value).to.equal('waiting');
+  });
 
   it('goes on with its jobs in the next process', async () => {
     const world = new World();
