@@ -8,7 +8,7 @@ import { NotSerializableError } from '../core/errors.js';
 /**
  * What threw: the `context` factory, an `input` mapper, an `assign`, a `guard`, an `action`, an `activity` without `onError`, a `child` machine without one, or
  * something else in the `machine`. `not-serializable`: the turn left something that cannot be kept. `endless-turn`: it did not end. `heartbeat`: the agent made no progress.
- * `supervisor`: a supervisor below gave up.
+ * `supervisor`: a supervisor below gave up. `store`: its last turns could not be written. `lease-lost`: another node has taken it.
  */
 export type FailureReason =
   | 'context'
@@ -22,7 +22,9 @@ export type FailureReason =
   | 'not-serializable'
   | 'endless-turn'
   | 'heartbeat'
-  | 'supervisor';
+  | 'supervisor'
+  | 'store'
+  | 'lease-lost';
 
 /** What is known of a turn that failed. */
 export interface FailedTurn {

@@ -5,6 +5,7 @@
  */
 
 import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import { systemClock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { isAmount } from './budget/reducer.js';
 import { resolveRetry, type RetryPolicy } from './retry.js';
@@ -18,6 +19,8 @@ export interface ActivityContext {
   readonly attempt: number;
   readonly agentId: string;
   readonly operationId: string;
+  /** When it was asked for, before the first attempt: epoch milliseconds. */
+  readonly intendedAt: number;
   /** Says that it gets on: an agent with `heartbeatMs` is restarted when it hears neither this nor an event for so long. */
   readonly heartbeat: () => void;
 }
@@ -99,7 +102,15 @@ export function activity<TInput = undefined, TOutput = unknown>(
   if (budget !== undefined) checkBudget(name, budget);
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
-    return run(input, { signal, idempotencyKey: operationId, attempt: 1, agentId: self.id, operationId, heartbeat: () => undefined });
+    return run(input, {
+      signal,
+      idempotencyKey: operationId,
+      attempt: 1,
+      agentId: self.id,
+      operationId,
+      intendedAt: systemClock.now(),
+      heartbeat: () => undefined,
+    });
   });
   definitions.set(logic, {
     name,

@@ -1,9 +1,10 @@
 /**
- * A monitor on another agent, as actor logic (OTP's `monitor`): its output tells how the other ended. It holds across restarts of either side and across nodes: the
+ * A monitor on another agent, as actor logic (OTP's `monitor`): its output tells how the other ended or failed. It holds across restarts of either side and across nodes: the
  * intent is in the ledger, and whoever comes back looks again. Leaving the state ends it.
  */
 
 import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import type { FailureReason } from '../actors/failure.js';
 import { BadInputError } from '../core/errors.js';
 
 export interface Monitored {
@@ -11,10 +12,14 @@ export interface Monitored {
   readonly id: string;
 }
 
-/** How an agent ended. `unknown`: there was none with this id when the monitor looked. */
+/**
+ * How an agent ended, or failed: `failed` is told of a supervised one, since the monitor began; its supervisor brings it back or does not, and a monitor that is to
+ * go on begins again. `unknown`: there was none with this id when the monitor looked.
+ */
 export type Down<TOutput = unknown> = { readonly id: string } & (
   | { readonly status: 'done'; readonly output: TOutput }
   | { readonly status: 'error'; readonly error: Error }
+  | { readonly status: 'failed'; readonly reason: FailureReason | 'start'; readonly error: Error }
   | { readonly status: 'stopped' }
   | { readonly status: 'unknown' }
 );

@@ -27,8 +27,8 @@ export interface RunnerOptions {
   readonly store: Pick<OpenedStore, 'succeeded'>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Resolves when an agent has ended. */
-  readonly ending: (id: string, signal: AbortSignal) => Promise<Down>;
+  /** Resolves when an agent has ended, or has failed since a time. */
+  readonly ending: (id: string, since: number, signal: AbortSignal) => Promise<Down>;
   readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
   readonly observed: () => boolean;
   /** Names of those that are declared. */
@@ -60,9 +60,9 @@ export class Runner implements OperationRunner {
 
   readonly #monitor: ResolvedActivity = {
     name: 'monitor',
-    run: (input, { signal }) => {
+    run: (input, { intendedAt, signal }) => {
       const id = (input as Monitored | undefined)?.id;
-      if (typeof id === 'string' && id !== '') return this.#options.ending(id, signal);
+      if (typeof id === 'string' && id !== '') return this.#options.ending(id, intendedAt, signal);
       throw new TerminalError(`monitor() was given ${JSON.stringify(input) ?? 'nothing'}: give its input as { id: 'the agent' }`);
     },
     retry: resolveRetry({ attempts: Infinity, maximumMs: 5_000 }, 'monitor'),
@@ -263,6 +263,7 @@ export class Runner implements OperationRunner {
         attempt,
         agentId: agent.id,
         operationId: operation.record.id,
+        intendedAt: operation.record.intendedAt,
         heartbeat: () => {
           agent.beats += 1;
         },

@@ -1,9 +1,15 @@
 /** Waits for the end of an agent, wherever it is: in this memory, at rest, with another node. */
 
 import type { Agent } from '../actors/agent.js';
+import { agentFailed } from '../actors/agent-failure.js';
 import { decode } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
 import type { Down } from '../effects/monitor.js';
+import type { AgentRecord } from '../persistence/store.js';
+import { childIn } from '../supervisor/children.js';
+import type { ChildFailure } from '../supervisor/state.js';
+import { readMind } from '../supervisor/tree.js';
+import { failureOf } from './losses.js';
 import type { Node } from './node.js';
 
 /** How often an agent of another node is looked at: only looking shows its end. */
@@ -15,10 +21,12 @@ export interface EndingOptions {
   readonly signal?: AbortSignal;
   /** A parked agent may never end: whether its error is thrown instead of waiting. */
   readonly refuseParked: boolean;
+  /** A failure of a supervised agent since then counts as an end. Epoch milliseconds; default: none does. */
+  readonly failedSince?: number;
 }
 
 /** @throws RuntimeClosedError, and for a parked agent, when asked to, why it is parked. */
-export async function endingOf(node: Node, id: string, { clock, signal, refuseParked }: EndingOptions): Promise<Down> {
+export async function endingOf(node: Node, id: string, { clock, signal, refuseParked, failedSince }: EndingOptions): Promise<Down> {
   for (;;) {
     node.assertOpen();
     signal?.throwIfAborted();
@@ -30,12 +38,19 @@ export async function endingOf(node: Node, id: string, { clock, signal, refusePa
     try {
       const starting = node.starting(id);
       if (starting !== undefined) await starting;
-      if (node.resident(id)?.status === 'active') {
+      const resident = node.resident(id);
+      const failed = failedSince === undefined ? undefined : failureSince(node, id, resident?.supervisor, failedSince);
+      if (failed !== undefined) return failed;
+      if (resident?.status === 'active') {
         const agent = await changed;
         if (agent?.status === 'done') return { id, status: 'done', output: agent.snapshot().output };
         continue;
       }
       const [record] = await node.store.lookup([id]);
+      if (failedSince !== undefined && record?.supervisor !== undefined) {
+        const before = (await failureIn(node, record, failedSince)) ?? failureSince(node, id, record.supervisor, failedSince);
+        if (before !== undefined) return before;
+      }
       switch (record?.status) {
         case undefined:
           return { id, status: 'unknown' };
@@ -61,6 +76,26 @@ export async function endingOf(node: Node, id: string, { clock, signal, refusePa
       signal?.removeEventListener('abort', abort);
     }
   }
+}
+
+/** What a supervisor that is here knows. */
+function failureSince(node: Node, id: string, supervisor: string | undefined, since: number): Down | undefined {
+  const failure = supervisor === undefined ? undefined : failureOf(node, supervisor, id);
+  return failure === undefined || failure.at < since ? undefined : failedDown(id, failure);
+}
+
+/** What the supervisor of an agent of another node, or of none, has written down. */
+async function failureIn(node: Node, { id, owner, supervisor }: AgentRecord, since: number): Promise<Down | undefined> {
+  if (supervisor === undefined || owner === node.store.node) return undefined;
+  const [record] = await node.store.lookup([supervisor]);
+  if (record === undefined) return undefined;
+  const { state } = await readMind(node.store, record);
+  const failure = childIn(state.children, id)?.failure;
+  return failure === undefined || failure.at < since ? undefined : failedDown(id, failure);
+}
+
+function failedDown(id: string, { reason, message }: ChildFailure): Down {
+  return { id, status: 'failed', reason, error: agentFailed(id, message) };
 }
 
 async function pause(clock: Clock, unless: Promise<unknown>): Promise<void> {

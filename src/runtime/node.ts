@@ -30,6 +30,7 @@ import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
 import { Kinds } from './kinds.js';
 import { Loader } from './loader.js';
+import { orphansOf, tellOfLoss } from './losses.js';
 import { Mail } from './mail.js';
 import type { ResolvedOptions } from './options.js';
 import type { Presence } from './presence.js';
@@ -118,8 +119,8 @@ export class Node implements AgentHost, SupervisionHost {
       loaded: () => this.#sweep(),
     });
     // A node that is going does not say how an agent ended: the next one looks again.
-    const ending = (id: string, signal: AbortSignal): Promise<Down> =>
-      endingOf(this, id, { clock: this.clock, signal, refuseParked: false }).catch((error: unknown) => {
+    const ending = (id: string, since: number, signal: AbortSignal): Promise<Down> =>
+      endingOf(this, id, { clock: this.clock, signal, refuseParked: false, failedSince: since }).catch((error: unknown) => {
         if (this.isOpen) throw error;
         return new Promise<never>(() => undefined);
       });
@@ -402,14 +403,19 @@ export class Node implements AgentHost, SupervisionHost {
   dropped(agent: Agent, error: StatewardenError, told: boolean): void {
     this.#residents.remove(agent);
     this.supervision.left(agent);
-    if (error instanceof LeaseLostError) {
-      this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
-      this.ends.wake(agent.id, undefined);
-    } else if (this.#failure === undefined && this.#closing === undefined && agent.committedSequenceNumber > 0) {
+    if (error instanceof LeaseLostError) this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
+    if (!this.isOpen || agent.committedSequenceNumber === 0) return;
+    for (const id of orphansOf(this, agent)) this.#bringBack(id);
+    if (tellOfLoss(this, this.supervision, agent, error) || error instanceof LeaseLostError) this.ends.wake(agent.id, undefined);
+    else {
       // What was under way goes on from the last commit, unless that ends the same way again and again with nobody there to see it.
       if (!told && this.#strikes.strike(agent, error)) void this.#parkStruck(agent.id, error);
-      else this.presence(agent.id).catch((failure: unknown) => this.#background(failure));
+      else this.#bringBack(agent.id);
     }
+  }
+
+  #bringBack(id: string): void {
+    this.presence(id).catch((failure: unknown) => this.#background(failure));
   }
 
   async #parkStruck(id: string, error: StatewardenError): Promise<void> {

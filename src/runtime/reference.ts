@@ -297,6 +297,7 @@ export class Reference implements AgentRef {
       case 'done':
         return down.output as never;
       case 'error':
+      case 'failed':
         throw agentFailed(this.id, down.error);
       case 'stopped':
         throw new AgentStoppedError(`agent "${this.id}" was stopped and has no result`, {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { assign, createActor, setup } from 'xstate';
-import { createRuntime, memory, monitor, type Down, type Runtime, type Store } from 'statewarden';
+import { createRuntime, memory, monitor, supervisor, type AgentRef, type Down, type Runtime, type Store } from 'statewarden';
 import { faultyStore } from 'statewarden/testing';
 import { settled } from '../runtime/manual-clock.js';
 
@@ -207,5 +207,41 @@ describe('a monitor', () => {
       actor.start();
     });
     expect(error).to.include({ code: 'BAD_INPUT', message: 'monitor() needs a runtime' });
+  });
+
+  const team = supervisor({ id: 'team', children: [{ id: 'a', kind: 'worker' }] });
+  const fail = async (runtime: Pick<Runtime, 'deadLetters'>, a: AgentRef<typeof worker>): Promise<void> => {
+    await a.send({ type: 'FAIL' }).catch(() => undefined);
+    while ((await runtime.deadLetters.list()).length === 0) await settled();
+  };
+
+  it('tells that a supervised agent has failed, and nothing of what was before it began', async () => {
+    await using runtime = await open(memory());
+    await runtime.supervise(team);
+    await watch(runtime, 'a', 'w1');
+    await fail(runtime, runtime.agent<'worker'>('a'));
+    const down = (await told(runtime, 'w1')) as Extract<Down<number>, { status: 'failed' }>;
+    expect(down).to.deep.include({ id: 'a', status: 'failed', reason: 'assign' });
+    expect(down.error.message).to.equal('agent "a" failed: too much');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    await watch(runtime, 'a', 'w2');
+    await runtime.agent<'worker'>('a').send({ type: 'DONE', value: 5 });
+    expect(await told(runtime, 'w2')).to.deep.include({ id: 'a', status: 'done', output: 5 });
+  });
+
+  it('tells of a failure that came and went while the one that watches was in no process', async () => {
+    const store = memory();
+    {
+      await using runtime = await open(store);
+      await runtime.supervise(team);
+      await watch(runtime, 'a');
+    }
+    {
+      await using runtime = await createRuntime({ store, agents: { worker: agents.worker } });
+      await runtime.supervise(team);
+      await fail(runtime, runtime.agent<'worker'>('a'));
+    }
+    await using runtime = await open(store);
+    expect(await told(runtime)).to.deep.include({ id: 'a', status: 'failed', reason: 'assign' });
   });
 });

@@ -274,6 +274,35 @@ describe('a supervisor at work', () => {
     expect(await statuses(runtime)).to.deep.equal({ a: 'running', b: 'running', c: 'running' });
   });
 
+  it('brings back a child that another node has taken and let go of', async () => {
+    const store = memory();
+    await using runtime = await open({ store });
+    await runtime.supervise(team());
+    const b = runtime.agent<'worker'>('b');
+    await b.send({ type: 'N', n: 1 });
+    // Its clock is far ahead, so that every lease has run out.
+    const other = await store.open({ lease: { name: 'other', ttlMs: 1_000 }, now: () => Date.now() + 3_600_000 });
+    await other.load(['b']);
+    await other.close();
+    await failing('LEASE_LOST', () => b.send({ type: 'N', n: 2 }));
+    await until(async () => ups(runtime.seen, 'restarted').includes('b') && (await allRunning(runtime)));
+    expect((await b.snapshot()).context.taken).to.deep.equal([1]);
+    const [root] = await runtime.tree();
+    expect(root?.children?.[1]).to.include({ id: 'b', restarts: 1 });
+    expect(root?.children?.[1]?.failure).to.include({ reason: 'lease-lost' });
+  });
+
+  it('hears of a child whose turn cannot be written', async () => {
+    await using runtime = await open();
+    await runtime.supervise(team());
+    const b = runtime.agent<'worker'>('b');
+    await b.send({ type: 'N', n: 1 });
+    await failing('NOT_SERIALIZABLE', () => b.send({ type: 'FAIL', how: 'passing' }));
+    await until(async () => ups(runtime.seen, 'restarted').includes('b') && (await allRunning(runtime)));
+    expect((await b.snapshot()).context.taken).to.deep.equal([1]);
+    expect((await runtime.tree())[0]?.children?.[1]?.failure).to.include({ reason: 'store' });
+  });
+
   it('never lets a listener that throws harm an agent', async () => {
     await using runtime = await open();
     await runtime.supervise(team());

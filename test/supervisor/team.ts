@@ -36,7 +36,7 @@ export const worker = setup({
     }),
     never: fromPromise<unknown, number>(() => new Promise(() => undefined)),
   },
-  actions: { throws: () => boom('action broke') },
+  actions: { throws: () => boom('action broke'), note: () => undefined },
   guards: { throws: () => boom('guard broke') },
 }).createMachine({
   id: 'worker',
@@ -64,6 +64,11 @@ export const worker = setup({
       { guard: ({ event }) => event.how === 'action', actions: 'throws' },
       { guard: ({ event }) => event.how === 'inline', actions: () => boom('inline broke') },
       { guard: ({ event }) => event.how === 'value', actions: assign({ odd: () => () => undefined }) },
+      // What the action is run with cannot be kept, what the turn leaves can.
+      {
+        guard: ({ event }) => event.how === 'passing',
+        actions: [assign({ odd: () => () => undefined }), 'note', assign({ odd: undefined })],
+      },
       { guard: ({ event }) => event.how === 'hang', target: '.hung' },
       { guard: ({ event }) => event.how === 'input', target: '.mapping' },
       { guard: ({ event }) => event.how === 'activity', target: '.calling' },
