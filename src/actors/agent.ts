@@ -739,11 +739,7 @@ export class Agent {
     });
     const state = JSON.stringify(snapshot.value);
     // An agent that has ended stays busy until its last named actions are settled.
-    const busy =
-      (this.registration.isSupervisor && this.status === 'active') ||
-      this.#effectsOpen > 0 ||
-      (this.#ephemerals?.size ?? 0) > 0 ||
-      this.#runsOperations();
+    const busy = (this.registration.isSupervisor && this.status === 'active') || this.#runs();
     return draft.toCommit({
       key: this.key,
       id: this.id,
@@ -757,7 +753,9 @@ export class Agent {
     });
   }
 
-  #runsOperations(): boolean {
+  /** Calls, actions or callbacks of its own are under way. Whoever only waits for an answer runs nothing. */
+  #runs(): boolean {
+    if (this.#effectsOpen > 0 || (this.#ephemerals?.size ?? 0) > 0) return true;
     for (const operation of this.#operations?.values() ?? []) {
       if (!operation.question) return true;
     }
@@ -872,17 +870,14 @@ export class Agent {
     return (this.#observers ??= new Observers()).add(observer);
   }
 
-  /** Whether it may leave memory: nothing pending, nobody watching, nothing running. */
+  /** Whether it may leave memory: nothing to do, nobody watching. */
   get idle(): boolean {
-    return (
-      this.#draft === undefined &&
-      this.#inFlight === 0 &&
-      this.#effectsOpen <= 0 &&
-      !this.#runsOperations() &&
-      (this.#ephemerals?.size ?? 0) === 0 &&
-      (this.#observers?.size ?? 0) === 0 &&
-      (this.#inbox?.length ?? 0) === 0
-    );
+    return !this.working && (this.#observers?.size ?? 0) === 0;
+  }
+
+  /** Something of its own is under way, or waits for it. */
+  get working(): boolean {
+    return this.#draft !== undefined || this.#inFlight > 0 || (this.#inbox?.length ?? 0) > 0 || this.#runs();
   }
 
   /** Its last state, encoded, as the store shows it. */

@@ -337,7 +337,7 @@ export class Supervision {
     for (const { id, heartbeatMs } of beating) {
       const agent = this.#host.resident(id);
       // Whoever has nothing under way needs no heartbeat.
-      if (agent?.status !== 'active' || agent.idle) continue;
+      if (agent?.status !== 'active' || !agent.working) continue;
       const before = seen.get(id);
       const beat = `${String(agent.sequenceNumber)}.${String(agent.beats)}`;
       const since = before?.agent === agent && before.beat === beat ? before.since : clock.elapsed();

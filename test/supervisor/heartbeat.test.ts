@@ -32,4 +32,16 @@ describe('an activity’s heartbeat', () => {
     expect(quiet?.failure?.reason).to.equal('heartbeat');
     await team.shutdown();
   });
+
+  it('is not asked of an agent that has nothing to do, also when somebody watches it', async () => {
+    const machine = setup({}).createMachine({ initial: 'idle', states: { idle: {} } });
+    await using runtime = await createRuntime({ store: memory(), agents: { waiter: { machine, version: 1 } } });
+    const children = [{ id: 'waiter', kind: 'waiter', heartbeatMs: 50 }];
+    const team = await runtime.supervise(supervisor({ id: 'team', intensity: Infinity, children }));
+    const watching = runtime.agent<'waiter'>('waiter').snapshots$.subscribe();
+    await setTimeout(300);
+    expect((await team.which())[0]).to.include({ restarts: 0, failure: undefined });
+    watching.unsubscribe();
+    await team.shutdown();
+  });
 });
