@@ -8,7 +8,7 @@
 import { childIn } from '../children.js';
 import type { BudgetExhaustedError } from '../../core/errors.js';
 import { supervise } from '../reducer.js';
-import type { ChildState, Command, SupervisorEvent, SupervisorState } from '../state.js';
+import type { ChildFailure, ChildState, Command, SupervisorEvent, SupervisorState } from '../state.js';
 import { budgetTag, jobTooLong, memberFailed, tagOf, type FleetStep, type JobLetter } from './deeds.js';
 import { Members, type MembersTurn, type Mutable } from './members.js';
 import { append, firstOf, prepend, withoutFirst } from './queue.js';
@@ -259,7 +259,7 @@ class FleetTurn implements MembersTurn {
       // An event that makes a turn fail can do so only so often: whoever counts that tells.
       this.supervise(event);
     } else if (failure?.reason === 'endless-turn') {
-      this.#failed(job, memberFailed(event.id, failure.message), { reason: failure.reason });
+      this.#failed(job, memberFailed(event.id, failure.message), causeOf(failure, event.id));
       this.supervise(event);
     } else if (how !== 'failed') {
       // It ended before it took the job.
@@ -271,7 +271,7 @@ class FleetTurn implements MembersTurn {
       this.supervise({ ...event, counts: false });
     } else {
       this.#failed(job, memberFailed(event.id, failure?.message ?? 'it failed'), {
-        reason: failure?.reason ?? 'failed',
+        ...(failure === undefined ? { reason: 'failed' } : causeOf(failure, event.id)),
         ...event.details,
       });
       this.supervise({ ...event, counts: false, renew: 'anew' });
@@ -284,7 +284,7 @@ class FleetTurn implements MembersTurn {
     for (let job = this.running.oldest; job !== undefined; job = this.running.oldest) {
       if (this.at - job.startedAt < jobTimeoutMs) return;
       const error = jobTooLong(job, jobTimeoutMs);
-      this.#failed(job, error, { reason: 'timeout' });
+      this.#failed(job, error, { reason: 'timeout', message: `it took longer than ${String(jobTimeoutMs)} ms` });
       this.supervise({ type: 'renew', id: job.member, how: 'anew', at: this.at });
     }
   }
@@ -353,4 +353,9 @@ class FleetTurn implements MembersTurn {
   #wakeBy(at: number): void {
     this.fleet.wakeAt = Math.min(at, this.fleet.wakeAt ?? Infinity);
   }
+}
+
+/** For the dead letter of a job whose member failed: the same whichever member it was. */
+function causeOf({ reason, message }: ChildFailure, member: string): FailureDetails {
+  return { reason, message: message.replaceAll(`agent "${member}"`, 'its member') };
 }

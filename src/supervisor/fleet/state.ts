@@ -90,6 +90,8 @@ export interface FleetCaller {
 /** Why a job failed, as far as its member knows. */
 export interface FailureDetails {
   readonly reason: string;
+  /** Names neither member nor job, so that dead letters with one cause are one group. Default: the error's. */
+  readonly message?: string;
   readonly deliveries?: number;
   readonly stack?: string | undefined;
   /** Of the member, encoded. */
