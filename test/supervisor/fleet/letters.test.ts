@@ -30,7 +30,7 @@ describe('dead letters of a fleet', () => {
       const children = [fleet('workers', { kind: 'worker', size: 2, attempts: 1, jobTimeoutMs: 150 })];
       const tree = await runtime.supervise(supervisor({ id: 'team', children }));
       const jobs = await Promise.all(['a', 'b'].map((id) => runtime.fleet<'worker'>('workers').submit({ type }, { id })));
-      const errors = await Promise.all(jobs.map((job) => job.result().then(String, (error: Error) => error.message)));
+      const errors = await Promise.all(jobs.map((job) => job.result().then(String, String)));
       expect(errors.filter((text) => text.includes('"workers/'))).to.have.length(2);
       const groups = await runtime.deadLetters.groups();
       expect(groups.map((group) => [group.count, group.reason, group.message])).to.deep.equal([[2, reason, message]]);
