@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Runs the examples as a user does, in a folder of their own, and reads their last line: work that was completed before a crash must not have
- * been done again. Needs what `npm start` builds.
+ * been done again, and what a crash does to an example must not be seen in what it leaves. Needs what `npm start` builds.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function researchTeam(...args) {
+function run(script, ...args) {
   const dir = mkdtempSync(join(tmpdir(), 'statewarden-example-'));
   try {
-    const command = ['start', '--silent', '--', '--dir', dir, '--json', '--pace', '0', ...args];
+    const command = ['run', '--silent', script, '--', '--dir', dir, '--json', '--pace', '0', ...args];
     const { status, stdout, stderr } = spawnSync('npm', command, {
       cwd: root,
       encoding: 'utf8',
@@ -34,12 +34,36 @@ function expect(what, holds, result) {
   console.log(`ok  ${what}`);
 }
 
-const calm = researchTeam();
-expect('research-team finishes and repeats no completed call', calm.repeated === 0 && calm.calls > 0, calm);
-const chaos = researchTeam('--chaos');
-expect(`research-team finishes after ${chaos.crashes} crashes`, chaos.crashes > 0, chaos);
-expect('… repeats no completed call', chaos.repeated === 0, chaos);
-expect('… and writes the same report', /^[0-9a-f]{64}$/.test(chaos.reportSha256) && chaos.reportSha256 === calm.reportSha256, {
-  calm,
-  chaos,
-});
+const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
+
+{
+  const calm = run('start');
+  expect('research-team finishes and repeats no completed call', calm.repeated === 0 && calm.calls > 0, calm);
+  const chaos = run('start', '--chaos');
+  expect(`research-team finishes after ${chaos.crashes} crashes`, chaos.crashes > 0, chaos);
+  expect('… repeats no completed call', chaos.repeated === 0, chaos);
+  expect('… and writes the same report', isDigest(chaos.reportSha256) && chaos.reportSha256 === calm.reportSha256, { calm, chaos });
+}
+
+{
+  const calm = run('incident-fleet');
+  const chaos = run('incident-fleet', '--chaos');
+  for (const [how, result] of [
+    ['undisturbed', calm],
+    [`after ${chaos.crashes} crashes`, chaos],
+  ]) {
+    const { incidents, closed, deadLetters, redriven, left, restarts, repeated } = result;
+    expect(`incident-fleet ${how}: all ${incidents} incidents are closed`, incidents > 0 && closed === incidents, result);
+    const scripted = deadLetters === calm.deadLetters && deadLetters > 0;
+    expect(
+      `… ${deadLetters} were dead letters, were redriven, and none is left`,
+      scripted && redriven === deadLetters && left === 0,
+      result,
+    );
+    expect(`… ${restarts} restarts of agents, and no completed call is repeated`, restarts > 0 && repeated === 0, result);
+  }
+  expect('… and the board is the same', chaos.crashes > 0 && isDigest(calm.boardSha256) && chaos.boardSha256 === calm.boardSha256, {
+    calm,
+    chaos,
+  });
+}
