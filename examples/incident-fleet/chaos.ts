@@ -32,7 +32,7 @@ const pollMs = 4;
 
 export async function chaos(request: ChaosRequest): Promise<ChaosSummary> {
   const { dir, told, signal, kills, seed, paceMs } = request;
-  prepare(request);
+  await prepare(request);
   const reference = await undisturbed(request);
   told(`an undisturbed run begins ${String(reference.begun)} calls; now with ${String(kills)} kills`);
   const path = join(dir, journalName);

@@ -65,8 +65,7 @@ const files = ['outage.sha256', 'agents.db', 'agents.db-wal', 'agents.db-shm', j
 export async function run(request: RunRequest): Promise<Summary> {
   const { dir, outage, watched, told, signal } = request;
   const at = (name: string): string => join(dir, name);
-  prepare(request);
-  const past = await look(at('agents.db'));
+  const past = await prepare(request);
   told(announcement(outage, past));
   const journal = new Journal(at(journalName));
   journal.append({ type: 'open', recorded: past.ledger.map(({ key }) => key) });
@@ -124,8 +123,9 @@ async function fight(
 ): Promise<Board> {
   const commander = runtime.agent<'commander'>(ids.commander);
   const { value } = await commander.waitFor((snapshot) => snapshot.value !== 'watching');
-  if (value === 'awaitingFix') {
-    const groups = await runtime.deadLetters.groups();
+  const groups = value === 'awaitingFix' ? await runtime.deadLetters.groups() : [];
+  // None when the process before this one was killed after it had redriven them.
+  if (groups.length > 0) {
     const trees = await runtime.tree();
     say(['', 'Nothing is left but dead letters:', '', ...lettersInWords(groups), '']);
     say([...trees.filter(({ id }) => id === 'incident').flatMap((tree) => treeInWords(tree)), '']);
@@ -144,8 +144,10 @@ function announcement(outage: Outage, { ledger, over, begun }: Past): string {
   return begun ? `resuming: ${String(ledger.length)} calls already done` : `an outage: ${outage.name} (${size})`;
 }
 
-/** Makes the folder that everything is kept in. @throws UsageError when it is another outage's */
-export function prepare({ dir, outage, fresh }: RunRequest): void {
+/** Makes the folder that everything is kept in, and tells what is in it. @throws UsageError when it is another outage's, or somebody works there */
+export async function prepare({ dir, outage, fresh }: RunRequest): Promise<Past> {
+  // Nothing is taken away from a process that is at work.
+  if (fresh) await look(join(dir, 'agents.db'));
   const mark = join(dir, 'outage.sha256');
   try {
     mkdirSync(dir, { recursive: true });
@@ -154,14 +156,14 @@ export function prepare({ dir, outage, fresh }: RunRequest): void {
   } catch (error) {
     throw new UsageError(`cannot use the folder "${dir}": ${(error as Error).message}`, 'Name another folder with --dir.');
   }
-  if (readFileSync(mark, 'utf8').trim() === outage.sha256) return;
+  if (readFileSync(mark, 'utf8').trim() === outage.sha256) return look(join(dir, 'agents.db'));
   throw new UsageError(
     `"${dir}" holds another outage, or this one as it was before its script or log was changed`,
     'Add --fresh to forget it, or name another --dir.',
   );
 }
 
-interface Past {
+export interface Past {
   readonly begun: boolean;
   readonly over: boolean;
   readonly ledger: readonly Success[];

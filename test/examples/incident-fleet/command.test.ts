@@ -65,6 +65,7 @@ describe('npm run incident-fleet', function () {
       .to.include({ code: 2 })
       .with.property('stderr')
       .that.includes('is at work in this folder');
+    expect(await start('--fresh').ended).to.include({ code: 2 });
     first.child.kill('SIGINT');
     expect(await first.ended)
       .to.include({ code: 130 })
@@ -78,7 +79,7 @@ describe('npm run incident-fleet', function () {
       .that.includes('holds another outage');
     writeFileSync(join(cwd, 'a.json'), text);
     const second = start('--pace', '100');
-    while (!journal().some((entry) => entry.type === 'fault')) await sleep(20);
+    while (!journal().some(({ type, pid }) => type === 'start' && pid === second.child.pid)) await sleep(20);
     second.child.kill('SIGKILL');
     await second.ended;
     const third = await start('--pace', '0', '--json').ended;
