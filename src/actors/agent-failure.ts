@@ -8,6 +8,7 @@ import {
   LeaseLostError,
   MailboxFullError,
   NotSerializableError,
+  SnapshotVersionError,
   StatewardenError,
 } from '../core/errors.js';
 
@@ -53,4 +54,14 @@ export function refusedBy(id: string, thrown: unknown): StatewardenError {
     });
   }
   return thrown instanceof StatewardenError ? thrown : agentFailed(id, thrown);
+}
+
+/** It cannot be brought back, for a reason that is not its checkpoint's. */
+export function notTaken(id: string, cause: unknown): SnapshotVersionError {
+  const { message } = errorOf(cause);
+  return new SnapshotVersionError(`agent "${id}" cannot be brought back: ${message}`, {
+    differences: [`the registered machine throws: ${message}`],
+    cause,
+    hint: 'Look at the cause: it comes from the machine, its migrations or XState. The agent is tried again when something is for it.',
+  });
 }

@@ -10,13 +10,14 @@ import { Subject } from 'rxjs';
 import type { EventObject } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
+import { notTaken } from '../actors/agent-failure.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
 import type { Registration } from '../actors/registration.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { LeaseLostError, RuntimeClosedError, SnapshotVersionError, StatewardenError } from '../core/errors.js';
+import { LeaseLostError, RuntimeClosedError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
@@ -496,15 +497,6 @@ export class Node implements AgentHost, SupervisionHost {
     await this.store.close();
     this.events.complete();
   }
-}
-
-function notTaken(id: string, cause: unknown): SnapshotVersionError {
-  const { message } = errorOf(cause);
-  return new SnapshotVersionError(`agent "${id}" cannot be brought back: ${message}`, {
-    differences: [`the registered machine throws: ${message}`],
-    cause,
-    hint: 'Look at the cause: it comes from the machine, its migrations or XState. The agent is tried again when something is for it.',
-  });
 }
 
 function closed(): RuntimeClosedError {
