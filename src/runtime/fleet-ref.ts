@@ -1,14 +1,15 @@
 /** A fleet as code sees it: it is given jobs, looked at, and told how many members to have. What it is told is an event of its agent, answered when it has come true. */
 
-import { Observable } from 'rxjs';
+import { map, Observable } from 'rxjs';
 import type { AnyStateMachine, EventFrom } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { BadInputError, MailboxFullError, SupervisionError } from '../core/errors.js';
 import { checkSize } from '../supervisor/fleet/options.js';
 import { isQueued } from '../supervisor/fleet/queue.js';
-import { statusOf, type FleetEvent, type FleetStatus, type JobResult } from '../supervisor/fleet/state.js';
+import { statusOf, type FleetEvent, type FleetState, type FleetStatus, type JobResult } from '../supervisor/fleet/state.js';
 import { fleetType, type FleetCarrier, type Mind } from '../supervisor/mind.js';
 import type { CallError } from '../supervisor/state.js';
+import { JobWaits } from './job-waits.js';
 import { checkId } from './kinds.js';
 import type { Node } from './node.js';
 import type { ResolvedOptions } from './options.js';
@@ -79,7 +80,7 @@ export class Fleet implements FleetRef {
       while (agent.isFull && !agent.gone) await agent.whenCommitted();
       try {
         await this.#reference.deliver(carrier, carried, `submit ${id}`, undefined);
-        return this.job(id);
+        return { id, result: () => this.#result(id, () => true) };
       } catch (error) {
         if (!(error instanceof MailboxFullError)) throw error;
       }
@@ -87,40 +88,32 @@ export class Fleet implements FleetRef {
   }
 
   job(id: string): JobRef<never> {
-    return { id, result: () => this.#result(id) };
+    const isKnown = ({ queue, running }: FleetState): boolean =>
+      isQueued(queue, (job) => job.id === id) || isQueued(running, (job) => job.id === id);
+    return { id, result: () => this.#result(id, isKnown) };
   }
 
-  #result(id: string): Promise<never> {
-    return new Promise((resolve, reject) => {
-      let known = false;
-      const subscription = this.#minds$.subscribe({
-        next: ({ fleet }) => {
-          if (fleet === undefined) return;
-          const result = fleet.results.find(({ job }) => job === id);
-          if (result === undefined) {
-            known ||= isQueued(fleet.queue, (job) => job.id === id) || isQueued(fleet.running, (job) => job.id === id);
-            if (known) return;
-            reject(
-              new BadInputError(`fleet "${this.id}" knows no job ${JSON.stringify(id)}`, {
-                hint: `Its result may be too old: the last ${String(fleet.spec.keepResults)} are kept (keepResults).`,
-              }),
-            );
-          } else if (result.status === 'done') resolve(result.output as never);
-          else reject(result.error);
-          // The first one may come before there is a subscription to end.
-          queueMicrotask(() => subscription.unsubscribe());
-        },
-        error: reject,
-        complete: () => {
-          try {
-            this.#node.assertOpen();
-            reject(new SupervisionError(`fleet "${this.id}" has ended`, { reason: 'ended', hint: 'Supervise it again; the job is kept.' }));
-          } catch (error) {
-            reject(error as Error);
-          }
-        },
-      });
+  async #result(id: string, isKnown: (fleet: FleetState) => boolean): Promise<never> {
+    await this.#present();
+    const { jobWaits } = this.#node;
+    let waits = jobWaits.get(this.id);
+    if (waits === undefined) jobWaits.set(this.id, (waits = new JobWaits(this.#minds$.pipe(map(({ fleet }) => fleet as FleetState)))));
+    const result = await waits.wait(id, isKnown, () => this.#ended());
+    if (result?.status === 'done') return result.output as never;
+    if (result !== undefined) throw result.error;
+    throw new BadInputError(`fleet "${this.id}" knows no job ${JSON.stringify(id)}`, {
+      hint: 'Its result may be too old: `keepResults` says how many are kept.',
     });
+  }
+
+  /** Why nothing more is to be heard of it. */
+  #ended(): unknown {
+    try {
+      this.#node.assertOpen();
+    } catch (error) {
+      return error;
+    }
+    return new SupervisionError(`fleet "${this.id}" has ended`, { reason: 'ended', hint: 'Supervise it again; the job is kept.' });
   }
 
   get results$(): Observable<JobResult<never>> {

@@ -29,6 +29,7 @@ import { Births } from './births.js';
 import { openBudgets } from './budget-ref.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
+import type { JobWaits } from './job-waits.js';
 import { Kinds } from './kinds.js';
 import { Loader } from './loader.js';
 import { orphansOf, tellOfLoss } from './losses.js';
@@ -69,6 +70,8 @@ export class Node implements AgentHost, SupervisionHost {
   readonly #strikes = new Strikes();
   readonly answers: Answers;
   readonly ends = new Ends();
+  /** Who waits for jobs, by fleet. */
+  readonly jobWaits = new Map<string, JobWaits>();
   readonly mail: Mail;
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
