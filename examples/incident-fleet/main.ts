@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
     stdout.write(help);
     return 0;
   }
-  const watched: Output = { write: (text) => stderr.write(text), live: stderr.isTTY, columns: stderr.columns ?? 100 };
+  const watched: Output = { write: (text) => stderr.write(text), live: stderr.isTTY, columns: (stderr.columns ?? 0) || 100 };
   const told = (line: string): void => void stdout.write(`${line}\n`);
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort());

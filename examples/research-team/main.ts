@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
     stdout.write(help);
     return 0;
   }
-  const output: Output = { write: (text) => stdout.write(text), live: stdout.isTTY, columns: stdout.columns ?? 100 };
+  const output: Output = { write: (text) => stdout.write(text), live: stdout.isTTY, columns: (stdout.columns ?? 0) || 100 };
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort());
   process.once('SIGTERM', () => stopping.abort());

@@ -227,7 +227,7 @@ export class Collector implements TurnSink {
     const event = mail
       ? `{"type":"${repliedType}","tag":${JSON.stringify(name)},${members}${details === undefined ? '' : `,"details":${details}`}}`
       : `{"type":"${answerType}","operation":${JSON.stringify(name)},${members}}`;
-    this.#send({ to, event, messageId: `${mail ? 'replied' : 'answer'} ${name}`, replyTo: undefined });
+    this.#send({ to, event, messageId: mail ? undefined : `answer ${name}`, replyTo: undefined });
   }
 
   #spawn({ kind, id, input }: SpawnParams): void {

@@ -35,7 +35,7 @@ export class Output {
     const noColour = env['NO_COLOR'];
     this.#coloured = terminal.isTTY === true && (noColour === undefined || noColour === '') && env['TERM'] !== 'dumb';
     // A pipe has no width: whoever reads it wants whole lines.
-    this.#width = Number(env['COLUMNS']) || (terminal.isTTY === true ? (terminal.columns ?? 80) : Infinity);
+    this.#width = Number(env['COLUMNS']) || (terminal.isTTY === true ? (terminal.columns ?? 0) || 80 : Infinity);
   }
 
   /** The one JSON document of a command. */

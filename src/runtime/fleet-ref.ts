@@ -79,7 +79,7 @@ export class Fleet implements FleetRef {
       // Whoever hands in many waits for those that are on their way.
       while (agent.isFull && !agent.gone) await agent.whenCommitted();
       try {
-        await this.#reference.deliver(carrier, carried, `submit ${id}`, undefined);
+        await this.#reference.deliver(carrier, carried, options.id === undefined ? undefined : `submit ${id}`, undefined);
         return { id, result: () => this.#result(id, () => true) };
       } catch (error) {
         if (!(error instanceof MailboxFullError)) throw error;

@@ -116,7 +116,7 @@ export class Mail {
   async #refuse(replyTo: string, error: Error, { acceptedAt }: MessageRecord): Promise<void> {
     const { name, to } = readAddress(replyTo);
     const event = `{"type":"${repliedType}","tag":${JSON.stringify(name)},"error":${encodeThrown(error)}}`;
-    const message = { to, messageId: `replied ${name}`, event, from: undefined, replyTo: undefined, acceptedAt };
+    const message = { to, messageId: undefined, event, from: undefined, replyTo: undefined, acceptedAt };
     this.routed(message, await this.post(message));
   }
 }

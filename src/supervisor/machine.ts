@@ -65,7 +65,10 @@ function paramsOf(commands: readonly Command[]): CommandParams {
   };
 }
 
-/** What a fleet sends: jobs to members, answers to askers, failed jobs to the dead letters. */
+/**
+ * What a fleet sends: jobs to members, answers to askers, failed jobs to the dead letters. Jobs and their answers are known by their tags and taken once as mail: with
+ * message ids both sides would have to remember every one of them for ever.
+ */
 function doDeeds(
   id: string,
   { given, asked, answers, letters }: Omit<FleetDeeds, 'commands'>,
@@ -73,7 +76,7 @@ function doDeeds(
   add: Enqueue,
 ): void {
   for (const job of given) {
-    const params: TellParams = { to: job.member, event: job.event, messageId: `job ${tagOf(job)}`, answerTag: tagOf(job) };
+    const params: TellParams = { to: job.member, event: job.event, messageId: undefined, answerTag: tagOf(job) };
     add({ type: tellType, params });
   }
   for (const job of asked) {

@@ -51,8 +51,7 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
     const tag = decodeURIComponent(replyTo.slice(mailPrefix.length, replyTo.indexOf(' ')));
     const answer = `{"type":"statewarden.replied","tag":${JSON.stringify(tag)},"error":${encodeThrown(error)},"kept":true}`;
     run(
-      'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, accepted_at) SELECT key, ?, ?, ?, ? FROM agents WHERE id = ?',
-      `replied ${tag}`,
+      'INSERT INTO mailbox (agent, event, sender, accepted_at) SELECT key, ?, ?, ? FROM agents WHERE id = ?',
       answer,
       agentId,
       at,
