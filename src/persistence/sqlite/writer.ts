@@ -70,7 +70,8 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
     watching = true;
   },
   watchTurns: (db, _, memory: SharedArrayBuffer, limitMs: number) => {
-    watch = new TurnWatch(new TurnPulse(memory), limitMs, db.leaseMs / 3, systemClock.elapsed());
+    // A node says that it is alive every third of its lease, and it takes two looks to see that it cannot: both must fit into the rest, with room for a slow machine.
+    watch = new TurnWatch(new TurnPulse(memory), limitMs, db.leaseMs / 8, systemClock.elapsed());
   },
   close: (db, now) => {
     database = undefined;
