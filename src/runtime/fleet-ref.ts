@@ -79,8 +79,10 @@ export class Fleet implements FleetRef {
       // Whoever hands in many waits for those that are on their way.
       while (agent.isFull && !agent.gone) await agent.whenCommitted();
       try {
-        await this.#reference.deliver(carrier, carried, options.id === undefined ? undefined : `submit ${id}`, undefined);
-        return { id, result: () => this.#result(id, () => true) };
+        const messageId = options.id === undefined ? undefined : `submit ${id}`;
+        const { duplicate } = await this.#reference.deliver(carrier, carried, messageId, undefined);
+        // Of one that was handed in long ago nothing may be known any more.
+        return duplicate ? this.job(id) : { id, result: () => this.#result(id, () => true) };
       } catch (error) {
         if (!(error instanceof MailboxFullError)) throw error;
       }

@@ -14,6 +14,7 @@ const hints: Readonly<Record<CallError, string>> = {
   restarting: 'It is on its way: which() shows it.',
   'not-running': 'The supervisor is starting, stopping or has ended: `statewarden tree`.',
   'start-failed': 'Nothing of it is kept. Look at the message: it is what the machine threw.',
+  fleet: 'Members of a fleet come and go with its size: resize() it.',
   'roll-stopped': 'The members that had not had their turn run as before. Correct the machine and roll again.',
 };
 

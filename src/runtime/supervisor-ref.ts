@@ -10,7 +10,16 @@ import { resolveFleet } from '../supervisor/fleet/options.js';
 import { memberId } from '../supervisor/fleet/deeds.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import { follow } from './fleet-ref.js';
-import { checkAdded, checkTree, isSupervisor, resolveChild, resolveTree, type ChildSpec, type SupervisorSpec } from '../supervisor/spec.js';
+import {
+  checkAdded,
+  checkTree,
+  isSupervisor,
+  resolveChild,
+  resolveSupervisor,
+  resolveTree,
+  type ChildSpec,
+  type SupervisorSpec,
+} from '../supervisor/spec.js';
 import type { CallError, ChildState, SupervisorEvent, SupervisorExit } from '../supervisor/state.js';
 import type { Node } from './node.js';
 import { checkId } from './kinds.js';
@@ -109,15 +118,22 @@ export async function superviseTree(
   } finally {
     stop();
   }
-  if (older !== undefined) for (const child of spec.children ?? []) configure(node, child);
+  if (older !== undefined) configure(node, spec);
 }
 
 /** Fleets below a tree that is declared once more, perhaps otherwise. */
 function configure(node: Node, spec: ChildSpec | SupervisorSpec): void {
   if (!isSupervisor(spec)) return;
   const agent = node.resident(spec.id);
-  if (spec.fleet !== undefined && agent !== undefined && mindOf(agent).fleet !== undefined) {
-    node.supervision.tellFleet(agent, { type: 'configure', spec: resolveFleet(spec.fleet) });
+  const known = agent?.kind === supervisorKind ? mindOf(agent).fleet?.spec.kind : undefined;
+  if (spec.fleet !== undefined && agent !== undefined && known !== undefined) {
+    if (known !== spec.fleet.kind) {
+      throw new SupervisionError(`fleet "${spec.id}" has members of kind "${known}", not "${spec.fleet.kind}"`, {
+        reason: 'kind',
+        hint: 'Declare the other kind as a fleet of its own. To bring members to a new machine of their kind, raise its version and roll().',
+      });
+    }
+    node.supervision.tellFleet(agent, { type: 'configure', spec: resolveFleet(spec.fleet), supervisor: resolveSupervisor(spec) });
   }
   for (const child of spec.children ?? []) configure(node, child);
 }

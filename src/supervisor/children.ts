@@ -3,6 +3,7 @@
  * until a child is forgotten: what happens to one of ten thousand costs no more than a copy of the list.
  */
 
+import type { ResolvedChild } from './spec.js';
 import type { ChildState, ChildStatus } from './state.js';
 
 /** One list may hold fewer than its places say: who looks compares. */
@@ -58,6 +59,11 @@ export class Children {
     // Another list that was made of the same one has grown already.
     if (this.list.length < this.#places.size) this.#renew();
     this.#places.set(child.id, this.list.push(child) - 1);
+  }
+
+  /** All take the options of this one. */
+  tune({ input, shutdownMs, heartbeatMs }: ResolvedChild): undefined {
+    for (const [place, child] of this.list.entries()) this.list[place] = { ...child, input, shutdownMs, heartbeatMs };
   }
 
   forget(ids: ReadonlySet<string>): void {

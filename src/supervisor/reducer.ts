@@ -95,6 +95,7 @@ class Turn {
         this.#declare(event);
         return;
       case 'add':
+      case 'tune':
       case 'retire':
       case 'renew':
         this.#member(event);
@@ -340,8 +341,8 @@ class Turn {
       }
       return;
     }
-    const child = this.#children.find(event.id);
-    if (child === undefined || child.status === 'stopping') return;
+    const child = event.type === 'tune' ? this.#children.tune(event.child) : this.#children.find(event.id);
+    if (event.type === 'tune' || child === undefined || child.status === 'stopping') return;
     if (event.type === 'retire') this.#children.change(child.id, { retiring: true });
     else this.#children.change(child.id, { renew: event.how });
     if (event.type === 'retire' || isUp(child)) this.#stop([this.#children.find(child.id) as ChildState]);

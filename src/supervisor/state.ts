@@ -82,7 +82,8 @@ export interface SupervisorState {
 }
 
 /** Why a call was refused. */
-export type CallError = 'not-found' | 'already-present' | 'running' | 'restarting' | 'not-running' | 'start-failed' | 'roll-stopped';
+export type CallError =
+  'not-found' | 'already-present' | 'running' | 'restarting' | 'not-running' | 'start-failed' | 'roll-stopped' | 'fleet';
 
 /** `at`: epoch milliseconds. `random`: from 0 up to 1. `caller`: an address for the answer. */
 export type SupervisorEvent =
@@ -128,6 +129,8 @@ export type SupervisorEvent =
 /** What a fleet's mind wants of its members. */
 export type MemberEvent =
   | { readonly type: 'add'; readonly children: readonly ResolvedChild[]; readonly at: number }
+  /** All take the options of this one. */
+  | { readonly type: 'tune'; readonly child: ResolvedChild; readonly at: number }
   /** To be stopped and forgotten. */
   | { readonly type: 'retire'; readonly id: string; readonly at: number }
   /** To be stopped and brought back. */

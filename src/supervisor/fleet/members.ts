@@ -55,7 +55,7 @@ export class Members {
         fleet.grown += 1;
         if (known !== undefined) continue;
         starting += 1;
-        children.push(this.#member(fleet.grown));
+        children.push(this.member(fleet.grown));
       }
       if (children.length > 0) this.#turn.supervise({ type: 'add', children, at: this.#turn.at });
     }
@@ -64,7 +64,8 @@ export class Members {
     this.#turn.ready();
   }
 
-  #member(n: number): ResolvedChild {
+  /** What one is made of. */
+  member(n: number): ResolvedChild {
     const { kind, input, memberShutdownMs, heartbeatMs } = this.#turn.fleet.spec;
     const id = memberId(this.#turn.id, n);
     return { id, kind, input, restart: 'permanent', significant: false, shutdownMs: memberShutdownMs, heartbeatMs };

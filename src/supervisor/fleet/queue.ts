@@ -21,8 +21,13 @@ export function append(queue: JobQueue, job: Job): JobQueue {
   return last === undefined || last.length >= longest ? [...queue, [job]] : [...queue.slice(0, -1), [...last, job]];
 }
 
-export function prepend(queue: JobQueue, job: Job): JobQueue {
-  return [[job], ...queue];
+/** Puts one that was begun back in its place: before all that came after it. */
+export function putBack(queue: JobQueue, job: Job): JobQueue {
+  for (const [index, part] of queue.entries()) {
+    const place = part.findIndex(({ n }) => n > job.n);
+    if (place >= 0) return [...queue.slice(0, index), [...part.slice(0, place), job, ...part.slice(place)], ...queue.slice(index + 1)];
+  }
+  return append(queue, job);
 }
 
 export function withoutFirst(queue: JobQueue): JobQueue {

@@ -11,7 +11,7 @@ import { supervise } from '../reducer.js';
 import type { ChildFailure, ChildState, Command, SupervisorEvent, SupervisorState } from '../state.js';
 import { budgetTag, jobTooLong, memberFailed, tagOf, type FleetStep, type JobLetter } from './deeds.js';
 import { Members, type MembersTurn, type Mutable } from './members.js';
-import { append, firstOf, prepend, withoutFirst } from './queue.js';
+import { append, firstOf, putBack, withoutFirst } from './queue.js';
 import { RunningJobs } from './running-jobs.js';
 import { isDrained, type FailureDetails, type FleetEvent, type FleetState, type Job, type JobResult, type RunningJob } from './state.js';
 
@@ -41,6 +41,7 @@ class FleetTurn implements MembersTurn {
   /** Members that may have become free in this turn. */
   readonly #freed: string[] = [];
   #wakeBefore: number | undefined;
+  #endedNow = 0;
   readonly #answers: { to: string; value?: unknown; error?: Error }[] = [];
   readonly #letters: JobLetter[] = [];
 
@@ -100,6 +101,8 @@ class FleetTurn implements MembersTurn {
         const { size } = event.spec;
         const before = fleet.spec.size;
         fleet.spec = { ...event.spec, size: before };
+        this.#state = { ...this.#state, spec: event.supervisor };
+        this.supervise({ type: 'tune', child: this.#members.member(1), at: this.at });
         this.#members.resize(size);
         return;
       }
@@ -128,6 +131,15 @@ class FleetTurn implements MembersTurn {
       case 'started':
         this.#freed.push(...event.ids);
         this.supervise(event);
+        for (const id of event.ids) {
+          const job = this.running.of(id);
+          if (job?.stage === 'held' && childIn(this.children, id)?.status === 'running') this.#give(job);
+        }
+        return;
+      case 'spawn':
+      case 'terminate':
+      case 'delete':
+        this.#commands.push({ do: 'answer', caller: event.caller, error: 'fleet' });
         return;
       default:
         this.supervise(event);
@@ -167,9 +179,16 @@ class FleetTurn implements MembersTurn {
       if (room <= 0 || next === undefined || (fleet.drainTo !== undefined && next.n > fleet.drainTo)) return;
       room -= 1;
       fleet.queue = withoutFirst(fleet.queue);
-      const job: RunningJob = { ...next, given: next.given + 1, member, startedAt: this.at, failures: 0, permitted: budget === undefined };
+      const job: RunningJob = {
+        ...next,
+        given: next.given + 1,
+        member,
+        startedAt: this.at,
+        failures: 0,
+        stage: budget === undefined ? 'given' : 'asked',
+      };
       this.running.add(job);
-      if (job.permitted) this.#given.push(job);
+      if (job.stage === 'given') this.#given.push(job);
       else this.#asked.push(job);
       if (rate !== undefined) fleet.begun = [...fleet.begun, this.at];
     }
@@ -180,7 +199,7 @@ class FleetTurn implements MembersTurn {
     const { children } = this.#state;
     const known = new Map(this.#freed.map((id) => [id, childIn(children, id)]));
     for (const child of known.values()) if (child !== undefined && this.#isFree(child)) yield child.id;
-    if (this.running.size >= this.#members.up()) return;
+    if (this.running.size >= children.length) return;
     const from = this.fleet.next;
     for (let step = 0; step < children.length; step += 1) {
       const place = (from + step) % children.length;
@@ -201,7 +220,7 @@ class FleetTurn implements MembersTurn {
     const ofBudget = tag.startsWith(budgetTag);
     const given = ofBudget ? tag.slice(budgetTag.length) : tag;
     const job = this.running.numbered(Number.parseInt(given, 10));
-    if (job === undefined || tagOf(job) !== given || job.permitted === ofBudget) return;
+    if (job === undefined || tagOf(job) !== given || ofBudget !== (job.stage === 'asked')) return;
     if (ofBudget) {
       this.#permitted(job, error as BudgetExhaustedError | undefined);
       return;
@@ -215,9 +234,9 @@ class FleetTurn implements MembersTurn {
   /** The budget has answered. When it is full again some time, the fleet waits until then. */
   #permitted(job: RunningJob, error: BudgetExhaustedError | undefined): void {
     if (error === undefined) {
-      const permitted = { ...job, permitted: true };
-      this.running.replace(job, permitted);
-      this.#given.push(permitted);
+      const isUp = childIn(this.children, job.member)?.status === 'running';
+      if (isUp) this.#give(job);
+      else this.running.replace(job, { ...job, stage: 'held' });
       return;
     }
     const waitMs = error.retryAfterMs ?? (error.disposition === 'retry' ? 1_000 : undefined);
@@ -226,8 +245,14 @@ class FleetTurn implements MembersTurn {
       return;
     }
     this.running.remove(job);
-    this.fleet.queue = prepend(this.fleet.queue, job);
+    this.fleet.queue = putBack(this.fleet.queue, job);
     this.fleet.pausedUntil = this.at + waitMs;
+  }
+
+  #give(job: RunningJob): void {
+    const given = { ...job, stage: 'given' } as const;
+    this.running.replace(job, given);
+    this.#given.push(given);
   }
 
   #ended(job: RunningJob, how: { status: 'done'; output: unknown } | { status: 'failed'; error: Error }): void {
@@ -235,8 +260,10 @@ class FleetTurn implements MembersTurn {
     const { id, member, queuedAt, startedAt, asker } = job;
     this.running.remove(job);
     const result: JobResult = { job: id, member, queuedAt, startedAt, endedAt: this.at, ...how };
-    const keep = fleet.spec.keepResults;
-    fleet.results = keep === 0 ? [] : [...fleet.results.slice(Math.max(0, fleet.results.length + 1 - keep)), result];
+    // Whoever waits looks after each turn: what ends in it stays until then.
+    this.#endedNow += 1;
+    const keep = Math.max(fleet.spec.keepResults, this.#endedNow);
+    fleet.results = [...fleet.results.slice(Math.max(0, fleet.results.length + 1 - keep)), result];
     if (how.status === 'done') fleet.done += 1;
     else fleet.failed += 1;
     if (asker !== undefined) this.#answers.push({ to: asker, ...(how.status === 'done' ? { value: how.output } : { error: how.error }) });
@@ -255,7 +282,7 @@ class FleetTurn implements MembersTurn {
     const { failure, how, counts } = event;
     if (how === 'failed' && this.#stopRoll(event.id, failure?.message ?? '')) {
       this.supervise({ ...event, renew: 'none' });
-    } else if (job?.permitted !== true || (how === 'failed' && !counts)) {
+    } else if (job?.stage !== 'given' || (how === 'failed' && !counts)) {
       // An event that makes a turn fail can do so only so often: whoever counts that tells.
       this.supervise(event);
     } else if (failure?.reason === 'endless-turn') {
@@ -264,7 +291,7 @@ class FleetTurn implements MembersTurn {
     } else if (how !== 'failed') {
       // It ended before it took the job.
       this.running.remove(job);
-      fleet.queue = prepend(fleet.queue, job);
+      fleet.queue = putBack(fleet.queue, job);
       this.supervise(event);
     } else if (job.failures + 1 < fleet.spec.attempts) {
       this.running.replace(job, { ...job, failures: job.failures + 1 });

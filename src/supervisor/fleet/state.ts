@@ -1,6 +1,7 @@
 /** What a fleet knows beside what every supervisor knows: its jobs. Plain data, kept with the supervisor's own state. */
 
 import type { EventObject } from 'xstate';
+import type { ResolvedSupervisor } from '../spec.js';
 import type { SupervisorState } from '../state.js';
 import type { ResolvedFleet } from './options.js';
 import type { RunningList } from './running-jobs.js';
@@ -26,8 +27,8 @@ export interface RunningJob extends Job {
   readonly startedAt: number;
   /** How often its member failed while it was at it. */
   readonly failures: number;
-  /** It has been given to its member: no budget is asked for it any more. */
-  readonly permitted: boolean;
+  /** `asked`: for its budget. `held`: permitted, while its member is not up. `given`: to its member. */
+  readonly stage: 'asked' | 'held' | 'given';
 }
 
 /** How a job ended. Times are epoch milliseconds. */
@@ -119,7 +120,7 @@ export type FleetEvent =
   | { readonly type: 'open' }
   | { readonly type: 'roll'; readonly atOnce: number; readonly caller: string }
   /** It is declared once more, perhaps otherwise. */
-  | { readonly type: 'configure'; readonly spec: ResolvedFleet };
+  | { readonly type: 'configure'; readonly spec: ResolvedFleet; readonly supervisor: ResolvedSupervisor };
 
 export function newFleet(spec: ResolvedFleet): FleetState {
   return {

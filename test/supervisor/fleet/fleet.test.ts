@@ -3,7 +3,9 @@
 import { expect } from 'chai';
 import { setup } from 'xstate';
 import { createRuntime, fleet, memory, supervisor, type FleetStatus, type JobResult, type Store } from 'statewarden';
-import { SimulatedClock } from 'statewarden/testing';
+import { SimulatedClock, settled } from 'statewarden/testing';
+import type { AgentRecord } from '#src/persistence/store.js';
+import { readMind } from '#src/supervisor/tree.js';
 import { failing } from '../../bad-input/failing.js';
 import { until } from '../team.js';
 import { crew, kindsWith, open, World, type Job } from './crew.js';
@@ -313,6 +315,74 @@ describe('a fleet at work', () => {
     const outputs = await Promise.all(Array.from({ length: 6 }, (_, n) => members.job(`j${String(n)}`).result()));
     expect(outputs.map(({ n }) => n)).to.deep.equal([0, 1, 2, 3, 4, 5]);
     expect((await runtime.tree())[0]?.children?.[0]?.fleet).to.include({ done: 6, up: 2 });
+  });
+
+  it('gives a job to an idle member while another waits for its restart, and takes back one in its place', async () => {
+    const world = new World();
+    const clock = new SimulatedClock();
+    await using runtime = await open(world, { clock, budgets: { calls: { limit: 2, periodMs: 1_000 } } });
+    await runtime.supervise(crew({ size: 2, delay: { initialMs: 60_000, jitter: 'none' } }));
+    const members = runtime.fleet<'member', { n: number }>('crew');
+    await members.submit(call(1, 'fails'));
+    await until(async () => (await members.status()).up === 1);
+    expect(await (await members.submit(job(2))).result()).to.include({ n: 2 });
+
+    // Declared otherwise: four are asked for at once, two have to wait.
+    await runtime.supervise(crew({ size: 2, budget: { name: 'calls' } }));
+    world.fixed = true;
+    await clock.advance(60_001);
+    const order: string[] = [];
+    members.results$.subscribe(({ job: id }) => order.push(id));
+    await Promise.all([3, 4, 5, 6, 7].map((n) => members.submit(job(n), { id: String(n) })));
+    for (let second = 0; second < 4; second += 1) await clock.advance(1_001);
+    await until(async () => (await members.status()).done === 7);
+    expect(order.slice(-5)).to.deep.equal(['3', '4', '5', '6', '7']);
+  });
+
+  it('gives a job that waited for its budget to a member that was stopped meanwhile, when that is back', async () => {
+    await using runtime = await open(new World(), { budgets: { calls: { limit: 100 } } });
+    await runtime.supervise(crew({ size: 1, budget: { name: 'calls' }, intensity: 1_000 }));
+    const members = runtime.fleet<'member', { n: number }>('crew');
+    for (let n = 0; n < 12; n += 1) {
+      const submitted = members.submit(job(n));
+      for (let turn = 0; turn < n % 6; turn += 1) await settled(1);
+      await runtime
+        .agent('crew/1')
+        .stop()
+        .catch(() => undefined);
+      const end = await (await submitted).result().catch((error: unknown) => (error as { code: string }).code);
+      expect(end === 'AGENT_STOPPED' || (end as { n: number }).n === n).to.equal(true);
+    }
+  });
+
+  it('hears of results that are not kept, and knows when it can say nothing of a job', async () => {
+    await using runtime = await open(new World());
+    await runtime.supervise(crew({ keepResults: 0 }));
+    const members = runtime.fleet<'member', { n: number }>('crew');
+    expect(await (await members.submit(job(1), { id: 'a' })).result()).to.include({ n: 1 });
+    await (await members.submit(job(2))).result();
+    const again = await members.submit(job(1), { id: 'a' });
+    await failing('BAD_INPUT', () => again.result());
+  });
+
+  it('takes the options it is declared with, and lets nobody else come and go', async () => {
+    await using runtime = await open(new World());
+    await runtime.supervise(crew({ size: 1 }));
+    await runtime.supervise(crew({ size: 2, intensity: 77, heartbeatMs: 9_000, memberShutdownMs: 10 }));
+    const members = runtime.fleet<'member'>('crew');
+    await until(async () => (await members.status()).up === 2);
+    const mind = await readMind(runtime.store, (await runtime.store.lookup(['crew']))[0] as AgentRecord);
+    expect(mind.state.spec.intensity).to.equal(77);
+    expect(mind.state.children.map(({ heartbeatMs, shutdownMs }) => [heartbeatMs, shutdownMs])).to.deep.equal([
+      [9_000, 10],
+      [9_000, 10],
+    ]);
+    const error = await failing('SUPERVISION', () => runtime.supervise(crew({ kind: 'chief' })));
+    expect(error.message).to.equal('fleet "crew" has members of kind "member", not "chief"');
+    const alone = await runtime.supervise(fleet('alone', { kind: 'member', size: 1 }));
+    for (const refused of [() => alone.terminate('alone/1'), () => alone.spawn('member', { id: 'x' })]) {
+      expect((await failing('SUPERVISION', refused)).message).to.match(/: fleet$/);
+    }
   });
 
   it('refuses what cannot be, naming the place, before anything is started', async () => {
