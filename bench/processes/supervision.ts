@@ -24,6 +24,8 @@ export interface Figures {
   /** Events per second of the siblings, in turns. */
   readonly quiet: readonly number[];
   readonly beside: readonly number[];
+  /** So many of either in a turn. */
+  readonly each: number;
   readonly crashes: number;
   /** Milliseconds, for each of `groups`. */
   readonly start: readonly number[];
@@ -31,6 +33,7 @@ export interface Figures {
 }
 
 const { folder, restarts, siblings, rounds, groups } = parameters<Parameters>();
+const each = 4;
 const agents = { fragile: { machine: fragile, version: 1 } } as const;
 let opened = 0;
 const open = (maxDeliveries: number) => {
@@ -72,7 +75,7 @@ async function restart(): Promise<Pick<Figures, 'xstateStart' | 'recovery' | 'wh
   return { xstateStart, recovery, wholeRestart };
 }
 
-async function beside(): Promise<Pick<Figures, 'quiet' | 'beside' | 'crashes'>> {
+async function beside(): Promise<Pick<Figures, 'quiet' | 'beside' | 'each' | 'crashes'>> {
   const runtime = await open(3);
   const ids = Array.from({ length: siblings }, (_, index) => `s${String(index)}`);
   // At its limit: a hundred restarts in ten seconds, one every hundred milliseconds.
@@ -101,13 +104,13 @@ async function beside(): Promise<Pick<Figures, 'quiet' | 'beside' | 'crashes'>> 
   await loop.send({ type: 'LOOP' });
   for (let index = 0; index < rounds; index += 1) {
     await team.terminate('loop');
-    for (let time = 0; time < 4; time += 1) quiet.push(await round());
+    for (let time = 0; time < each; time += 1) quiet.push(await round());
     await team.restart('loop');
-    for (let time = 0; time < 4; time += 1) looping.push(await round());
+    for (let time = 0; time < each; time += 1) looping.push(await round());
   }
   const crashes = (await restartsOf(team, 'loop')) - before;
   await runtime.close({ graceMs: 0 });
-  return { quiet, beside: looping, crashes };
+  return { quiet, beside: looping, each, crashes };
 }
 
 async function restartsOf(team: { which(): Promise<readonly { id: string; restarts: number }[]> }, id: string): Promise<number> {

@@ -12,14 +12,14 @@ export const supervision: Workload = {
   title: 'Supervision',
   async run(context: Context): Promise<Outcome> {
     const groups = context.quick ? [500, 1_000] : [2_500, 5_000, 10_000];
-    const settings = { restarts: context.size(400, 100), siblings: 1_000, rounds: context.size(8, 2), groups };
+    const settings = { restarts: context.size(400, 100), siblings: 1_000, rounds: context.size(20, 2), groups };
     const figures = await context.progress.during('supervision', () => context.measure<Figures>('supervision', settings));
     const recovery = median(figures.recovery);
     const xstate = median(figures.xstateStart);
     const whole = median(figures.wholeRestart);
     const quiet = median(figures.quiet);
     const beside = median(figures.beside);
-    const cost = 1 - beside / quiet;
+    const cost = 1 - median(shares(figures));
     const largest = groups.at(-1) ?? 0;
     const start = figures.start.at(-1) ?? 0;
     const oneForAll = figures.oneForAll.at(-1) ?? 0;
@@ -92,3 +92,10 @@ export const supervision: Workload = {
     };
   },
 };
+
+/** What is left of the siblings' throughput, for each time that the crashing one was let loose: it is measured right after the time without it. */
+function shares({ quiet, beside, each }: Figures): number[] {
+  const sum = (figures: readonly number[], from: number): number =>
+    figures.slice(from, from + each).reduce((all, figure) => all + figure, 0);
+  return Array.from({ length: quiet.length / each }, (_, index) => sum(beside, index * each) / sum(quiet, index * each));
+}
