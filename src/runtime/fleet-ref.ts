@@ -80,9 +80,9 @@ export class Fleet implements FleetRef {
       while (agent.isFull && !agent.gone) await agent.whenCommitted();
       try {
         const messageId = options.id === undefined ? undefined : `submit ${id}`;
-        const { duplicate } = await this.#reference.deliver(carrier, carried, messageId, undefined);
-        // Of one that was handed in long ago nothing may be known any more.
-        return duplicate ? this.job(id) : { id, result: () => this.#result(id, () => true) };
+        const { sequenceNumber } = await this.#reference.deliver(carrier, carried, messageId, undefined);
+        // One that waits in the mailbox is not among the fleet's jobs yet.
+        return sequenceNumber === 0 ? { id, result: () => this.#result(id, () => true) } : this.job(id);
       } catch (error) {
         if (!(error instanceof MailboxFullError)) throw error;
       }

@@ -35,6 +35,7 @@ export function withoutFirst(queue: JobQueue): JobQueue {
   return part.length <= 1 ? others : [part.slice(1), ...others];
 }
 
+/** The newest is looked at first: it is asked for most. */
 export function isQueued(queue: JobQueue, wanted: (job: Job) => boolean): boolean {
-  return queue.some((part) => part.some(wanted));
+  return queue.findLastIndex((part) => part.findLastIndex(wanted) >= 0) >= 0;
 }

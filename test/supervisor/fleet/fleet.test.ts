@@ -360,7 +360,9 @@ describe('a fleet at work', () => {
     await runtime.supervise(crew({ keepResults: 0 }));
     const members = runtime.fleet<'member', { n: number }>('crew');
     expect(await (await members.submit(job(1), { id: 'a' })).result()).to.include({ n: 1 });
+    const late = await members.submit(job(2), { id: 'late' });
     await (await members.submit(job(2))).result();
+    await failing('BAD_INPUT', () => late.result());
     const again = await members.submit(job(1), { id: 'a' });
     await failing('BAD_INPUT', () => again.result());
   });
