@@ -291,7 +291,7 @@ class FleetTurn implements MembersTurn {
     } else if (how !== 'failed') {
       // It ended before it took the job.
       this.running.remove(job);
-      fleet.queue = putBack(fleet.queue, job);
+      fleet.queue = putBack(fleet.queue, { ...job, paid: true });
       this.supervise(event);
     } else if (job.failures + 1 < fleet.spec.attempts) {
       this.running.replace(job, { ...job, failures: job.failures + 1 });

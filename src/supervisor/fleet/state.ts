@@ -19,6 +19,8 @@ export interface Job {
   readonly queuedAt: number;
   /** How often it was given to a member. */
   readonly given: number;
+  /** Its budget has been spent of already. */
+  readonly paid?: boolean;
 }
 
 export interface RunningJob extends Job {

@@ -26,6 +26,8 @@ class World {
   /** Jobs for which the budget was asked, and those for which it has said yes. */
   readonly asked: RunningJob[] = [];
   readonly permits = new Set<string>();
+  /** Numbers of the jobs that were given after a permit. */
+  readonly paid = new Set<number>();
   readonly answers: { readonly caller: string; readonly error: string | undefined }[] = [];
   wakeAt: number | undefined;
 
@@ -41,7 +43,10 @@ class World {
     this.state = state;
     this.asked.push(...asked);
     for (const job of given) {
-      expect(this.fleet.spec.budget === undefined || this.permits.delete(tagOf(job)), 'nothing without a permit').to.equal(true);
+      const permitted = this.fleet.spec.budget === undefined || job.paid === true || this.permits.delete(tagOf(job));
+      expect(permitted, 'nothing without a permit').to.equal(true);
+      expect(this.paid.has(job.n) && job.paid !== true, 'paid for once').to.equal(false);
+      if (this.fleet.spec.budget !== undefined) this.paid.add(job.n);
       expect(this.at.has(job.member), `${job.member} has one job at a time`).to.equal(false);
       this.at.set(job.member, job);
       this.begun.push({ job, at: this.now });
