@@ -26,7 +26,7 @@ import { isOfAgent, mailAddress, operationAddress, readAddress } from './address
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
-import type { Operation, OperationOutcome, Asked } from './operation.js';
+import { cancelled, type Operation, type OperationOutcome, type Asked } from './operation.js';
 import { asData } from './place.js';
 import { timerPolicy } from './registration.js';
 import type { CollectedAction, TurnSink } from './seam.js';
@@ -322,13 +322,7 @@ export class Collector implements TurnSink {
     const operation = agent.operations.get(path);
     if (operation === undefined) return;
     agent.operations.delete(path);
-    operation.record = {
-      ...operation.record,
-      status: 'cancelled',
-      nextRetryAt: undefined,
-      settledIn: agent.sequenceNumber,
-      settledAt: agent.host.clock.now(),
-    };
+    operation.record = cancelled(operation.record, agent.sequenceNumber, agent.host.clock.now());
     this.#draft.setOperation(operation.record);
     this.settle(operation, undefined);
     this.#draft.releases.push(() => {

@@ -35,6 +35,11 @@ export interface OperationTraits {
   asks?(input: unknown, operationId: string): Asked | undefined;
 }
 
+/** The record of an open operation that nobody wants any more. `settledIn`: the turn that it ended with. */
+export function cancelled(record: OperationRecord, settledIn: number, at: number): OperationRecord {
+  return { ...record, status: 'cancelled', nextRetryAt: undefined, settledIn, settledAt: at };
+}
+
 export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** Runs operations. Called only when the intent is durable. */

@@ -14,7 +14,7 @@ import { Agent } from './agent.js';
 import { differencesFor, type MachineDefinition, type SnapshotShape } from './definition.js';
 import { readSegments } from './entry.js';
 import type { AgentHost } from './host.js';
-import type { OperationOutcome } from './operation.js';
+import { cancelled, type OperationOutcome } from './operation.js';
 import { fillPlaces, findPlaces, type FoundPlace } from './place.js';
 import type { PersistedSnapshot, Registration } from './registration.js';
 import { namedAction } from './seam.js';
@@ -96,7 +96,7 @@ export function startAnew(host: AgentHost, registration: Registration, loaded: L
   const at = host.clock.now();
   for (const operation of operations) {
     if (operation.settledIn !== 0) continue;
-    draft.setOperation({ ...operation, status: 'cancelled', nextRetryAt: undefined, settledIn: record.sequenceNumber + 1, settledAt: at });
+    draft.setOperation(cancelled(operation, record.sequenceNumber + 1, at));
   }
   if (effects.length > 0) draft.effectsSettled = effects.map(({ id }) => id);
   for (const { id } of loaded.timers) draft.clearTimer(id);

@@ -3,6 +3,7 @@
 import type { Agent } from '../actors/agent.js';
 import type { AgentHost } from '../actors/host.js';
 import type { Registration } from '../actors/registration.js';
+import { cancelled } from '../actors/operation.js';
 import { restore, startAnew } from '../actors/restore.js';
 import { decode, errorOf } from '../core/codec.js';
 import { SnapshotVersionError, SupervisionError } from '../core/errors.js';
@@ -142,15 +143,7 @@ export class Rising {
     const failed = why !== undefined && why !== 'null' && kind !== supervisorKind;
     const status = failed ? 'error' : 'stopped';
     const at = host.clock.now();
-    const operations = outcome.operations
-      .filter((operation) => operation.status === 'intended')
-      .map((operation) => ({
-        ...operation,
-        status: 'cancelled' as const,
-        nextRetryAt: undefined,
-        settledIn: sequenceNumber,
-        settledAt: at,
-      }));
+    const operations = outcome.operations.filter((one) => one.status === 'intended').map((one) => cancelled(one, sequenceNumber, at));
     const busy = outcome.effects.length > 0;
     const messages = this.#permitsOf(outcome);
     const [done] = await store.commit([
