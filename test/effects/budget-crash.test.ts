@@ -98,7 +98,7 @@ describe('budgets whose process is killed', function () {
   ];
   for (const places of runs(1).numRuns === 1 ? pairs : pairs.flat().map((place) => [place])) {
     it(`are exact after each passing of ${places.join(', ')}`, async () => {
-      expect(await killEach(places)).to.be.at.least(8);
+      expect(await killEach(places)).to.be.at.least(3);
     });
   }
 
@@ -106,7 +106,7 @@ describe('budgets whose process is killed', function () {
     const places = ['commit:sealed', 'commit:durable', 'sqlite:before-sync', 'sqlite:after-commit'];
     const kills = await Promise.all([killEach(places, 0, 2), killEach(places, 1, 2)]);
     process.stdout.write(`      ${kills.join(' + ')} kills\n`);
-    for (const count of kills) expect(count).to.be.at.least(8);
+    for (const count of kills) expect(count).to.be.at.least(3);
   });
 
   it('are exact when the next life is killed too, and the one after', () =>
