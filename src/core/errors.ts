@@ -246,6 +246,50 @@ export class BudgetExhaustedError extends StatewardenError {
   }
 }
 
+/** A guard gave no leave: the call was not made. `retry` after `retryAfterMs`. Made without a stack: it is thrown often, and where is no riddle. */
+export class BreakerOpenError extends StatewardenError {
+  readonly code = 'BREAKER_OPEN';
+  readonly disposition = retry;
+  /** Who refused: the name of a breaker, a bulkhead or a retry budget, or its key in a registry. */
+  readonly key: string;
+  /** Of a breaker: `call`, `service` or `stage`. */
+  readonly level: string | undefined;
+  /** `open`, `ramping`, `degraded` or `isolated` of a breaker, `full` of a bulkhead, `spent` of a retry budget. */
+  readonly state: string;
+  /** Infinity: only a person can change it. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, details: ErrorDetails & Pick<BreakerOpenError, 'key' | 'level' | 'state' | 'retryAfterMs'>) {
+    super(message, details);
+    this.key = details.key;
+    this.level = details.level;
+    this.state = details.state;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+
+  static of(refusal: Pick<BreakerOpenError, 'key' | 'level' | 'state' | 'retryAfterMs'>): BreakerOpenError {
+    const { key, level, state, retryAfterMs } = refusal;
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      return new BreakerOpenError(`${level ?? 'guard'} "${key}" is ${state}`, {
+        hint: hintOf(retryAfterMs),
+        key,
+        level,
+        state,
+        retryAfterMs,
+      });
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  }
+}
+
+function hintOf(retryAfterMs: number): string {
+  if (retryAfterMs === Infinity) return 'It was isolated by hand: release it with `statewarden breakers release`, or breaker.release().';
+  return `The call was not made. Try again in ${String(Math.ceil(retryAfterMs))} ms, or let an activity wait for it: whenOpen: 'park'.`;
+}
+
 /** The runtime is closed or closing. */
 export class RuntimeClosedError extends StatewardenError {
   readonly code = 'RUNTIME_CLOSED';

@@ -1,0 +1,55 @@
+/**
+ * Has the rate of something risen? Page's cumulative sum of log likelihood ratios (E. S. Page, "Continuous inspection schemes", Biometrika 41, 1954): of all tests that cry wolf equally seldom it notices a change the soonest
+ * (G. Lorden, 1971). It needs no window: one number, which also knows when the change began. Evidence that is old fades, so that failures hours apart do not add up.
+ */
+
+export class Evidence {
+  /** Added for a hit and for a miss: the logarithms of how much likelier each is if the rate has risen. */
+  #hit = 0;
+  #miss = 0;
+  #sum = 0;
+  #at = 0;
+  /** Since the change that it suspects. */
+  trials = 0;
+  hits = 0;
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** Tells `usual` from `raised`; both between 0 and 1. What was seen so far stays. */
+  tune(usual: number, raised: number): void {
+    this.#hit = Math.log(raised / usual);
+    this.#miss = Math.log((1 - raised) / (1 - usual));
+  }
+
+  hit(now: number, halfLifeMs: number): number {
+    if (now - this.#at > 1_000) this.#fade(now, halfLifeMs);
+    this.#at = now;
+    this.trials += 1;
+    this.hits += 1;
+    return (this.#sum += this.#hit);
+  }
+
+  miss(): void {
+    if (this.#sum === 0) return;
+    this.trials += 1;
+    this.#sum += this.#miss;
+    if (this.#sum <= 0) this.clear();
+  }
+
+  clear(): void {
+    this.#sum = 0;
+    this.trials = 0;
+    this.hits = 0;
+  }
+
+  #fade(now: number, halfLifeMs: number): void {
+    if (this.#sum === 0) return;
+    const kept = 0.5 ** ((now - this.#at) / halfLifeMs);
+    this.#sum *= kept;
+    this.trials *= kept;
+    this.hits *= kept;
+    if (this.#sum < 0.1) this.clear();
+  }
+}

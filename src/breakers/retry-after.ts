@@ -1,0 +1,50 @@
+/**
+ * How long the other side wants to be left alone: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), `retry-after-ms` (OpenAI, Azure), and `google.rpc.RetryInfo` in the details of Google's errors. Headers are looked
+ * for where HTTP clients put them: on the answer, on the error, or on the error's response.
+ */
+
+/** Milliseconds, at least 0; undefined: it did not say. `now` gives epoch milliseconds. */
+export function retryAfterOf(source: object, now: () => number): number | undefined {
+  const { headers, response, details, retryAfterMs } = source as Record<string, unknown>;
+  if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return retryAfterMs;
+  const all = [headers, (response as { headers?: unknown } | null | undefined)?.headers];
+  for (const one of all) {
+    if (typeof one !== 'object' || one === null) continue;
+    const precise = Number(header(one, 'retry-after-ms') ?? NaN);
+    if (precise >= 0) return precise;
+    const said = parseRetryAfter(header(one, 'retry-after'), now);
+    if (said !== undefined) return said;
+  }
+  return retryInfo(details ?? (source as { errorDetails?: unknown }).errorDetails);
+}
+
+/** The value of a `Retry-After` header. @returns milliseconds; undefined for what is neither seconds nor a date */
+export function parseRetryAfter(value: string | undefined, now: () => number): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now());
+}
+
+function header(headers: object, name: string): string | undefined {
+  const { get } = headers as { get?: unknown };
+  const value: unknown = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
+  const one: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof one === 'string' ? one : typeof one === 'number' ? String(one) : undefined;
+}
+
+/** `{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s" }`, or with seconds and nanos. */
+function retryInfo(details: unknown): number | undefined {
+  if (!Array.isArray(details)) return undefined;
+  for (const detail of details as { retryDelay?: unknown }[]) {
+    const delay = detail?.retryDelay;
+    if (typeof delay === 'string' && /^\d+(\.\d+)?s$/.test(delay)) return Number.parseFloat(delay) * 1_000;
+    if (typeof delay === 'object' && delay !== null) {
+      const { seconds, nanos } = delay as { seconds?: unknown; nanos?: unknown };
+      const ms = Number(seconds ?? 0) * 1_000 + Number(nanos ?? 0) / 1e6;
+      if (ms >= 0) return ms;
+    }
+  }
+  return undefined;
+}
