@@ -99,7 +99,8 @@ export class Baseline {
     const variance = cells[base + VARIANCE] as number;
     const unrest = seen === 0 ? 0 : error * (rate - mean) - chance;
     cells[base + VARIANCE] = Math.max(0, variance + step * (unrest - variance));
-    cells[base + CALLS]! += step * (calls / 60 - (cells[base + CALLS] as number));
+    const load = cells[base + CALLS] as number;
+    cells[base + CALLS] = load + step * (calls / 60 - load);
     if (latencyMs > 0) {
       const known = cells[base + LATENCY] as number;
       cells[base + LATENCY] = known === 0 ? latencyMs : known + step * (latencyMs - known);
@@ -117,7 +118,7 @@ export class Baseline {
 
   /** @throws BadInputError */
   restore(saved: SavedBaseline): void {
-    const bytes = Buffer.from(String(saved?.slots), 'base64');
+    const bytes = Buffer.from(typeof saved?.slots === 'string' ? saved.slots : '', 'base64');
     if (bytes.length !== slots * width * 4) {
       throw new BadInputError(`a saved baseline has ${String(bytes.length)} bytes`, {
         hint: `It has ${String(slots * width * 4)}. Restore only what save() has made.`,

@@ -37,8 +37,8 @@ const calmRampMs = 3_000;
 const calmDegradedMs = 10_000;
 /** What other nodes tell is so old at most. */
 const newsMs = 2_500;
-/** From so many calls a bucket on, every eighth is timed: reading a clock costs more than all the rest. */
-const sampleFrom = 64;
+/** From so many calls in the window on, every eighth is timed: reading a clock costs more than all the rest. */
+const sampledFrom = 1_280;
 const sampleMask = 7;
 const noCall: CallOptions = {};
 
@@ -81,6 +81,9 @@ export class StandardBreaker implements Breaker {
   #gate: StageGate | undefined;
   #sharedCalls = 0;
   #sharedFailures = 0;
+  #tick = 0;
+  /** Calls that succeeded and are not counted yet. */
+  #untimed = 0;
 
   constructor(definition: BreakerDefinition, surroundings: BreakerSurroundings, { within, pool, name, baseline, registered }: Place = {}) {
     this.definition = definition;
@@ -123,7 +126,7 @@ export class StandardBreaker implements Breaker {
     if (this.#state === 'closed' && (this.#gate === undefined || this.#gate.quiet)) {
       this.#inFlight += 1;
       this.#inEpoch += 1;
-      const timed = this.#window.calls < sampleFrom * 20 || (this.#window.calls & sampleMask) === 0;
+      const timed = this.#window.calls < sampledFrom || (this.#tick = (this.#tick + 1) & sampleMask) === 0;
       return new Ticket(this, outer, this.#epoch, timed ? this.#time.now() : Number.NaN, call.priority === 'high');
     }
     const now = this.#time.now();
@@ -148,7 +151,12 @@ export class StandardBreaker implements Breaker {
     const { verdict } = classification;
     const current = ticket.epoch === this.#epoch;
     if (current) this.#inEpoch -= 1;
+    if (verdict === 'success' && current && this.#state === 'closed' && Number.isNaN(ticket.startedAt)) {
+      this.#untimed += 1;
+      return;
+    }
     const now = this.#time.now();
+    if (this.#untimed > 0) this.#countUntimed(now);
     const latencyMs = now - ticket.startedAt;
     if (verdict === 'ignored') {
       if (current) this.#limiter?.giveBack();
@@ -169,6 +177,15 @@ export class StandardBreaker implements Breaker {
     }
     if (verdict === 'throttled') this.#throttled(now, current, classification.retryAfterMs ?? 0);
     else this.#failed(now, current, latencyMs, ticket.high, classification);
+  }
+
+  /** Successes that no clock was read for count as if they had ended now: there are timed ones among every eight. */
+  #countUntimed(now: number): void {
+    const count = this.#untimed;
+    this.#untimed = 0;
+    this.#window.successes(now, count);
+    this.#sharedCalls += count;
+    if (this.#state === 'closed') for (let index = 0; index < count; index += 1) this.#wire.success(now, Number.NaN, false);
   }
 
   /** A ticket is handed back unused. */
@@ -238,6 +255,7 @@ export class StandardBreaker implements Breaker {
   }
 
   exchange(): SharedCounters {
+    if (this.#untimed > 0) this.#countUntimed(this.#time.now());
     const counters = { calls: this.#sharedCalls, failures: this.#sharedFailures };
     this.#sharedCalls = this.#sharedFailures = 0;
     return counters;
@@ -465,6 +483,7 @@ export class StandardBreaker implements Breaker {
   }
 
   #figuresAt(now: number): BreakerFigures {
+    if (this.#untimed > 0) this.#countUntimed(now);
     this.#window.roll(now);
     const { calls, failures, slow, rejected } = this.#window;
     const blocked = this.#state === 'open' || this.#state === 'isolated';

@@ -61,7 +61,7 @@ export function calendar(entries: readonly CalendarEntry[], options: CalendarOpt
     });
   }
   const minuteOf = timeOfWeek(options.timeZone);
-  const resolved = entries.map((entry, index) => {
+  const resolved = (entries as readonly CalendarEntry[]).map((entry, index) => {
     const where = `calendar entry ${String(index)}`;
     return {
       days: daysOf(entry.days, where),

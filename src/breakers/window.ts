@@ -74,14 +74,20 @@ export class RollingWindow {
   /** `now`: milliseconds that never go back. */
   success(now: number): void {
     if (now >= this.#until) this.roll(now);
-    this.#cells[this.#at + CALLS]! += 1;
+    this.#add(CALLS, 1);
     this.calls += 1;
+  }
+
+  successes(now: number, count: number): void {
+    if (now >= this.#until) this.roll(now);
+    this.#add(CALLS, count);
+    this.calls += count;
   }
 
   failure(now: number): void {
     if (now >= this.#until) this.roll(now);
-    this.#cells[this.#at + CALLS]! += 1;
-    this.#cells[this.#at + FAILURES]! += 1;
+    this.#add(CALLS, 1);
+    this.#add(FAILURES, 1);
     this.calls += 1;
     this.failures += 1;
   }
@@ -89,13 +95,13 @@ export class RollingWindow {
   /** Said of a call that is counted as well. */
   slowCall(now: number): void {
     if (now >= this.#until) this.roll(now);
-    this.#cells[this.#at + SLOW]! += 1;
+    this.#add(SLOW, 1);
     this.slow += 1;
   }
 
   rejection(now: number): void {
     if (now >= this.#until) this.roll(now);
-    this.#cells[this.#at + REJECTED]! += 1;
+    this.#add(REJECTED, 1);
     this.rejected += 1;
   }
 
@@ -119,6 +125,11 @@ export class RollingWindow {
   /** Hands its place back; it counts no more. */
   dispose(): void {
     this.#pool.give({ cells: this.#cells, base: this.#base });
+  }
+
+  #add(field: number, count: number): void {
+    const index = this.#at + field;
+    this.#cells[index] = (this.#cells[index] as number) + count;
   }
 
   #expire(slot: number): void {
