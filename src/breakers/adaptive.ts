@@ -1,6 +1,7 @@
 /** The breaker that learns what is normal. */
 
 import { AdaptiveTripwire } from './adaptive-tripwire.js';
+import { Baseline } from './baseline.js';
 import type { Breaker } from './contract.js';
 import { checkMs, checkName, define, make, type BreakerOptions } from './options.js';
 import { resolveProfile, type Profile, type ProfileChoice, type ProfileName } from './profile.js';
@@ -29,6 +30,7 @@ export function adaptiveBreaker(options: AdaptiveBreakerOptions): Breaker {
   if (slowMs !== undefined) checkMs(where, 'slowMs', slowMs);
   const definition = define('adaptiveBreaker', options, {
     kind: 'adaptive',
+    baseline: () => new Baseline(timeZone),
     tripwire: (_, wall, baseline) => new AdaptiveTripwire({ profile: resolved, timeZone, slowMs, wall, baseline }),
   });
   return make(definition, options);

@@ -12,6 +12,10 @@ export {
   type ProfileChoice,
   type ProfileName,
 } from './profile.js';
+export { allOf } from './all-of.js';
+export { bulkhead, type Bulkhead, type BulkheadOptions } from './bulkhead.js';
+export { retryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
+export { breakerRegistry, type BreakerRegistry, type RegistryOptions } from './registry.js';
 export type { Classification, Classify, Outcome, Verdict } from './classification.js';
 export type { BreakerOptions, OpenPeriods } from './options.js';
 export type {

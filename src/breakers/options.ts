@@ -48,6 +48,8 @@ export interface BreakerDefinition {
   readonly open: OpenPeriods;
   readonly openChildren: number | undefined;
   readonly onChange: ((change: BreakerChange) => void) | undefined;
+  /** What keys of a registry learn together; undefined: a kind that does not learn. */
+  readonly baseline: (() => Baseline) | undefined;
   /** `wall`: epoch milliseconds. `baseline`: shared with others. */
   readonly tripwire: (window: RollingWindow, wall: () => number, baseline: Baseline | undefined) => Tripwire;
 }
@@ -60,7 +62,7 @@ const openDefaults: OpenPeriods = { initialMs: 5_000, maximumMs: 60_000, maximum
 export function define(
   maker: string,
   options: BreakerOptions,
-  kind: Pick<BreakerDefinition, 'kind' | 'tripwire'> & { readonly window?: WindowSize },
+  kind: Pick<BreakerDefinition, 'kind' | 'tripwire'> & Partial<Pick<BreakerDefinition, 'window' | 'baseline'>>,
 ): BreakerDefinition {
   const { name, level = 'call', within, classify, onChange } = options;
   const wrong = (option: string, value: unknown, hint: string): BadInputError => badOption(`${maker} "${name}"`, option, value, hint);
@@ -85,6 +87,7 @@ export function define(
     level,
     within: within === undefined ? undefined : checkWithin(within, name, level, wrong),
     window: kind.window ?? defaultWindow,
+    baseline: kind.baseline,
     classify,
     open,
     openChildren,

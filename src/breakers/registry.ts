@@ -1,0 +1,140 @@
+/**
+ * A breaker for each key: provider, model, tenant, host. They are made when first asked for, and the one that was not used for longest goes when there are too many; never one that is not closed, or has calls under way. If
+ * none can go, calls fall to the parent. Keys of one registry learn together what is normal; each has its own window, state and ramp.
+ */
+
+import { systemClock, type Clock } from '../core/clock.js';
+import { systemRandom, type Random } from '../core/random.js';
+import type { Baseline } from './baseline.js';
+import { StandardBreaker } from './breaker.js';
+import type { Breaker, BreakerState, BreakerSurroundings } from './contract.js';
+import { badOption, checkCount, type BreakerDefinition } from './options.js';
+import { WindowPool } from './window.js';
+
+export interface RegistryOptions {
+  /** The most keys that are remembered. Default 1,000. */
+  readonly maximum?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface BreakerRegistry {
+  /** The pattern's. The breaker of a key is named `NAME/KEY`. */
+  readonly name: string;
+  /** Keys that are remembered. */
+  readonly size: number;
+  /** The breaker of a key; the parent when there are too many keys in trouble. */
+  get(key: string): Breaker;
+  /** Who takes over when there is no room: what the pattern stands within, or a breaker of the registry's own name. */
+  readonly parent: Breaker;
+  /** All that are remembered, in no order. */
+  breakers(): IterableIterator<Breaker>;
+}
+
+/** Windows that share an array. */
+const rowsPerChunk = 64;
+/** So many that have calls under way are passed over in search of one that can go. */
+const looks = 32;
+
+export class StandardRegistry implements BreakerRegistry {
+  readonly name: string;
+  readonly definition: BreakerDefinition;
+  readonly maximum: number;
+  readonly parent: StandardBreaker;
+  readonly baseline: Baseline | undefined;
+  readonly #within: StandardBreaker | undefined;
+  readonly #surroundings: BreakerSurroundings;
+  readonly #pool: WindowPool;
+  /** In order of last use. */
+  readonly #closed = new Map<string, StandardBreaker>();
+  /** Open, ramping, degraded, isolated. */
+  readonly #troubled = new Map<string, StandardBreaker>();
+  readonly #made: ((breaker: StandardBreaker) => void) | undefined;
+
+  constructor(
+    definition: BreakerDefinition,
+    maximum: number,
+    surroundings: BreakerSurroundings,
+    within: StandardBreaker | undefined,
+    made?: (breaker: StandardBreaker) => void,
+  ) {
+    this.name = definition.name;
+    this.definition = definition;
+    this.maximum = maximum;
+    this.baseline = definition.baseline?.();
+    this.#within = within;
+    this.#surroundings = surroundings;
+    this.#pool = new WindowPool(definition.window, rowsPerChunk);
+    this.#made = made;
+    this.parent = within ?? new StandardBreaker(definition, surroundings);
+    if (within === undefined) made?.(this.parent);
+  }
+
+  get size(): number {
+    return this.#closed.size + this.#troubled.size;
+  }
+
+  get(key: string): StandardBreaker {
+    const known = this.#closed.get(key);
+    if (known !== undefined) {
+      this.#closed.delete(key);
+      this.#closed.set(key, known);
+      return known;
+    }
+    const troubled = this.#troubled.get(key);
+    if (troubled !== undefined) return troubled;
+    if (typeof key !== 'string' || key === '') throw badOption(`registry "${this.name}"`, 'key', key, 'Give a string that is not empty.');
+    if (this.size >= this.maximum && !this.#evict()) return this.parent;
+    const breaker = new StandardBreaker(this.definition, this.#surroundings, {
+      within: this.#within,
+      pool: this.#pool,
+      name: `${this.name}/${key}`,
+      ...(this.baseline === undefined ? {} : { baseline: this.baseline }),
+      registered: (_, state) => this.#moved(key, breaker, state),
+    });
+    this.#closed.set(key, breaker);
+    this.#made?.(breaker);
+    return breaker;
+  }
+
+  *breakers(): IterableIterator<StandardBreaker> {
+    yield* this.#closed.values();
+    yield* this.#troubled.values();
+  }
+
+  #moved(key: string, breaker: StandardBreaker, state: BreakerState): void {
+    const [from, to] = state === 'closed' ? [this.#troubled, this.#closed] : [this.#closed, this.#troubled];
+    if (from.get(key) !== breaker) return;
+    from.delete(key);
+    to.set(key, breaker);
+  }
+
+  #evict(): boolean {
+    let looked = 0;
+    for (const [key, breaker] of this.#closed) {
+      if (breaker.idle) {
+        this.#closed.delete(key);
+        breaker.dispose();
+        return true;
+      }
+      looked += 1;
+      if (looked === looks) return false;
+    }
+    return false;
+  }
+}
+
+/**
+ * @param pattern what each key's breaker is like; it is not itself used
+ * @throws BadInputError
+ */
+export function breakerRegistry(pattern: Breaker, options: RegistryOptions = {}): BreakerRegistry {
+  if (!(pattern instanceof StandardBreaker)) {
+    throw badOption('breakerRegistry()', 'pattern', typeof pattern, "Give a breaker: breakerRegistry(adaptiveBreaker({ name: 'llm' })).");
+  }
+  const { maximum = 1_000, clock = systemClock, random = systemRandom } = options;
+  checkCount(`registry "${pattern.name}"`, 'maximum', maximum);
+  // It would count as a child of its stage that is always well.
+  pattern.dispose();
+  return new StandardRegistry(pattern.definition, maximum, { clock, random }, pattern.within);
+}
