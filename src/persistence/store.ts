@@ -10,8 +10,10 @@
  * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).
  */
 
+import type { OperationRecord } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
+export type { OperationRecord } from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
@@ -93,30 +95,6 @@ export interface TimerRecord {
   /** Path of the actor that takes the event; '' is the root. */
   readonly target: string;
   readonly event: string;
-}
-
-/** An activity's line in the ledger. `unknown` is derived: intended or started, and its node is gone. */
-export interface OperationRecord {
-  readonly id: string;
-  readonly activity: string;
-  /** Path of the activity's actor in the agent. */
-  readonly path: string;
-  readonly status: 'intended' | 'succeeded' | 'failed' | 'cancelled';
-  /** Attempts known to have failed. */
-  readonly attempts: number;
-  /** The user's own key, shared by every operation of this activity with that key; undefined when it has none. */
-  readonly userKey: string | undefined;
-  readonly input: string | undefined;
-  /** Encoded result (`succeeded`) or error (`failed`, or the last attempt's while `intended`). */
-  readonly outcome: string | undefined;
-  /** When the next attempt is due; undefined when none waits. */
-  readonly nextRetryAt: number | undefined;
-  /** Sequence number of the turn that intended it. */
-  readonly intendedIn: number;
-  /** Sequence number of the turn that took its outcome; 0 while open. */
-  readonly settledIn: number;
-  readonly intendedAt: number;
-  readonly settledAt: number | undefined;
 }
 
 /** A named action that was committed and not yet settled. */
