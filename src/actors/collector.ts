@@ -285,6 +285,7 @@ export class Collector implements TurnSink {
         settledIn: 0,
         intendedAt: agent.host.clock.now(),
         settledAt: undefined,
+        parkedBy: undefined,
       },
       logic,
       input,

@@ -1,4 +1,6 @@
-/** Operations as the ledger keeps them: intent, attempts and outcome of an activity. */
+/** Operations as the ledger keeps them: intent, attempts and outcome of an activity, and what an open one waits for. */
+
+import type { AgentKey } from './store.js';
 
 /** An activity's line in the ledger. `unknown` is derived: intended or started, and its node is gone. */
 export interface OperationRecord {
@@ -22,4 +24,23 @@ export interface OperationRecord {
   readonly settledIn: number;
   readonly intendedAt: number;
   readonly settledAt: number | undefined;
+  /** Key of the breaker that it waits for; undefined when it waits for none. A settled one never does: a commit that settles it clears this, whatever it says here. */
+  readonly parkedBy: string | undefined;
+}
+
+/** An open operation that waits for a breaker, and whose it is. */
+export interface ParkedOperation {
+  readonly agent: AgentKey;
+  readonly agentId: string;
+  readonly operation: OperationRecord;
+}
+
+export interface ParkedPage {
+  /** The last one of the page before. */
+  readonly after?: { readonly agent: AgentKey; readonly id: string };
+  readonly limit: number;
+  /** Only those that wait for the breaker with this key. */
+  readonly by?: string;
+  /** Only those of these agents. */
+  readonly agents?: readonly AgentKey[];
 }

@@ -1,7 +1,7 @@
 /**
  * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of
  * an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
- * transaction. Posting to a mailbox is the one unfenced write: anyone may send, insert-if-absent on message id.
+ * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id) and notes, which are nobody's state.
  *
  * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when
  * its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
@@ -10,10 +10,12 @@
  * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).
  */
 
-import type { OperationRecord } from './operations.js';
+import type { NoteName, NoteRecord } from './notes.js';
+import type { OperationRecord, ParkedOperation, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
-export type { OperationRecord } from './operations.js';
+export type { NoteName, NoteRecord } from './notes.js';
+export type { OperationRecord, ParkedOperation, ParkedPage } from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
@@ -301,12 +303,21 @@ export interface OpenedStore {
   /** The earliest timers due before `before` of agents that no other live node holds. */
   dueTimers(page: { readonly before: number; readonly limit: number }): Promise<readonly DueTimer[]>;
 
-  /** The unfenced write. `cap` is the largest number of waiting messages a mailbox may hold. */
+  /** Unfenced: anyone may. `cap` is the largest number of waiting messages a mailbox may hold. */
   post(messages: readonly MessageRecord[], cap: number): Promise<readonly PostOutcome[]>;
   /** Where a message id stands, when the loaded marks are not complete. */
   mark(agent: AgentKey, messageId: string): Promise<number | undefined>;
   /** The newest succeeded operation of an activity with this user key, whichever agent it belongs to. */
   succeeded(activity: string, userKey: string): Promise<OperationRecord | undefined>;
+  /** Open operations that wait for a breaker, of all agents, in order of agent key and operation id (by code points). */
+  parked(page: ParkedPage): Promise<readonly ParkedOperation[]>;
+
+  /** Keeps notes, each in place of the one that its author left on the topic before; all or none, durable when it resolves. Unfenced, as `post`. */
+  publish(notes: readonly NoteRecord[]): Promise<void>;
+  /** Notes on topics that start so, in order of topic and author; `since`: only those with `at` ≥ it. Writes nothing. */
+  notes(prefix: string, since?: number): Promise<readonly NoteRecord[]>;
+  /** Removes notes, all or none, durable when it resolves; those that are not there are no fault. */
+  retract(notes: readonly NoteName[]): Promise<void>;
 
   /** Remembers machines by kind, version and schema; a newer definition takes the place of the older. */
   saveMachines(machines: readonly MachineRecord[]): Promise<void>;

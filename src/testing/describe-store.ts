@@ -6,7 +6,9 @@
 
 import { commitCases } from './store-cases/commits.js';
 import { mailboxCases } from './store-cases/mailboxes.js';
+import { noteCases } from './store-cases/notes.js';
 import { ownershipCases } from './store-cases/ownership.js';
+import { parkedCases } from './store-cases/parked.js';
 import { readingCases } from './store-cases/reading.js';
 import { Scene, type StoreCase, type StoreFixture } from './store-cases/scene.js';
 
@@ -24,6 +26,8 @@ const groups: readonly (readonly [string, readonly StoreCase[]])[] = [
   ['mailboxes', mailboxCases],
   ['ownership', ownershipCases],
   ['reading', readingCases],
+  ['notes', noteCases],
+  ['parked operations', parkedCases],
 ];
 
 /**

@@ -25,7 +25,7 @@ async function fill(path: string): Promise<void> {
 }
 
 interface Shell {
-  prepare(sql: string): { get(): unknown };
+  prepare(sql: string): { get(): unknown; all(): unknown[] };
   exec(sql: string): void;
   close(): void;
 }
@@ -35,6 +35,9 @@ function shell(path: string): Shell {
   const Libsql = createRequire(import.meta.url)('libsql') as new (path: string) => Shell;
   return new Libsql(path);
 }
+
+/** What version 4 of the schema added, taken back. */
+const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;
 
 describe('a database file that cannot be used', () => {
   it('is refused when it is no database, and is left as it is', () =>
@@ -124,6 +127,7 @@ describe('a database file that cannot be used', () => {
       file.exec(
         `ALTER TABLE dead_letters DROP COLUMN message_id; ALTER TABLE dead_letters DROP COLUMN details;
           ALTER TABLE agents DROP COLUMN supervisor; ALTER TABLE agents DROP COLUMN suspect;
+          ${withoutVersion4}
           UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1`,
       );
       file.close();
@@ -137,8 +141,51 @@ describe('a database file that cannot be used', () => {
       const row = again
         .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
         .get();
-      expect(row).to.include({ value: 3, version: 3 });
+      expect(row).to.include({ value: 4, version: 4 });
       again.close();
+    }));
+
+  it('has the tables of a new one after it was brought up to date from version 3, and what waited in it can be parked', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'agents.db');
+      const absent = { userKey: undefined, input: undefined, outcome: undefined, nextRetryAt: undefined, settledAt: undefined };
+      const intent = { id: 'o', activity: 'call', path: 'calling', status: 'intended', attempts: 1, intendedIn: 1, intendedAt: 1 } as const;
+      const operation = { ...intent, ...absent, settledIn: 0, parkedBy: undefined };
+      const commit = { key: 1, id: 'a', fence: 1, expected: 0, sequenceNumber: 0, at: 1, operations: [operation] };
+      const lease = { name: 'n', ttlMs: 5_000 };
+      const tables = (): unknown => {
+        const file = shell(path);
+        const columns = file.prepare(
+          `SELECT tables.name AS "table", columns.* FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
+            WHERE tables.type = 'table' ORDER BY tables.name, columns.cid`,
+        );
+        const indexes = file.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name");
+        const found = [...columns.all(), ...indexes.all()];
+        file.close();
+        return found;
+      };
+      {
+        const store = await sqlite(path).open({ lease, now: () => 1 });
+        await store.commit([{ ...commit, create: { kind: 'box', version: 1, input: undefined } }]);
+        await store.close();
+      }
+      const fresh = tables();
+      const file = shell(path);
+      file.exec(`${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`);
+      file.close();
+      expect(tables()).to.not.deep.equal(fresh);
+      const store = await sqlite(path).open({ lease, now: () => 2 });
+      expect(await store.notes('')).to.deep.equal([]);
+      expect(await store.parked({ limit: 10 })).to.deep.equal([]);
+      expect(await store.operations(1)).to.deep.equal([operation]);
+      await store.load(['a']);
+      await store.commit([{ ...commit, fence: 2, operations: [{ ...operation, parkedBy: 'model' }] }]);
+      expect((await store.parked({ limit: 10, by: 'model' })).map(({ agentId }) => agentId)).to.deep.equal(['a']);
+      await store.publish([{ topic: 't', author: 'n', data: '1', at: 2 }]);
+      expect(await store.notes('t')).to.have.lengthOf(1);
+      expect(await store.check()).to.deep.equal([]);
+      await store.close();
+      expect(tables()).to.deep.equal(fresh);
     }));
 
   it('is refused when its schema is newer', () =>

@@ -52,6 +52,7 @@ const commit = fc.record(
         settledIn: count,
         intendedAt: count,
         settledAt: maybe(count),
+        parkedBy: maybe(text),
       }),
     ),
     effects: list(fc.record({ id: text, path: text, type: text, params: maybe(text), event: text, context: maybe(text) })),

@@ -108,7 +108,10 @@ function writeAgent(row: AgentRow, commit: AgentCommit, node: number): void {
   for (const { messageId, sequenceNumber } of commit.marks ?? []) {
     if (!row.marks.has(messageId)) row.marks.set(messageId, sequenceNumber);
   }
-  for (const operation of commit.operations ?? []) row.operations.set(operation.id, operation);
+  for (const operation of commit.operations ?? []) {
+    const parkedBy = operation.settledIn === 0 ? operation.parkedBy : undefined;
+    row.operations.set(operation.id, parkedBy === operation.parkedBy ? operation : { ...operation, parkedBy });
+  }
   for (const effect of commit.effects ?? []) row.effects.set(effect.id, effect);
   for (const id of commit.effectsSettled ?? []) row.effects.delete(id);
 }
@@ -127,7 +130,7 @@ function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
   return row.record;
 }
 
-/** The unfenced write. */
+/** Unfenced: anyone may. */
 export function postMessage(data: Data, message: MessageRecord, cap: number, at: number): PostOutcome {
   const outcome = deliver(data, message, cap);
   if (outcome.outcome === 'dead-letter' && !isKeptBySender(message.replyTo)) bury(data, message, outcome.reason, at);

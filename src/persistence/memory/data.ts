@@ -13,6 +13,7 @@ import type {
   MachineRecord,
   MailboxRecord,
   NodeRecord,
+  NoteRecord,
   OperationRecord,
   TimerRecord,
 } from '../store.js';
@@ -49,6 +50,8 @@ export class Data {
   /** By position, oldest first. */
   readonly deadLetters = new Map<number, DeadLetter>();
   readonly machines = new Map<string, MachineRecord>();
+  /** By topic and author. */
+  readonly notes = new Map<string, NoteRecord>();
   readonly listeners = new Map<object, MailListener>();
   #position = 0;
 

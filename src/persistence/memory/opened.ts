@@ -17,9 +17,14 @@ import type {
   MachineRecord,
   MessageRecord,
   NodeLease,
+  NoteName,
+  NoteRecord,
   OpenedStore,
+  ParkedOperation,
+  ParkedPage,
   PostOutcome,
 } from '../store.js';
+import { byCodePoint } from '../text-order.js';
 import { applyCommit, isFinal, postMessage, redriveLetter } from './commits.js';
 import type { AgentRow, Data, MailListener, NodeRow } from './data.js';
 
@@ -91,6 +96,19 @@ export class MemoryStore implements OpenedStore {
   async saveMachines(machines: readonly MachineRecord[]): Promise<void> {
     const data = this.#open;
     for (const machine of machines) data.machines.set(JSON.stringify([machine.kind, machine.version, machine.schema]), machine);
+  }
+
+  async publish(notes: readonly NoteRecord[]): Promise<void> {
+    const data = this.#open;
+    for (const note of notes) data.notes.set(noteKey(note), note);
+  }
+
+  async retract(names: readonly NoteName[]): Promise<void> {
+    const { notes } = this.#open;
+    for (const name of names) {
+      const note = notes.get(noteKey(name));
+      if (note?.at === (name.ifAt ?? note?.at)) notes.delete(noteKey(name));
+    }
   }
 
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,6 +207,25 @@ export class MemoryStore implements OpenedStore {
       .at(-1);
   }
 
+  async parked({ after, limit, by, agents }: ParkedPage): Promise<readonly ParkedOperation[]> {
+    const wanted = agents && new Set(agents);
+    return [...this.#open.agents.values()]
+      .filter(({ record }) => wanted?.has(record.key) !== false)
+      .flatMap(({ record, operations }) =>
+        [...operations.values()].map((operation) => ({ agent: record.key, agentId: record.id, operation })),
+      )
+      .filter(({ operation: { parkedBy } }) => parkedBy !== undefined && (by === undefined || parkedBy === by))
+      .filter((parked) => after === undefined || byPlace(parked, { agent: after.agent, operation: after }) > 0)
+      .sort(byPlace)
+      .slice(0, limit);
+  }
+
+  async notes(prefix: string, since = -Infinity): Promise<readonly NoteRecord[]> {
+    return [...this.#open.notes.values()]
+      .filter(({ topic, at }) => topic.startsWith(prefix) && at >= since)
+      .sort((one, other) => byCodePoint(one.topic, other.topic) || byCodePoint(one.author, other.author));
+  }
+
   async machines(kind?: string): Promise<readonly MachineRecord[]> {
     return [...this.#open.machines.values()].filter((machine) => kind === undefined || machine.kind === kind);
   }
@@ -266,6 +303,20 @@ export class MemoryStore implements OpenedStore {
 
 function hasWork({ record, mailbox }: AgentRow): boolean {
   return record.busy || (record.status === 'active' && (mailbox.size > 0 || record.sequenceNumber === 0));
+}
+
+interface Placed {
+  readonly agent: AgentKey;
+  readonly operation: { readonly id: string };
+}
+
+/** In order of agent and operation. */
+function byPlace(one: Placed, other: Placed): number {
+  return one.agent - other.agent || byCodePoint(one.operation.id, other.operation.id);
+}
+
+function noteKey({ topic, author }: NoteName): string {
+  return JSON.stringify([topic, author]);
 }
 
 function view(row: AgentRow): LoadedAgent {

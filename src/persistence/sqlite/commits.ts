@@ -76,9 +76,11 @@ export class Commits {
         'settled_in',
         'intended_at',
         'settled_at',
+        'parked_by',
       ],
       `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
-        next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at`,
+        next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at,
+        parked_by = excluded.parked_by`,
     );
     this.#advances = new RowBatch(
       connection,
@@ -221,6 +223,7 @@ export class Commits {
         o.settledIn,
         o.intendedAt,
         o.settledAt ?? null,
+        o.settledIn === 0 ? (o.parkedBy ?? null) : null,
       );
     }
     for (const e of commit.effects ?? []) s.effect.run(key, e.id, e.path, e.type, e.params ?? null, e.event, e.context ?? null);
@@ -247,7 +250,7 @@ export class Commits {
     this.#s.bury.run(to, event, from ?? null, reason, at, messageId ?? null, details ?? null);
   }
 
-  /** The unfenced write, inside the caller's transaction. */
+  /** Unfenced: anyone may. Inside the caller's transaction. */
   post(message: MessageRecord, cap: number, at: number): PostOutcome {
     const outcome = this.#deliver(message, cap);
     if (outcome.outcome === 'dead-letter' && !isKeptBySender(message.replyTo)) this.#bury(message, outcome.reason, at);

@@ -21,6 +21,8 @@ import type {
   MessageRecord,
   NodeLease,
   NodeRecord,
+  NoteName,
+  NoteRecord,
   PostOutcome,
   RedriveOutcome,
 } from '../store.js';
@@ -29,6 +31,7 @@ import { Commits, isFinal } from './commits.js';
 import { connect, type Connection, type Statement } from './driver.js';
 import { checkPath, corrupt, isBusy, openError, readError, writeError } from './faults.js';
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
+import { Notes } from './notes.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
 import { recordEndlessTurn, type EndlessTurn } from './endless-turn.js';
@@ -57,6 +60,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #connection: Connection;
   readonly #commits: Commits;
+  readonly #notes: Notes;
   readonly #begin: Statement;
   readonly #beginRead: Statement;
   readonly #end: Statement;
@@ -85,6 +89,7 @@ export class Database {
       if (statSync(path).size <= quickCheckBytes) this.#quickCheck();
       this.#sync = sync = new WalSync(path, logLimitBytes);
       this.queries = new Queries(connection);
+      this.#notes = new Notes(connection);
       this.#begin = connection.prepare('BEGIN IMMEDIATE');
       this.#beginRead = connection.prepare('BEGIN');
       this.#end = connection.prepare('COMMIT');
@@ -273,6 +278,18 @@ export class Database {
 
   discard(positions: readonly number[]): number {
     return this.#write(() => positions.reduce((discarded, position) => discarded + this.#commits.discardLetter(position), 0));
+  }
+
+  publish(notes: readonly NoteRecord[]): void {
+    if (notes.length > 0) this.#write(() => this.#notes.keep(notes));
+  }
+
+  notes(prefix: string, since: number | undefined): NoteRecord[] {
+    return this.#read(() => this.#notes.read(prefix, since));
+  }
+
+  retract(names: readonly NoteName[]): void {
+    if (names.length > 0) this.#write(() => this.#notes.remove(names));
   }
 
   saveMachines(machines: readonly MachineRecord[]): void {

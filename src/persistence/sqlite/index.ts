@@ -184,6 +184,10 @@ class SqliteStore implements OpenedStore {
   post: OpenedStore['post'] = (messages, cap) => this.#ask('post', messages, cap);
   mark: OpenedStore['mark'] = (agent, messageId) => this.#ask('mark', agent, messageId);
   succeeded: OpenedStore['succeeded'] = (activity, userKey) => this.#ask('succeeded', activity, userKey);
+  parked: OpenedStore['parked'] = (page) => this.#ask('parked', page);
+  publish: OpenedStore['publish'] = (notes) => this.#ask('publish', notes);
+  notes: OpenedStore['notes'] = (prefix, since) => this.#ask('notes', prefix, since);
+  retract: OpenedStore['retract'] = (notes) => this.#ask('retract', notes);
   saveMachines: OpenedStore['saveMachines'] = (machines) => this.#ask('saveMachines', machines);
   machines: OpenedStore['machines'] = (kind) => this.#ask('machines', kind);
   mailbox: OpenedStore['mailbox'] = (agent, after) => this.#ask('mailbox', agent, after);

@@ -12,6 +12,8 @@ import type {
   MachineRecord,
   MailboxRecord,
   OperationRecord,
+  ParkedOperation,
+  ParkedPage,
   StoreCounts,
 } from '../store.js';
 import type { Connection, Statement, Value } from './driver.js';
@@ -153,6 +155,26 @@ export class Queries {
       "SELECT * FROM ledger WHERE activity = ? AND user_key = ? AND status = 'succeeded' ORDER BY settled_at DESC LIMIT 1",
     ).get(activity, userKey);
     return row === undefined ? undefined : operationRecord(row);
+  }
+
+  /** Names its index: the planner, which knows nothing of how few are parked, would look through the ledger. */
+  parked({ after, limit, by, agents }: ParkedPage): ParkedOperation[] {
+    const where = [
+      by === undefined ? 'ledger.parked_by IS NOT NULL' : 'ledger.parked_by = ?1',
+      ...(after === undefined ? [] : ['(ledger.agent, ledger.id) > (?2, ?3)']),
+      ...(agents === undefined ? [] : ['ledger.agent IN (SELECT value FROM json_each(?4))']),
+    ];
+    return this.#all(
+      `SELECT ledger.*, agents.id AS agent_id
+        FROM ledger INDEXED BY ${by === undefined ? 'ledger_parked' : 'ledger_parked_by'} CROSS JOIN agents ON agents.key = ledger.agent
+        WHERE ${where.join(' AND ')} ORDER BY ledger.agent, ledger.id LIMIT ?5`,
+      (row) => ({ agent: row['agent'] as number, agentId: row['agent_id'] as string, operation: operationRecord(row) }),
+      by ?? null,
+      after?.agent ?? null,
+      after?.id ?? null,
+      JSON.stringify(agents ?? []),
+      limit,
+    );
   }
 
   machines(kind: string | undefined): MachineRecord[] {

@@ -86,6 +86,7 @@ export function operationRecord(row: Row): OperationRecord {
     settledIn: row['settled_in'] as number,
     intendedAt: row['intended_at'] as number,
     settledAt: number(row['settled_at']),
+    parkedBy: text(row['parked_by']),
   };
 }
 

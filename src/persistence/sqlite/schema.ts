@@ -7,7 +7,16 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 3;
+export const schemaVersion = 4;
+
+const notes = `CREATE TABLE notes (
+  topic TEXT NOT NULL, author TEXT NOT NULL, data TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (topic, author)
+) WITHOUT ROWID;`;
+
+/** Two, so that all of a breaker's and all of an agent's are found without looking at any other. Both are empty while nothing is parked. */
+const parked = `CREATE INDEX ledger_parked ON ledger (agent) WHERE parked_by IS NOT NULL;
+CREATE INDEX ledger_parked_by ON ledger (parked_by) WHERE parked_by IS NOT NULL;`;
 
 /** What brings the tables of an older version to the next one, by the version they come to. */
 export const upgrades: Readonly<Record<number, string>> = {
@@ -15,6 +24,7 @@ export const upgrades: Readonly<Record<number, string>> = {
   3: `ALTER TABLE agents ADD COLUMN supervisor TEXT;
     ALTER TABLE agents ADD COLUMN suspect TEXT;
     ALTER TABLE dead_letters ADD COLUMN details TEXT`,
+  4: `ALTER TABLE ledger ADD COLUMN parked_by TEXT; ${parked} ${notes}`,
 };
 
 export const schema = `
@@ -79,11 +89,12 @@ CREATE TABLE ledger (
   agent INTEGER NOT NULL, id TEXT NOT NULL, activity TEXT NOT NULL, path TEXT NOT NULL,
   status TEXT NOT NULL, attempts INTEGER NOT NULL, user_key TEXT, input TEXT, outcome TEXT,
   next_retry_at INTEGER, intended_in INTEGER NOT NULL, settled_in INTEGER NOT NULL,
-  intended_at INTEGER NOT NULL, settled_at INTEGER,
+  intended_at INTEGER NOT NULL, settled_at INTEGER, parked_by TEXT,
   PRIMARY KEY (agent, id)
 ) WITHOUT ROWID;
 CREATE INDEX ledger_open ON ledger (agent) WHERE settled_in = 0;
 CREATE INDEX ledger_user_key ON ledger (activity, user_key) WHERE user_key IS NOT NULL;
+${parked}
 
 CREATE TABLE effects (
   agent INTEGER NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL,
@@ -100,6 +111,8 @@ CREATE TABLE machines (
   kind TEXT NOT NULL, version INTEGER NOT NULL, schema TEXT NOT NULL, definition TEXT NOT NULL,
   PRIMARY KEY (kind, version, schema)
 ) WITHOUT ROWID;
+
+${notes}
 
 CREATE VIEW events AS
   SELECT agents.id AS agent, json_extract(entry.value, '$.seq') AS sequence_number,

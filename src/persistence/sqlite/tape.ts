@@ -68,6 +68,7 @@ const tables = [
       settledIn: true,
       intendedAt: true,
       settledAt: true,
+      parkedBy: true,
     }),
   ],
   ['timers', columns<TimerRecord>({ id: true, dueAt: true, delayMs: true, policy: true, target: true, event: true })],

@@ -169,6 +169,7 @@ export function operation(id: string, more: Partial<OperationRecord> = {}): Oper
     settledIn: 0,
     intendedAt: 1_700_000_000_000,
     settledAt: undefined,
+    parkedBy: undefined,
     ...more,
   };
 }
