@@ -19,6 +19,7 @@ import type {
   CommitOutcome,
   EffectRecord,
   MailboxRecord,
+  OperationRecord,
   TimerRecord,
 } from '../persistence/store.js';
 import { markQuestion, markTime } from './actions.js';
@@ -35,7 +36,7 @@ import type { AgentHost } from './host.js';
 import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
-import type { Operation, OperationOutcome } from './operation.js';
+import type { Answer, Operation, OperationOutcome } from './operation.js';
 import { endJob } from './job-end.js';
 import { actorAt, asData } from './place.js';
 import { report, type Cause } from './setback.js';
@@ -333,7 +334,7 @@ export class Agent {
     const { messageId, from } = message;
     const draft = this.#open({ event: message.event, messageId, from, mail: message });
     (draft.taken ??= []).push(message.position);
-    if (event.type === answerType) this.#answered(event as unknown as { operation: string; value?: unknown; error?: unknown });
+    if (event.type === answerType) this.#answered(event as unknown as Answer & { operation: string });
     else if (messageId === undefined || this.marks.get(messageId) === undefined)
       this.#take(event, message.event, { id: messageId, from, reply: message.replyTo, mail: message.position });
     // What was no turn is not undone with the next one.
@@ -341,12 +342,13 @@ export class Agent {
     draft.forget();
   }
 
-  #answered({ operation: id, value, error }: { operation: string; value?: unknown; error?: unknown }): void {
+  #answered({ operation: id, ...answer }: Answer & { readonly operation: string }): void {
     for (const operation of this.operations.values()) {
       if (operation.record.id !== id) continue;
-      if (this.host.operations.answered(operation, error === undefined)) return;
+      const outcome = this.host.operations.answered(operation, answer);
+      if (outcome === undefined) return;
       this.host.operations.cancel(operation);
-      this.#settleNow(operation, error === undefined ? { ok: true, value } : { ok: false, error });
+      this.#settleNow(operation, outcome);
       return;
     }
   }
@@ -407,6 +409,7 @@ export class Agent {
       status: result.ok ? 'succeeded' : 'failed',
       outcome: text,
       nextRetryAt: undefined,
+      parkedBy: undefined,
       settledIn: sequenceNumber,
       settledAt: now,
     };
@@ -418,7 +421,7 @@ export class Agent {
   }
 
   /** Writes down how an open operation stands: a failed attempt and when the next is due. */
-  updateOperation(operation: Operation, change: { attempts: number; outcome: string; nextRetryAt: number | undefined }): void {
+  updateOperation(operation: Operation, change: Partial<Pick<OperationRecord, 'attempts' | 'outcome' | 'nextRetryAt' | 'parkedBy'>>): void {
     if (this.gone || this.operations.get(operation.record.path) !== operation) return;
     operation.record = { ...operation.record, ...change };
     this.draft().setOperation(operation.record);

@@ -37,10 +37,18 @@ export interface OperationTraits {
 
 /** The record of an open operation that nobody wants any more. `settledIn`: the turn that it ended with. */
 export function cancelled(record: OperationRecord, settledIn: number, at: number): OperationRecord {
-  return { ...record, status: 'cancelled', nextRetryAt: undefined, settledIn, settledAt: at };
+  return { ...record, status: 'cancelled', nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
 export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** What comes for an operation by mail. */
+export interface Answer {
+  readonly value?: unknown;
+  readonly error?: unknown;
+  /** Of a person, to one that waits for its breaker: go, or end. */
+  readonly parked?: 'release' | 'cancel';
+}
 
 /** Runs operations. Called only when the intent is durable. */
 export interface OperationRunner {
@@ -48,8 +56,8 @@ export interface OperationRunner {
   /** Begins, or goes on after a restart: `record.attempts` have failed and `record.nextRetryAt` may lie ahead. */
   start(agent: Agent, operation: Operation, resumed: boolean): void;
   cancel(operation: Operation): void;
-  /** Another agent has answered what the operation asked; false when that is its outcome. `ok`: it said yes. */
-  answered(operation: Operation, ok: boolean): boolean;
+  /** Another agent has answered what the operation asked, or a person has given an order; what it ends with, if it does. */
+  answered(operation: Operation, answer: Answer): OperationOutcome | undefined;
   /** What another agent is told of an operation's end, with the end's own commit. `outcome` undefined: it was cancelled. */
   settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined;
   /** Tells those that run to end, and resolves once they have, after `graceMs` at the latest. Undefined when none runs. Their outcomes are nobody's. */

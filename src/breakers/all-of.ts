@@ -5,6 +5,13 @@ import type { CallOptions, Guard, Permit, Refusal } from './contract.js';
 import { execute } from './execute.js';
 import { SimplePermit } from './guard-permit.js';
 
+const parts = new WeakMap<Guard, readonly Guard[]>();
+
+/** What `allOf` was given; empty for any other guard. */
+export function partsOf(guard: Guard): readonly Guard[] {
+  return parts.get(guard) ?? [];
+}
+
 /**
  * The first is asked first: put what hands back cheaply before what counts, for example `allOf(bulkhead, retries, breaker)`.
  * @throws BadInputError
@@ -37,5 +44,6 @@ export function allOf(...guards: readonly Guard[]): Guard {
     },
     execute: <T>(run: (call: CallOptions) => PromiseLike<T> | T, call: CallOptions = {}) => execute(guard, run, call),
   };
+  parts.set(guard, guards);
   return guard;
 }

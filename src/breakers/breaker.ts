@@ -58,6 +58,8 @@ export class StandardBreaker implements Breaker {
   readonly level: BreakerLevel;
   readonly within: StandardBreaker | undefined;
   readonly definition: BreakerDefinition;
+  /** Told of every change of state, before subscribers are. */
+  changed: ((change: BreakerChange) => void) | undefined;
   readonly #surroundings: BreakerSurroundings;
   /** Epoch milliseconds. */
   readonly wallNow: () => number;
@@ -312,11 +314,16 @@ export class StandardBreaker implements Breaker {
     // However the clock was set meanwhile, it waits no longer than it would have when it was saved.
     const left = Math.min(saved.openUntil - wall, saved.openUntil - saved.savedAt);
     if (saved.state === 'open' && left > 0) {
-      this.#enter('open', 'restored', now);
       this.#openUntil = now + left;
+      this.#enter('open', 'restored', now);
       return;
     }
     this.#ramp('restored', now);
+  }
+
+  /** There is reason to think that it was not closed when its memory was last kept: it ramps. */
+  suspect(): void {
+    if (this.state === 'closed') this.#ramp('restored', this.#time.now());
   }
 
   /** A breaker within this one. */
@@ -475,10 +482,10 @@ export class StandardBreaker implements Breaker {
     this.#wire.entered(state, now);
     this.within?.childEntered(this, state === 'open' || state === 'isolated');
     this.#registered?.(this, state);
-    if (this.#changes?.observed !== true && this.definition.onChange === undefined) return;
+    if (this.#changes?.observed !== true && this.changed === undefined) return;
     const figures = this.#figuresAt(now);
     const change: BreakerChange = { name: this.name, level: this.level, from, to: state, reason, at: clock.now(), figures };
-    this.definition.onChange?.(change);
+    this.changed?.(change);
     this.#changes?.next(change);
   }
 

@@ -21,6 +21,8 @@ export type BreakerState = 'closed' | 'degraded' | 'open' | 'ramping' | 'isolate
 /** Under caps `high` goes first, `low` last. */
 export type Priority = 'high' | 'normal' | 'low';
 
+export const priorities: readonly Priority[] = ['high', 'normal', 'low'];
+
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Default `normal`. */

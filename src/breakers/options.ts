@@ -6,7 +6,7 @@ import { systemRandom, type Random } from '../core/random.js';
 import type { Baseline } from './baseline.js';
 import { StandardBreaker } from './breaker.js';
 import type { Classify } from './classification.js';
-import type { Breaker, BreakerChange, BreakerLevel } from './contract.js';
+import type { Breaker, BreakerLevel } from './contract.js';
 import type { Tripwire } from './tripwire.js';
 import { defaultWindow, type RollingWindow, type WindowSize } from './window.js';
 
@@ -22,8 +22,6 @@ export interface BreakerOptions {
   readonly open?: Partial<OpenPeriods>;
   /** Opens while such a share of the breakers within it is open: 0 to 1. Default: 0.5 for a stage, else never. */
   readonly openChildren?: number;
-  /** Called with each change of state, also when nobody subscribes to `state$`. */
-  readonly onChange?: (change: BreakerChange) => void;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -47,7 +45,6 @@ export interface BreakerDefinition {
   readonly classify: Classify | undefined;
   readonly open: OpenPeriods;
   readonly openChildren: number | undefined;
-  readonly onChange: ((change: BreakerChange) => void) | undefined;
   /** What keys of a registry learn together; undefined: a kind that does not learn. */
   readonly baseline: (() => Baseline) | undefined;
   /** `wall`: epoch milliseconds. `baseline`: shared with others. */
@@ -64,11 +61,10 @@ export function define(
   options: BreakerOptions,
   kind: Pick<BreakerDefinition, 'kind' | 'tripwire'> & Partial<Pick<BreakerDefinition, 'window' | 'baseline'>>,
 ): BreakerDefinition {
-  const { name, level = 'call', within, classify, onChange } = options;
+  const { name, level = 'call', within, classify } = options;
   const wrong = (option: string, value: unknown, hint: string): BadInputError => badOption(`${maker} "${name}"`, option, value, hint);
   if (!levels.includes(level)) throw wrong('level', level, `Use one of ${levels.join(', ')}.`);
   if (classify !== undefined && typeof classify !== 'function') throw wrong('classify', classify, 'Give a function of the outcome.');
-  if (onChange !== undefined && typeof onChange !== 'function') throw wrong('onChange', onChange, 'Give a function of the change.');
   const open = { ...openDefaults, ...options.open };
   if (!(open.initialMs > 0 && open.initialMs < Infinity))
     throw wrong('open.initialMs', open.initialMs, 'Give milliseconds greater than 0.');
@@ -91,7 +87,6 @@ export function define(
     classify,
     open,
     openChildren,
-    onChange,
   };
 }
 

@@ -3,11 +3,12 @@
  * none can go, calls fall to the parent. Keys of one registry learn together what is normal; each has its own window, state and ramp.
  */
 
+import { Subject, type Observable } from 'rxjs';
 import { systemClock, type Clock } from '../core/clock.js';
 import { systemRandom, type Random } from '../core/random.js';
 import type { Baseline } from './baseline.js';
 import { StandardBreaker } from './breaker.js';
-import type { Breaker, BreakerState, BreakerSurroundings } from './contract.js';
+import type { Breaker, BreakerChange, BreakerState, BreakerSurroundings } from './contract.js';
 import { badOption, checkCount, type BreakerDefinition } from './options.js';
 import { WindowPool } from './window.js';
 
@@ -27,6 +28,8 @@ export interface BreakerRegistry {
   get(key: string): Breaker;
   /** Who takes over when there is no room: what the pattern stands within, or a breaker of the registry's own name. */
   readonly parent: Breaker;
+  /** Every change of state of any of its breakers, from now on. */
+  readonly changes$: Observable<BreakerChange>;
   /** All that are remembered, in no order. */
   breakers(): IterableIterator<Breaker>;
 }
@@ -49,6 +52,8 @@ export class StandardRegistry implements BreakerRegistry {
   readonly #closed = new Map<string, StandardBreaker>();
   /** Open, ramping, degraded, isolated. */
   readonly #troubled = new Map<string, StandardBreaker>();
+  readonly #changes = new Subject<BreakerChange>();
+  readonly changes$: Observable<BreakerChange> = this.#changes.asObservable();
   readonly #made: ((breaker: StandardBreaker) => void) | undefined;
 
   constructor(
@@ -93,8 +98,14 @@ export class StandardRegistry implements BreakerRegistry {
       registered: (_, state) => this.#moved(key, breaker, state),
     });
     this.#closed.set(key, breaker);
+    breaker.changed = (change) => this.#changes.next(change);
     this.#made?.(breaker);
     return breaker;
+  }
+
+  /** The breaker of a key, if it is remembered; that is no use of it. */
+  peek(key: string): StandardBreaker | undefined {
+    return this.#closed.get(key) ?? this.#troubled.get(key);
   }
 
   *breakers(): IterableIterator<StandardBreaker> {

@@ -1,14 +1,12 @@
 /** Who waits for a breaker, in the order in which they go: by priority, and within it each agent in turn, so that one with a thousand calls does not keep out the others. */
 
-import type { Priority } from './contract.js';
+import { priorities, type Priority } from './contract.js';
 
 export interface Waiting {
   /** Whose turn it is is counted by this: the agent, or whoever makes calls. */
   readonly caller: string;
   readonly priority: Priority;
 }
-
-const order: readonly Priority[] = ['high', 'normal', 'low'];
 
 /** First in, first out, with removal; nothing is moved when one leaves. */
 class Line<T> {
@@ -54,7 +52,7 @@ export class WaitingRoom<T extends Waiting> {
 
   /** Who goes next; undefined: nobody waits. */
   first(): T | undefined {
-    for (const priority of order) {
+    for (const priority of priorities) {
       const line = this.#callers[priority].values().next().value;
       if (line !== undefined) return line.first();
     }
@@ -74,6 +72,6 @@ export class WaitingRoom<T extends Waiting> {
   }
 
   *values(): IterableIterator<T> {
-    for (const priority of order) for (const line of this.#callers[priority].values()) yield* line.values();
+    for (const priority of priorities) for (const line of this.#callers[priority].values()) yield* line.values();
   }
 }

@@ -36,10 +36,12 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly agentId: string;
       readonly activity: string;
       readonly operationId: string;
-      readonly phase: 'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled';
+      readonly phase: 'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled' | 'parked';
       readonly attempt: number;
       readonly durationMs?: number;
       readonly nextRetryAt?: number;
+      /** Of `parked`: who refused it. */
+      readonly breaker?: string;
       readonly error?: Error;
     }
   | {
@@ -82,6 +84,24 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly agentId: string;
       readonly exit: 'shutdown' | 'significant-child' | 'intensity' | 'start-failed';
       readonly child?: string;
+    }
+  | {
+      /** A breaker's state is another one, durably. */
+      readonly type: 'breaker';
+      readonly breaker: string;
+      readonly level: 'call' | 'service' | 'stage';
+      readonly from: string;
+      readonly to: string;
+      readonly reason: string;
+      /** Of the sliding window: calls, failures, and those refused. */
+      readonly calls: number;
+      readonly failures: number;
+      readonly rejected: number;
+      /** Failure rate beyond which it trips. */
+      readonly threshold: number;
+      /** Calls a second that may pass; absent: no cap. */
+      readonly admittedRate?: number;
+      readonly retryAfterMs: number;
     }
   | { readonly type: 'slow-turn'; readonly agentId: string; readonly kind: string; readonly event: string; readonly durationMs: number }
   | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }

@@ -5,6 +5,8 @@
  */
 
 import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import { isGuardPattern, isRegistry, type GuardPattern } from '../breakers/board.js';
+import { priorities, type Priority } from '../breakers/contract.js';
 import { systemClock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { isAmount } from './budget/reducer.js';
@@ -47,6 +49,16 @@ export interface ActivityDefinition<TInput, TOutput> {
   readonly concurrency?: number;
   /** The user's own key: an operation of this activity that succeeded with it before, in any agent, is not run again. */
   readonly key?: (input: TInput) => string;
+  /**
+   * Guards each attempt: a breaker, a registry of them (then with `breakerKey`), a bulkhead, a retry budget, or several with `allOf`. It is a pattern: each runtime makes breakers of its own from it. Without a runtime it does nothing.
+   */
+  readonly breaker?: GuardPattern;
+  /** Of a registry: whose breaker it is, for example `({ model }) => model`. */
+  readonly breakerKey?: (input: TInput) => string;
+  /** `park` (default): waits, durably, until it gets leave; no attempt is counted. `fail`: fails at once with `BreakerOpenError`. */
+  readonly whenOpen?: 'park' | 'fail';
+  /** Who goes first while a breaker lets little pass. Default `normal`. */
+  readonly priority?: Priority | ((input: TInput) => Priority);
   /** Spends of a budget. With too little left it fails with `BudgetExhaustedError`, not tried again. Without a runtime it counts for nothing. */
   readonly budget?: ActivityBudget<TInput, TOutput>;
 }
@@ -62,6 +74,15 @@ export interface ResolvedActivity {
   readonly concurrency: number;
   readonly key: ((input: unknown) => string) | undefined;
   readonly budget?: ActivityBudget<unknown, unknown> | undefined;
+  readonly guarding?: Guarding | undefined;
+}
+
+/** How an activity is guarded. */
+export interface Guarding {
+  readonly breaker: GuardPattern | undefined;
+  readonly key: ((input: unknown) => unknown) | undefined;
+  readonly whenOpen: 'park' | 'fail';
+  readonly priority: Priority | ((input: unknown) => Priority) | undefined;
 }
 
 const definitions = new WeakMap<AnyActorLogic, ResolvedActivity>();
@@ -100,6 +121,7 @@ export function activity<TInput = undefined, TOutput = unknown>(
     });
   }
   if (budget !== undefined) checkBudget(name, budget);
+  const guarding = guardingOf(definition as ActivityDefinition<unknown, unknown>);
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
     return run(input, {
@@ -120,8 +142,30 @@ export function activity<TInput = undefined, TOutput = unknown>(
     concurrency: concurrency ?? Infinity,
     key: key as ResolvedActivity['key'],
     budget: budget as ResolvedActivity['budget'],
+    guarding,
   });
   return logic;
+}
+
+/** @throws BadInputError */
+function guardingOf(definition: ActivityDefinition<unknown, unknown>): Guarding | undefined {
+  const { name, breaker, breakerKey, whenOpen = 'park', priority } = definition;
+  const wrong = (option: string, value: unknown, hint: string): BadInputError =>
+    new BadInputError(`activity "${name}": ${option} is ${typeof value === 'string' ? JSON.stringify(value) : typeof value}`, { hint });
+  if (breaker !== undefined && !isGuardPattern(breaker)) {
+    throw wrong('breaker', breaker, "Give a breaker: breaker: adaptiveBreaker({ name: 'search-api' }) of 'statewarden/breakers'.");
+  }
+  if (breakerKey !== undefined && typeof breakerKey !== 'function') {
+    throw wrong('breakerKey', breakerKey, 'Give a function of the input: breakerKey: ({ model }) => model.');
+  }
+  if ((breakerKey !== undefined) !== (breaker !== undefined && isRegistry(breaker))) {
+    throw wrong('breakerKey', breakerKey, 'It goes with breaker: breakerRegistry(…), and a registry needs it.');
+  }
+  if (whenOpen !== 'park' && whenOpen !== 'fail') throw wrong('whenOpen', whenOpen, "Use 'park' or 'fail'.");
+  if (priority !== undefined && typeof priority !== 'function' && !priorities.includes(priority)) {
+    throw wrong('priority', priority, `Use one of ${priorities.join(', ')}, or a function of the input.`);
+  }
+  return { breaker, key: breakerKey, whenOpen, priority };
 }
 
 /** @throws BadInputError */

@@ -5,20 +5,25 @@
  */
 
 import type { AnyActorLogic } from 'xstate';
+import type { BreakerBoard } from '../breakers/board.js';
+import type { Guard, Permit } from '../breakers/contract.js';
 import { decode, encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { CancelledError, TimeoutError } from '../core/errors.js';
+import { BreakerOpenError, CancelledError, TimeoutError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { OpenedStore } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
-import type { Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
+import type { Answer, Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { isQuestion, type Question } from './ask.js';
 import { isSpending } from './budget/spend.js';
 import { isMonitor, type Down, type Monitored } from './monitor.js';
+import { callOf, freeLeave, guardOf } from './guarding.js';
+import { Lanes } from './lanes.js';
+import { Parking, type Parked, type Refused } from './parking.js';
 import { Permits } from './permits.js';
 import { backoffMs, isTerminal, resolveRetry, TerminalError } from './retry.js';
 import { traitsOf } from './traits.js';
@@ -33,6 +38,7 @@ export interface RunnerOptions {
   readonly observed: () => boolean;
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
+  readonly board: BreakerBoard;
 }
 
 interface Run {
@@ -45,7 +51,13 @@ interface Run {
   startedAt: number;
   /** Told when the attempt that runs has ended, whatever came of it. */
   ended?: () => void;
+  guard: Guard | undefined;
+  /** It waits for its guard. */
+  parked: (Parked & { readonly go: (permit: Permit | undefined) => void }) | undefined;
 }
+
+/** Longest that an activity's own breaker may ask it to wait before it is tried again. */
+const longestPauseMs = 60_000;
 
 type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
 
@@ -53,8 +65,10 @@ export class Runner implements OperationRunner {
   readonly #options: RunnerOptions;
   readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
-  /** Per activity with a limit: how many run, and who waits. */
-  readonly #lanes = new Map<string, { running: number; waiting: (() => void)[] }>();
+  readonly #lanes = new Lanes();
+  readonly #parking: Parking;
+  /** Let go by a person before they waited again. */
+  readonly #freed = new WeakSet<Operation>();
   /** Operations with a user key that run now: others with the same key wait for them. */
   readonly #keyed = new Map<string, Promise<OperationOutcome>>();
 
@@ -76,6 +90,8 @@ export class Runner implements OperationRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#permits = new Permits(options.budgets);
+    this.#parking = new Parking(options.clock, options.random);
+    options.board.changes$.subscribe(() => this.#parking.changed());
   }
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
@@ -85,7 +101,7 @@ export class Runner implements OperationRunner {
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
     const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
-    const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0 };
+    const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0, guard: undefined, parked: undefined };
     this.#runs.set(operation, run);
     if (isSpending(logic)) return;
     if (isQuestion(logic)) {
@@ -94,6 +110,7 @@ export class Runner implements OperationRunner {
     }
     const proceed = (): void => this.#proceed(run, resumed);
     try {
+      run.guard = guardOf(activity, operation, this.#options.board);
       if (!this.#permits.wait(run, resumed, proceed)) proceed();
     } catch (error) {
       this.#settle(run, { ok: false, error });
@@ -102,14 +119,40 @@ export class Runner implements OperationRunner {
 
   /** With its permit, if it needs one. */
   #proceed(run: Run, resumed: boolean): void {
-    const { nextRetryAt } = run.operation.record;
+    const { nextRetryAt, parkedBy } = run.operation.record;
+    if (parkedBy !== undefined) {
+      // Its breaker says when; one that knows nothing of it is not to be trusted.
+      this.#options.board.obtain(parkedBy)?.suspect();
+      this.#begin(run, resumed);
+      return;
+    }
     const waitMs = nextRetryAt === undefined ? 0 : nextRetryAt - this.#options.clock.now();
     if (waitMs > 0) this.#after(run, waitMs, () => this.#begin(run, resumed));
     else this.#begin(run, resumed);
   }
 
-  answered(operation: Operation, ok: boolean): boolean {
-    return this.#permits.answered(operation, ok);
+  answered(operation: Operation, { value, error, parked }: Answer): OperationOutcome | undefined {
+    if (parked !== undefined) return this.#ordered(operation, parked);
+    if (this.#permits.answered(operation, error === undefined)) return undefined;
+    return error === undefined ? { ok: true, value } : { ok: false, error };
+  }
+
+  /** A person's word on one that waits for its breaker; on any other it means nothing any more. */
+  #ordered(operation: Operation, order: 'release' | 'cancel'): OperationOutcome | undefined {
+    const { activity, parkedBy } = operation.record;
+    if (parkedBy === undefined) return undefined;
+    if (order === 'cancel') {
+      return {
+        ok: false,
+        error: new CancelledError(`activity "${activity}" was cancelled while it waited for breaker "${parkedBy}"`, {
+          hint: 'Somebody did so with `statewarden breakers cancel` or runtime.breakers.cancel(); the call was not made.',
+        }),
+      };
+    }
+    const parked = this.#runs.get(operation)?.parked;
+    if (parked === undefined) this.#freed.add(operation);
+    else if (this.#parking.leave(parked)) parked.go(freeLeave);
+    return undefined;
   }
 
   settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined {
@@ -166,19 +209,63 @@ export class Runner implements OperationRunner {
     void this.#enter(run, resumed);
   }
 
-  /** Attempts it when its activity's limit allows. */
+  /** Attempts it when its activity's limit and its guard allow. */
   #enter(run: Run, resumed: boolean): Promise<void> {
+    if (run.guard !== undefined) return this.#enterGuarded(run, run.guard, resumed);
     const { concurrency, name } = run.activity;
-    if (concurrency === Infinity) return this.#attempt(run);
-    const lane = this.#lane(name);
-    if (lane.running < concurrency) {
-      lane.running += 1;
-      return this.#attempt(run);
+    // A resumed operation was begun before those that wait.
+    const waiting = this.#lanes.enter(name, concurrency, resumed);
+    return waiting === undefined ? this.#attempt(run) : waiting.then(() => this.#attempt(run));
+  }
+
+  /** A place first, then leave: who waits for leave takes nobody's place. */
+  async #enterGuarded(run: Run, guard: Guard, resumed: boolean): Promise<void> {
+    const { concurrency, name } = run.activity;
+    let permit: Permit | undefined;
+    for (;;) {
+      const waiting = this.#lanes.enter(name, concurrency, resumed);
+      if (waiting !== undefined) {
+        permit?.cancel();
+        permit = undefined;
+        await waiting;
+      }
+      if (permit !== undefined || !this.#wanted(run)) break;
+      const asked = this.#freed.delete(run.operation) ? freeLeave : this.#parking.ask(guard, callOf(run));
+      if ('refused' in asked) {
+        permit = asked;
+        break;
+      }
+      this.#lanes.leave(name, concurrency);
+      permit = await this.#park(run, guard, asked);
+      if (permit === undefined) return;
     }
-    // A resumed operation was begun before those that wait. Whoever leaves hands its place over.
-    return new Promise<void>((resolve) => (resumed ? lane.waiting.unshift(resolve) : lane.waiting.push(resolve))).then(() =>
-      this.#attempt(run),
-    );
+    await this.#attempt(run, permit);
+  }
+
+  /** Leave, once there is some; undefined: it is not wanted any more, or has failed. */
+  #park(run: Run, guard: Guard, { by, retryAfterMs, error }: Refused): Promise<Permit | undefined> | undefined {
+    const { agent, operation, activity } = run;
+    if (activity.guarding?.whenOpen === 'fail') {
+      this.#settle(run, { ok: false, error: error() });
+      return undefined;
+    }
+    const nextRetryAt = retryAfterMs === Infinity ? undefined : this.#options.clock.now() + Math.ceil(retryAfterMs);
+    agent.updateOperation(operation, { parkedBy: by, nextRetryAt });
+    failpoint('parking:park');
+    this.#report(run, 'parked', operation.record.attempts + 1, undefined, nextRetryAt, by);
+    return new Promise((resolve) => {
+      const go = (permit: Permit | undefined): void => {
+        run.parked = undefined;
+        if (permit !== undefined) {
+          failpoint('parking:go');
+          agent.updateOperation(operation, { parkedBy: undefined, nextRetryAt: undefined });
+        }
+        resolve(permit);
+      };
+      const call = callOf(run);
+      run.parked = { caller: agent.id, priority: call.priority ?? 'normal', guard, call, go };
+      this.#parking.wait(run.parked);
+    });
   }
 
   async #beginKeyed(run: Run, userKey: string, resumed: boolean): Promise<void> {
@@ -229,10 +316,15 @@ export class Runner implements OperationRunner {
     return Promise.race([all, late]).finally(() => clock.clearTimeout(handle));
   }
 
-  async #attempt(run: Run): Promise<void> {
+  #wanted(run: Run): boolean {
+    return this.#runs.has(run.operation) && !this.#draining;
+  }
+
+  async #attempt(run: Run, permit?: Permit): Promise<void> {
     const { clock } = this.#options;
     const { agent, operation, activity } = run;
-    if (!this.#runs.has(operation) || this.#draining) {
+    if (!this.#wanted(run)) {
+      permit?.cancel();
       this.#leaveLane(run);
       return;
     }
@@ -276,7 +368,9 @@ export class Runner implements OperationRunner {
     failpoint('activity:end');
     run.ended?.();
     this.#leaveLane(run);
-    if (!this.#runs.has(operation) || run.abort !== abort) return; // cancelled meanwhile
+    const cancelled = !this.#runs.has(operation) || run.abort !== abort;
+    if (permit !== undefined) this.#handBack(run, permit, cancelled ? undefined : outcome);
+    if (cancelled) return;
     run.abort = undefined;
     if (outcome.ok || attempt >= activity.retry.attempts || isTerminal(outcome.error)) {
       this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, outcome);
@@ -285,9 +379,17 @@ export class Runner implements OperationRunner {
     this.#attemptEnded();
   }
 
+  #handBack(run: Run, permit: Permit, outcome: OperationOutcome | undefined): void {
+    if (outcome === undefined) permit.cancel();
+    else permit.settle(outcome);
+    if (run.guard !== undefined) this.#parking.ended(run.guard);
+  }
+
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }): void {
     const { clock, random } = this.#options;
-    const waitMs = backoffMs(run.activity.retry, failures, random);
+    const { error } = outcome;
+    const asked = error instanceof BreakerOpenError ? Math.min(error.retryAfterMs, longestPauseMs) : 0;
+    const waitMs = Math.max(asked, backoffMs(run.activity.retry, failures, random));
     const nextRetryAt = clock.now() + Math.ceil(waitMs);
     run.agent.updateOperation(run.operation, { attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
     this.#report(run, 'retrying', failures, outcome, nextRetryAt);
@@ -340,27 +442,21 @@ export class Runner implements OperationRunner {
     }, ms);
   }
 
-  #lane(name: string): { running: number; waiting: (() => void)[] } {
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) this.#lanes.set(name, (lane = { running: 0, waiting: [] }));
-    return lane;
-  }
-
-  #leaveLane(run: Run): void {
-    if (run.activity.concurrency === Infinity) return;
-    const lane = this.#lane(run.activity.name);
-    const next = lane.waiting.shift();
-    if (next === undefined) lane.running -= 1;
-    else next();
+  #leaveLane({ activity: { name, concurrency } }: Run): void {
+    this.#lanes.leave(name, concurrency);
   }
 
   #forget(run: Run): void {
     this.#runs.delete(run.operation);
     if (run.timer !== undefined) this.#options.clock.clearTimeout(run.timer);
     run.timer = undefined;
+    const { parked } = run;
+    if (parked === undefined) return;
+    this.#parking.leave(parked);
+    parked.go(undefined);
   }
 
-  #report(run: Run, phase: ActivityPhase, attempt: number, outcome?: OperationOutcome, nextRetryAt?: number): void {
+  #report(run: Run, phase: ActivityPhase, attempt: number, outcome?: OperationOutcome, nextRetryAt?: number, breaker?: string): void {
     if (!this.#options.observed()) return;
     this.#options.tell({
       type: 'activity',
@@ -371,6 +467,7 @@ export class Runner implements OperationRunner {
       attempt,
       ...(outcome === undefined ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
       ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
+      ...(breaker === undefined ? {} : { breaker }),
       ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
     });
   }

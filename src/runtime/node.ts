@@ -15,6 +15,7 @@ import type { AgentHost, WithoutTime } from '../actors/host.js';
 import type { Registration } from '../actors/registration.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
+import { BreakerBoard } from '../breakers/board.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
 import { LeaseLostError, RuntimeClosedError, StatewardenError } from '../core/errors.js';
@@ -63,6 +64,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly kinds: Kinds;
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
+  readonly board: BreakerBoard;
   readonly #timers: Timers;
   readonly #residents: Residents;
   readonly #births: Births;
@@ -132,7 +134,18 @@ export class Node implements AgentHost, SupervisionHost {
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
     const { clock, random } = options;
-    this.operations = new Runner({ store, clock, random, observed, tell: (event) => this.tell(event), ending, budgets: this.budgets });
+    this.board = new BreakerBoard({ clock, random }, { made: () => undefined, changed: () => undefined });
+    const { board } = this;
+    this.operations = new Runner({
+      store,
+      clock,
+      random,
+      observed,
+      tell: (event) => this.tell(event),
+      ending,
+      budgets: this.budgets,
+      board,
+    });
     this.#timers = new Timers({
       store,
       clock: this.clock,

@@ -1,0 +1,31 @@
+/** How many operations of an activity run at once in a node, where it has a limit. Whoever leaves hands its place over to who waits first. */
+
+interface Lane {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  /** Undefined: there was room, and the place is taken. Else resolves when it is. `first`: before those that wait. */
+  enter(name: string, limit: number, first: boolean): Promise<void> | undefined {
+    if (limit === Infinity) return undefined;
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) this.#lanes.set(name, (lane = { running: 0, waiting: [] }));
+    if (lane.running < limit) {
+      lane.running += 1;
+      return undefined;
+    }
+    const { waiting } = lane;
+    return new Promise((resolve) => (first ? waiting.unshift(resolve) : waiting.push(resolve)));
+  }
+
+  leave(name: string, limit: number): void {
+    const lane = limit === Infinity ? undefined : this.#lanes.get(name);
+    if (lane === undefined) return;
+    const next = lane.waiting.shift();
+    if (next === undefined) lane.running -= 1;
+    else next();
+  }
+}
