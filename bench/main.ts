@@ -3,12 +3,12 @@
  * and writes bench/results.json. Everything is measured in this one run; a peer that could not run is told as such.
  */
 
-import { spawn } from 'node:child_process';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endChildren } from './child.js';
 import { machineFacts, versions } from './machine-facts.js';
+import { installPeers } from './peers.js';
 import { Progress } from './progress.js';
 import { table } from './table.js';
 import { Context, type Figure, type Outcome, type Workload } from './workload.js';
@@ -37,7 +37,7 @@ const startedAt = new Date();
 const flags = readFlags();
 const chosen = flags.only === undefined ? workloads : workloads.filter(({ id }) => flags.only?.includes(id));
 const progress = new Progress();
-if (flags.peers && chosen.includes(w3)) await installPeers();
+if (flags.peers && chosen.includes(w3)) await installPeers(sources, progress);
 
 const workspace = new Workspace(repository);
 let interrupted = false;
@@ -128,21 +128,4 @@ function readFlags(): { only: readonly string[] | undefined; quick: boolean; pee
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
     process.exit(2);
   }
-}
-
-/** Peers are dependencies of this folder only; a failure to install them is told where they are measured. */
-async function installPeers(): Promise<void> {
-  // Written by npm when it has finished: half an installation has none.
-  if (existsSync(join(sources, 'node_modules', '.package-lock.json'))) return;
-  await progress
-    .during('installing the peers into bench/node_modules (one compiles: about a minute)', async () => {
-      const npm = spawn('npm', ['ci', '--prefix', sources, '--no-audit', '--no-fund', '--loglevel=error'], {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      let said = '';
-      npm.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-1_000)));
-      const code = await new Promise((done) => npm.on('close', done).on('error', done));
-      if (code !== 0) throw new Error(said.trim());
-    })
-    .catch((error: unknown) => process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`));
 }

@@ -53,7 +53,7 @@ class Oracle implements Guard {
     if (!this.#conditions.up(now)) return false;
     const capacity = this.#conditions.capacity(now);
     // The last in the queue must be answered while its caller waits, even when its own call is a long one.
-    const waitS = Math.max(0, Math.min(reserveS, patienceS - longestMs / 1_000 / capacity));
+    const waitS = Math.max(0, Math.min(reserveS, (patienceS - longestMs / 1_000 / capacity) / 4));
     return this.#service.load + this.#onTheWay < workers + Math.floor(waitS * fullCapacity * capacity);
   }
 }

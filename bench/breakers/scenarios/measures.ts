@@ -62,12 +62,17 @@ export function peakLoad({ seconds: { reached }, lengthS }: Recording, backMs: n
   return most / peakWindowS / fullCapacity;
 }
 
-/** The same by what it could take in those seconds, while it was still cold. */
+/** The same by what it could take in those five seconds, while it was still cold. */
 export function peakLoadCold({ seconds: { reached, capacity }, lengthS }: Recording, backMs: number): number {
   let most = 0;
-  for (let second = seconds(backMs); second < lengthS; second += 1) {
-    const able = (capacity[second] ?? 0) * fullCapacity;
-    if (able > 0) most = Math.max(most, (reached[second] ?? 0) / able);
+  for (let second = seconds(backMs); second + peakWindowS <= lengthS; second += 1) {
+    let sum = 0;
+    let able = 0;
+    for (let each = second; each < second + peakWindowS; each += 1) {
+      sum += reached[each] ?? 0;
+      able += (capacity[each] ?? 0) * fullCapacity;
+    }
+    most = Math.max(most, sum / able);
   }
   return most;
 }
