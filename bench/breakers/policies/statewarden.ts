@@ -38,10 +38,11 @@ function guard(adaptiveBreaker: typeof Breakers.adaptiveBreaker, { clock, random
   };
 }
 
+/** The first asks for leave itself, rather than looking at `waitMs`: a refusal is how a ramp learns that somebody waits. */
 class Line {
   readonly #breaker: Breakers.Breaker;
   readonly #clock: Clock;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: ((permit: Breakers.Permit) => void)[] = [];
   #waking = false;
 
   constructor(breaker: Breakers.Breaker, clock: Clock) {
@@ -50,33 +51,36 @@ class Line {
   }
 
   async execute<T>(call: () => Promise<T>): Promise<T> {
-    for (let waited = false; ; waited = true) {
-      if (waited || this.#waiting.length > 0 || this.#breaker.waitMs() > 0) await this.#turn();
-      try {
-        return await this.#breaker.execute(call);
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'BREAKER_OPEN') throw error;
-      }
+    const permit = await new Promise<Breakers.Permit>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#serve();
+    });
+    try {
+      const value = await call();
+      permit.settle({ ok: true, value });
+      return value;
+    } catch (error) {
+      permit.settle({ ok: false, error });
+      throw error;
     }
   }
 
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#wake();
-    });
-  }
-
-  #wake(): void {
-    if (this.#waking || this.#waiting.length === 0) return;
-    this.#waking = true;
-    this.#clock.setTimeout(
-      () => {
-        this.#waking = false;
-        if (this.#breaker.waitMs() === 0) this.#waiting.shift()?.();
-        this.#wake();
-      },
-      Math.max(1, this.#breaker.waitMs()),
-    );
+  #serve(): void {
+    if (this.#waking) return;
+    while (this.#waiting.length > 0) {
+      const leave = this.#breaker.admit();
+      if (leave.refused) {
+        this.#waking = true;
+        this.#clock.setTimeout(
+          () => {
+            this.#waking = false;
+            this.#serve();
+          },
+          Math.max(10, leave.retryAfterMs),
+        );
+        return;
+      }
+      this.#waiting.shift()?.(leave);
+    }
   }
 }

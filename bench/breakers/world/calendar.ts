@@ -25,7 +25,7 @@ const peakHour = 12;
 const ordinary = { business: 0.01, otherwise: 0.02 } as const;
 /** 2 to 4 h each night: drawn per night, and within the night a slow wave about it. */
 const batch = { fromHour: 2, toHour: 4, low: 0.27, high: 0.33, wave: 0.02, waveMs: 23 * minuteMs } as const;
-const maintenance = { day: 6, fromHour: 9, toHour: 12, share: 0.42 } as const;
+const maintenance = { day: 6, fromHour: 5, toHour: 8, share: 0.42 } as const;
 /** Four seconds at half: an operator who sees one afterwards would not have wanted a breaker to open. */
 const blips = { perDay: 3, ms: 4 * secondMs, share: 0.5 } as const;
 
