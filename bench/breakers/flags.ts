@@ -18,7 +18,7 @@ const usage = `npm run bench:breakers -- [--only normal-week,hard-outage] [--pol
   --policy    some of: ${contenderIds.join(', ')}
   --seeds     default 101-110, of which the normal week takes the first ${String(weekSeeds)}; 1-10 are for tuning
   --quick     one seed
-  --picture   of which policy pictures are drawn, default ${ours}; those of another go to .build/pictures
+  --picture   of which policy pictures are drawn, default ${ours}; those of a run that is not whole go to .build/pictures
   --abreast   how many processes at a time, default one per core
   --json      prints the results as one JSON object instead of the tables
 `;

@@ -147,8 +147,8 @@ function draw(): void {
     if (series !== undefined) drawn.push([scenario, series]);
   }
   if (drawn.length === 0) return;
-  // Pictures of ours are kept; those of another are looked at.
-  const folder = flags.picture === ours ? join(sources, 'pictures') : join(repository, '.build', 'pictures');
+  // Those of a whole run are kept; others are looked at.
+  const folder = complete && flags.picture === ours ? join(sources, 'pictures') : join(repository, '.build', 'pictures');
   mkdirSync(folder, { recursive: true });
   const title = policies.find(({ id }) => id === flags.picture)?.title ?? flags.picture;
   for (const [scenario, series] of drawn) {
