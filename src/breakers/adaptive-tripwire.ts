@@ -23,7 +23,14 @@ import { wilsonLower } from './wilson.js';
 const minuteMs = 60_000;
 /** So much evidence is needed: the mean time between false alarms is then some e^10 calls times what one alarm takes to build up. */
 const alarm = 10;
+/** What lasts no longer is a hiccup, unless next to nothing succeeds; and so much evidence is needed that it does last. */
+const patienceMs = 3_600;
+/** After so many successes a failure has nothing to do with the one before. */
+const cleanCalls = 12;
+const confirmation = 1.9;
 /** With so much of it a minute is suspicious, and teaches little. */
+/** With so much it is looked at a second time. */
+const concern = 6;
 const suspicious = alarm / 2;
 const littleTrust = 0.05;
 const leastThreshold = 0.05;
@@ -53,6 +60,11 @@ export class AdaptiveTripwire implements Tripwire {
   readonly #settings: AdaptiveSettings;
   readonly #baseline: Baseline;
   readonly #failures = new Evidence();
+  /** Of what came after the patience: is it still so? */
+  #second: Evidence | undefined;
+  /** Successes since the last failure; and when the first failed of those that are not so many apart. */
+  #clean = Infinity;
+  #troubleSince = 0;
   #slow: Evidence | undefined;
   #fleet: FleetView | undefined;
   #profile: Profile;
@@ -86,6 +98,8 @@ export class AdaptiveTripwire implements Tripwire {
     this.#calls += 1;
     if (high) this.#high += 1;
     this.#failures.miss();
+    this.#clean += 1;
+    if (this.#second !== undefined) this.#look();
     if (this.#fleet !== undefined) this.#fleet.success(now);
     return latencyMs === latencyMs ? this.#latency(now, latencyMs) : undefined;
   }
@@ -96,9 +110,12 @@ export class AdaptiveTripwire implements Tripwire {
     this.#failed += 1;
     if (high) this.#high += 1;
     const slow = timedOut ? this.#latency(now, Math.max(latencyMs, this.#slowMs)) : undefined;
+    if (this.#clean > cleanCalls) this.#troubleSince = now;
+    this.#clean = 0;
     const evidence = this.#failures.hit(now, this.#halfLifeMs);
     if (evidence > suspicious) this.#trust = Math.min(this.#trust, littleTrust);
-    if (evidence > alarm) return this.#judge(timedOut);
+    const trip = evidence > concern ? this.#judge(now, evidence, timedOut) : undefined;
+    if (trip !== undefined) return trip;
     const agreed = this.#fleet?.failure(now);
     return agreed === undefined ? slow : this.#fleetTrip(agreed);
   }
@@ -134,6 +151,7 @@ export class AdaptiveTripwire implements Tripwire {
     // What there was of this minute stays out of what is normal; the next one begins anew.
     if (state === 'closed') this.#turnMinute(now);
     this.#failures.clear();
+    this.#second = undefined;
     this.#slow?.clear();
     this.#fleet?.clear();
   }
@@ -167,12 +185,25 @@ export class AdaptiveTripwire implements Tripwire {
     return (this.#fleet ??= new FleetView(alarm));
   }
 
-  #judge(timedOut: boolean): Trip {
+  #judge(now: number, evidence: number, timedOut: boolean): Trip | undefined {
     const { hits, trials } = this.#failures;
     // Calls that were given up may mean overload: what passes then decides.
-    if (timedOut && this.#state === 'closed') return degradedForFailures;
-    const open = wilsonLower(hits, trials) > this.#profile.hardLimit;
-    return open ? openForFailures : degradedForFailures;
+    if (!timedOut && evidence > alarm && wilsonLower(hits, trials) > this.#profile.hardLimit) return openForFailures;
+    if (now - this.#troubleSince < patienceMs) return undefined;
+    this.#second ??= this.#evidence();
+    return this.#second.hit(now, this.#halfLifeMs) > confirmation ? degradedForFailures : undefined;
+  }
+
+  /** A success in the second look: what is over is no reason to trip. */
+  #look(): void {
+    if (this.#failures.sum <= concern) this.#second = undefined;
+    else this.#second?.miss();
+  }
+
+  #evidence(): Evidence {
+    const evidence = new Evidence();
+    evidence.tune(this.#tolerated, this.#raised());
+    return evidence;
   }
 
   #fleetTrip({ hits, trials }: { readonly hits: number; readonly trials: number }): Trip {

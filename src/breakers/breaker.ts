@@ -209,7 +209,7 @@ export class StandardBreaker implements Breaker {
     }
     const late = timedOut === true;
     if (this.#state === 'ramping') {
-      this.#limiter?.failed(latencyMs, late);
+      this.#limiter?.failed(now, latencyMs, late);
       this.#progress(now, undefined, retryAfterMs);
       return;
     }
@@ -218,7 +218,7 @@ export class StandardBreaker implements Breaker {
       if (trip !== undefined) this.#trip(trip, now, retryAfterMs);
       return;
     }
-    this.#limiter?.failed(latencyMs, late);
+    this.#limiter?.failed(now, latencyMs, late);
     this.#progress(now, trip, retryAfterMs);
   }
 
@@ -440,8 +440,8 @@ export class StandardBreaker implements Breaker {
     const overload = reason === 'slow-calls' && usualInFlight > 0;
     this.#limiter = new Limiter({
       now,
-      rate: overload ? Math.max(1, usual.callsPerSecond) : unlimited,
-      inFlight: overload ? Math.max(2, usualInFlight) : unlimited,
+      rate: unlimited,
+      inFlight: overload ? Math.max(2, Math.min(this.#inEpoch, 3 * usualInFlight)) : unlimited,
       usualRate: usual.callsPerSecond,
       usualLatencyMs: usual.latencyMs,
       calmMs: calmDegradedMs,

@@ -14,20 +14,27 @@ const enoughCalls = 10;
 const fewCalls = 3;
 /** Growth by step below what is usual, and beyond it. */
 const fastGrowth = 2;
-const slowGrowth = 1.2;
+const leastGrowth = 0.04;
+/** What is left after a cut, at the least. */
+const cut = 0.6;
 /** Latency by that of an idle service: beyond it calls wait for one another. */
-const congested = 2;
+const congested = 1.4;
+/** And up to this one they do not, so that there may be more of them. */
+const idleEnough = 1.15;
 /** Of what came out at the other end: the rate to go on with, and the calls at once, until the queue is gone. */
-const drain = 0.9;
-const headroom = 1.2;
+const drain = 1;
+const headroom = 1.3;
 /** A rate may be so much beyond what came out: an idle limit must not grow out of sight. */
-const overshoot = 1.25;
+const overshoot = 1.2;
+/** Nothing comes back for so long, however few calls there are: nobody is there. */
+const silentMs = 10_000;
 /** How long a latency counts as that of an idle service. */
-const idleLatencyMs = 30_000;
+const idleLatencyMs = 20_000;
 /** What may be under way or have saved up, for each priority, as a share of what may be for all. */
 const share: Readonly<Record<Priority, number>> = { high: 1, normal: 0.9, low: 0.6 };
+const keptFreeMs = 10_000;
 /** A burst is no more than what the rate gives in such a time, or one call. */
-const burstMs = 200;
+const burstMs = 300;
 
 /** As a rate or a number of calls at once: no cap. */
 export const unlimited = 1e9;
@@ -59,6 +66,10 @@ export class Limiter {
   /** Of a service that has nothing else to do. */
   #idleLatencyMs: number;
   #idleSeenAt: number;
+  #newerIdleMs: number;
+  #olderIdleMs: number;
+  /** When a call of high priority last asked. */
+  #highAt = -Infinity;
   /** Nothing passes before. */
   #pausedUntil = 0;
   #stepAt: number;
@@ -70,13 +81,27 @@ export class Limiter {
   /** Something was held back in this step. */
   #bound = false;
   #hold = 0;
-  /** Steps in a row from which nothing came back but calls that were given up. */
-  #silent = 0;
+  /** Since when nothing came back but calls that were given up; -1: something did. */
+  #silentSince = -1;
   /** Since when nothing was held back, and what ended since. */
   #calmAt: number;
   #calmCalls = 0;
   #calmBad = 0;
-  #congestedLast = false;
+  /** Before the last cut, when it is to be seen what came of it; and how long calls took then. */
+  #before = 0;
+  #latencyBefore = 0;
+  /** Calls that were admitted earlier say nothing of what is now. */
+  #adjustedAt = 0;
+  /** So many at once were too many once; below, growth is fast. */
+  #enough = Infinity;
+  /** The step before was a cut. */
+  #shrunk = false;
+  /** Steps of slow growth in a row. */
+  #grown = 0;
+  /** The most that were under way in this step. */
+  #most = 0;
+  /** Among the late ones, those admitted since the last cut. */
+  #lateSince = 0;
 
   constructor(start: LimiterStart) {
     this.#rate = Math.max(1, start.rate);
@@ -85,6 +110,7 @@ export class Limiter {
     this.#calmMs = start.calmMs;
     this.#probes = start.probes;
     this.#idleLatencyMs = start.usualLatencyMs;
+    this.#newerIdleMs = this.#olderIdleMs = start.usualLatencyMs || Infinity;
     this.#idleSeenAt = start.now;
     this.#refilledAt = start.now;
     this.#stepAt = start.now;
@@ -103,10 +129,12 @@ export class Limiter {
 
   /** Takes leave for one call. */
   take(now: number, inFlight: number, priority: Priority): boolean {
-    if (now >= this.#pausedUntil && inFlight < this.#places(priority)) {
+    if (priority === 'high') this.#highAt = now;
+    if (now >= this.#pausedUntil && inFlight < this.#places(now, priority)) {
       this.#refill(now);
-      if (this.#tokens >= this.#price(priority)) {
+      if (this.#tokens >= this.#price(now, priority)) {
         this.#tokens -= 1;
+        this.#most = Math.max(this.#most, inFlight + 1);
         return true;
       }
     }
@@ -122,14 +150,14 @@ export class Limiter {
   /** Milliseconds until it is worth asking; 0: now. With all places taken: about when one becomes free. */
   waitMs(now: number, inFlight: number, priority: Priority): number {
     if (now < this.#pausedUntil) return this.#pausedUntil - now;
-    if (inFlight >= this.#places(priority)) return Math.max(10, this.#idleLatencyMs / 2 || 100);
+    if (inFlight >= this.#places(now, priority)) return Math.max(10, this.#idleLatencyMs / 2 || 100);
     this.#refill(now);
-    return Math.max(0, ((this.#price(priority) - this.#tokens) / this.#rate) * 1_000);
+    return Math.max(0, ((this.#price(now, priority) - this.#tokens) / this.#rate) * 1_000);
   }
 
   succeeded(now: number, latencyMs: number): void {
     this.#good += 1;
-    this.#measure(latencyMs);
+    this.#measure(now, latencyMs);
     if (this.#probes > 0) {
       // There is somebody: the question is answered, growing begins.
       this.#probes = 0;
@@ -139,11 +167,11 @@ export class Limiter {
   }
 
   /** `late`: it was given up as too slow. */
-  failed(latencyMs: number, late: boolean): void {
+  failed(now: number, latencyMs: number, late: boolean): void {
     this.#bad += 1;
     if (late) {
       this.#late += 1;
-      this.#measure(latencyMs);
+      if (!(now - latencyMs < this.#adjustedAt)) this.#lateSince += 1;
     }
     this.#calmBad += 1;
   }
@@ -165,58 +193,84 @@ export class Limiter {
     const ended = this.#good + this.#bad;
     if (this.#probes > 0) return this.#bad >= this.#probes ? 'failing' : 'going';
     const passed = now - this.#stepAt;
-    if (passed < stepMs || (ended < enoughCalls && passed < 2 * stepMs) || (ended < fewCalls && passed < longestStepMs)) return 'going';
-    const failing = this.#failing(ended, hardLimit);
+    const shortestMs = Math.max(stepMs, 1.6 * Math.min(this.#idleLatencyMs, 2_000));
+    const known = this.#measured + this.#lateSince + (this.#bad - this.#late);
+    if (passed < shortestMs || (known < enoughCalls && passed < 2 * shortestMs) || (known < fewCalls && passed < longestStepMs))
+      return 'going';
+    const failing = this.#failing(now, ended, hardLimit);
     if (!failing && ended > 0) this.#adjust(now, passed, ended);
     else if (!failing && this.#bound) this.#restless(now);
-    this.#good = this.#bad = this.#late = this.#latencySum = this.#measured = 0;
+    this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = 0;
     this.#bound = false;
     this.#stepAt = now;
     return failing ? 'failing' : this.#calm(now, threshold) ? 'healthy' : 'going';
   }
 
-  #failing(ended: number, hardLimit: number): boolean {
+  #failing(now: number, ended: number, hardLimit: number): boolean {
     const prompt = this.#bad - this.#late;
-    if (this.#good === 0 && this.#late >= fewCalls && prompt === 0) {
+    if (this.#good === 0 && this.#late > 0 && prompt === 0) {
       // Overload, or nobody is there: fewer calls show which.
-      this.#silent += 1;
-      return this.#silent >= 4;
+      if (this.#silentSince < 0) this.#silentSince = this.#stepAt;
+      return now - this.#silentSince > silentMs;
     }
-    if (this.#good > 0) this.#silent = 0;
+    if (this.#good > 0) this.#silentSince = -1;
     return ended >= fewCalls && wilsonLower(prompt, ended - this.#late) > hardLimit;
   }
 
   #adjust(now: number, passed: number, ended: number): void {
-    const seconds = passed / 1_000;
-    const goodput = ended - this.#late > 0 ? (ended - this.#late) / seconds : 0;
+    const goodput = ((ended - this.#late) * 1_000) / passed;
     const latencyMs = this.#measured === 0 ? Number.NaN : this.#latencySum / this.#measured;
-    const late = this.#late > 0.1 * ended;
-    if (!late) this.#noteIdle(now, latencyMs);
-    if (late || latencyMs > congested * this.#idleLatencyMs) {
-      this.#rate = Math.max(1, Math.min(this.#rate, drain * goodput));
-      const fitting = this.#idleLatencyMs > 0 ? goodput * (this.#idleLatencyMs / 1_000) * headroom : this.#inFlight / 2;
-      this.#inFlight = Math.max(1, Math.min(this.#inFlight * 0.85, Math.max(fitting, this.#inFlight / 2)));
-      this.#hold = 1;
-      this.#congestedLast = true;
-      this.#restless(now);
-      return;
+    const lateShare = this.#lateSince / (this.#measured + this.#lateSince || 1);
+    const late = lateShare > 0.1;
+    if (!late && !Number.isNaN(latencyMs)) {
+      if (this.#before > 0 && latencyMs > 0.85 * this.#latencyBefore) {
+        // Fewer calls at once, and each takes as long as before: they do not wait for one another, the service itself is slower.
+        this.#idleLatencyMs = this.#newerIdleMs = this.#olderIdleMs = latencyMs;
+        this.#idleSeenAt = now;
+        this.#inFlight = Math.max(this.#inFlight, this.#before);
+      } else this.#noteIdle(now, latencyMs);
+      this.#before = 0;
     }
-    if (this.#congestedLast) {
-      // The queue is gone: on with what comes out.
-      this.#rate = Math.max(this.#rate, goodput);
-      this.#congestedLast = false;
-    }
+    if (late || latencyMs > congested * this.#idleLatencyMs) this.#shrink(now, goodput, latencyMs, late ? lateShare : 0);
+    else this.#grow(now, ended, goodput, latencyMs);
+  }
+
+  #shrink(now: number, goodput: number, latencyMs: number, lateShare: number): void {
+    const before = Math.min(this.#inFlight, this.#most + 1);
+    const idle = this.#idleLatencyMs / 1_000;
+    // Of calls that were given up nobody knows how long they would have taken.
+    const fitting = lateShare > 0 ? before * (1 - lateShare) : goodput * idle * headroom;
+    this.#inFlight = Math.max(1, Math.min(before * 0.9, Math.max(fitting, before * cut)));
+    if (idle > 0) this.#rate = Math.max(1, Math.min(this.#rate, Math.max(drain * goodput, (drain * this.#inFlight) / idle)));
+    // A second cut in a row waits for what the first could not mend: the queue that there was.
+    if (!this.#shrunk) this.#enough = this.#inFlight;
+    this.#shrunk = true;
+    this.#before = lateShare > 0 ? 0 : before;
+    this.#latencyBefore = latencyMs;
+    this.#adjustedAt = now;
+    this.#hold = 1;
+    this.#grown = 0;
+    this.#restless(now);
+  }
+
+  #grow(now: number, ended: number, goodput: number, latencyMs: number): void {
     this.#calmCalls += ended;
+    this.#shrunk = false;
     if (!this.#bound) return;
     this.#restless(now);
     if (this.#hold > 0) {
       this.#hold -= 1;
       return;
     }
-    const growth = goodput < this.#usualRate ? fastGrowth : slowGrowth;
-    this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth, goodput * (growth === fastGrowth ? fastGrowth : overshoot) + 1));
+    if (latencyMs > idleEnough * this.#idleLatencyMs && this.#inFlight >= this.#enough) return;
     const used = Number.isNaN(latencyMs) ? this.#inFlight : goodput * (latencyMs / 1_000);
+    const fast = this.#inFlight < this.#enough && goodput < this.#usualRate;
+    // Beyond what was too much before it feels its way, faster the longer nothing is felt.
+    const growth = fast ? fastGrowth : 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);
+    this.#grown = fast ? 0 : this.#grown + 1;
+    this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth, goodput * (fast ? fastGrowth : overshoot) + 1));
     this.#inFlight = Math.max(this.#inFlight, Math.min(this.#inFlight * growth + 0.5, used * fastGrowth + 2));
+    this.#adjustedAt = now;
   }
 
   /** Nothing was held back for long enough, and what ended was well. */
@@ -234,26 +288,35 @@ export class Limiter {
     this.#calmBad = 0;
   }
 
-  #measure(latencyMs: number): void {
-    if (Number.isNaN(latencyMs)) return;
+  #measure(now: number, latencyMs: number): void {
+    if (Number.isNaN(latencyMs) || now - latencyMs < this.#adjustedAt) return;
     this.#latencySum += latencyMs;
     this.#measured += 1;
   }
 
+  /** The least of the last while, in two halves: the older one is forgotten when the newer one is full. */
   #noteIdle(now: number, latencyMs: number): void {
     if (Number.isNaN(latencyMs)) return;
-    if (this.#idleLatencyMs > 0 && latencyMs > this.#idleLatencyMs && now - this.#idleSeenAt < idleLatencyMs) return;
-    this.#idleLatencyMs = latencyMs;
-    this.#idleSeenAt = now;
+    if (now - this.#idleSeenAt > idleLatencyMs) {
+      this.#olderIdleMs = this.#newerIdleMs;
+      this.#newerIdleMs = latencyMs;
+      this.#idleSeenAt = now;
+    } else this.#newerIdleMs = Math.min(this.#newerIdleMs, latencyMs);
+    this.#idleLatencyMs = Math.min(this.#olderIdleMs, this.#newerIdleMs);
   }
 
-  #places(priority: Priority): number {
-    return Math.max(1, Math.floor(this.#inFlight * share[priority]));
+  #places(now: number, priority: Priority): number {
+    return Math.max(1, Math.floor(this.#inFlight * this.#share(now, priority)));
+  }
+
+  /** Nothing is kept free for those that go first while there are none. */
+  #share(now: number, priority: Priority): number {
+    return priority === 'normal' && now - this.#highAt > keptFreeMs ? 1 : share[priority];
   }
 
   /** What is left for those that go first. */
-  #price(priority: Priority): number {
-    return 1 + (this.#burst() - 1) * (1 - share[priority]);
+  #price(now: number, priority: Priority): number {
+    return 1 + (this.#burst() - 1) * (1 - this.#share(now, priority));
   }
 
   #burst(): number {
