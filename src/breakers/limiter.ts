@@ -20,10 +20,10 @@ const cut = 0.6;
 /** Latency by that of an idle service: beyond it calls wait for one another. */
 const congested = 1.4;
 /** And up to this one they do not, so that there may be more of them. */
-const idleEnough = 1.15;
+const idleEnough = 1.03;
 /** Of what came out at the other end: the rate to go on with, and the calls at once, until the queue is gone. */
 const drain = 1;
-const headroom = 1.3;
+const headroom = 1.35;
 /** A rate may be so much beyond what came out: an idle limit must not grow out of sight. */
 const overshoot = 1.2;
 /** Nothing comes back for so long, however few calls there are: nobody is there. */
@@ -98,7 +98,7 @@ export class Limiter {
   #shrunk = false;
   /** Steps of slow growth in a row. */
   #grown = 0;
-  /** The most that were under way in this step. */
+  /** The most that were, or wanted to be, under way in this step. */
   #most = 0;
   /** Among the late ones, those admitted since the last cut. */
   #lateSince = 0;
@@ -130,11 +130,11 @@ export class Limiter {
   /** Takes leave for one call. */
   take(now: number, inFlight: number, priority: Priority): boolean {
     if (priority === 'high') this.#highAt = now;
+    if (inFlight >= this.#most) this.#most = inFlight + 1;
     if (now >= this.#pausedUntil && inFlight < this.#places(now, priority)) {
       this.#refill(now);
       if (this.#tokens >= this.#price(now, priority)) {
         this.#tokens -= 1;
-        this.#most = Math.max(this.#most, inFlight + 1);
         return true;
       }
     }
@@ -236,7 +236,7 @@ export class Limiter {
   }
 
   #shrink(now: number, goodput: number, latencyMs: number, lateShare: number): void {
-    const before = Math.min(this.#inFlight, this.#most + 1);
+    const before = Math.min(this.#inFlight, this.#most);
     const idle = this.#idleLatencyMs / 1_000;
     // Of calls that were given up nobody knows how long they would have taken.
     const fitting = lateShare > 0 ? before * (1 - lateShare) : goodput * idle * headroom;
@@ -269,7 +269,8 @@ export class Limiter {
     const growth = fast ? fastGrowth : 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);
     this.#grown = fast ? 0 : this.#grown + 1;
     this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth, goodput * (fast ? fastGrowth : overshoot) + 1));
-    this.#inFlight = Math.max(this.#inFlight, Math.min(this.#inFlight * growth + 0.5, used * fastGrowth + 2));
+    const next = Math.min(this.#inFlight * growth + 0.5, used * fastGrowth + 2);
+    this.#inFlight = Math.max(this.#inFlight, fast ? Math.min(next, this.#enough) : next);
     this.#adjustedAt = now;
   }
 
