@@ -4,6 +4,7 @@
  */
 
 import type { BreakerState, SharedCounters } from './contract.js';
+import type { Clock } from '../core/clock.js';
 import { Baseline, type Expectation, type SavedBaseline } from './baseline.js';
 import { Evidence } from './evidence.js';
 import { FleetView } from './fleet-view.js';
@@ -19,6 +20,7 @@ import {
   type Usual,
 } from './tripwire.js';
 import { wilsonLower } from './wilson.js';
+import type { RollingWindow } from './window.js';
 
 const minuteMs = 60_000;
 /** So much evidence is needed: the mean time between false alarms is then some e^10 calls times what one alarm takes to build up. */
@@ -50,15 +52,14 @@ export interface AdaptiveSettings {
   readonly timeZone: string | undefined;
   /** A call that takes longer is slow; undefined: three times what is usual. */
   readonly slowMs: number | undefined;
-  /** Epoch milliseconds. */
-  readonly wall: () => number;
-  /** Shared with the other keys of a registry; undefined: its own. */
-  readonly baseline: Baseline | undefined;
 }
 
 export class AdaptiveTripwire implements Tripwire {
   readonly #settings: AdaptiveSettings;
+  readonly #window: RollingWindow;
+  readonly #clock: Clock;
   readonly #baseline: Baseline;
+  readonly #shared: boolean;
   readonly #failures = new Evidence();
   /** Of what came after the patience: is it still so? */
   #second: Evidence | undefined;
@@ -86,9 +87,13 @@ export class AdaptiveTripwire implements Tripwire {
   #recentRate = 0;
   #recentLatencyMs = 0;
 
-  constructor(settings: AdaptiveSettings) {
+  /** `baseline`: shared with the other keys of a registry; undefined: its own. */
+  constructor(settings: AdaptiveSettings, window: RollingWindow, clock: Clock, baseline: Baseline | undefined) {
     this.#settings = settings;
-    this.#baseline = settings.baseline ?? new Baseline(settings.timeZone);
+    this.#window = window;
+    this.#clock = clock;
+    this.#shared = baseline !== undefined;
+    this.#baseline = baseline ?? new Baseline(settings.timeZone);
     this.#profile = typeof settings.profile === 'function' ? profiles.normal : settings.profile;
     this.#tune();
   }
@@ -168,13 +173,13 @@ export class AdaptiveTripwire implements Tripwire {
   }
 
   save(): { readonly baseline: SavedBaseline | undefined; readonly rate: number; readonly latencyMs: number } {
-    const baseline = this.#settings.baseline === undefined ? this.#baseline.save() : undefined;
+    const baseline = this.#shared ? undefined : this.#baseline.save();
     return { baseline, rate: this.#recentRate, latencyMs: this.#recentLatencyMs };
   }
 
   restore(memory: unknown): void {
     const { baseline, rate, latencyMs } = (memory ?? {}) as Partial<ReturnType<AdaptiveTripwire['save']>>;
-    if (baseline !== undefined && this.#settings.baseline === undefined) this.#baseline.restore(baseline);
+    if (baseline !== undefined && !this.#shared) this.#baseline.restore(baseline);
     if (typeof rate === 'number' && rate > 0) this.#recentRate = rate;
     if (typeof latencyMs === 'number' && latencyMs > 0) this.#recentLatencyMs = latencyMs;
     this.#minuteUntil = 0;
@@ -218,6 +223,7 @@ export class AdaptiveTripwire implements Tripwire {
       return undefined;
     }
     if (this.#slowMs === Infinity) return undefined;
+    this.#window.slowCall(now);
     if (this.#slow === undefined) {
       this.#slow = new Evidence();
       this.#slow.tune(slowUsual, slowRaised);
@@ -229,7 +235,7 @@ export class AdaptiveTripwire implements Tripwire {
 
   /** A minute is over: it is learned from, and what is normal is looked up for the next. */
   #turnMinute(now: number): void {
-    const wall = this.#settings.wall();
+    const wall = this.#clock.now();
     const over = this.#minuteUntil !== 0 && now < this.#minuteUntil + minuteMs;
     const highPriority = this.#calls === 0 ? 0 : this.#high / this.#calls;
     if (over && this.#calls > 0) this.#learn(wall);

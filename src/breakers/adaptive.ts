@@ -28,10 +28,11 @@ export function adaptiveBreaker(options: AdaptiveBreakerOptions): Breaker {
   const resolved = typeof profile === 'function' ? profile : resolveProfile(profile, `${where}, profile`);
   timeOfWeek(timeZone);
   if (slowMs !== undefined) checkMs(where, 'slowMs', slowMs);
+  const settings = { profile: resolved, timeZone, slowMs };
   const definition = define('adaptiveBreaker', options, {
     kind: 'adaptive',
     baseline: () => new Baseline(timeZone),
-    tripwire: (_, wall, baseline) => new AdaptiveTripwire({ profile: resolved, timeZone, slowMs, wall, baseline }),
+    tripwire: (window, clock, baseline) => new AdaptiveTripwire(settings, window, clock, baseline),
   });
   return make(definition, options);
 }

@@ -4,7 +4,7 @@
  */
 
 import { StatewardenError } from '../core/errors.js';
-import { retryAfterOf } from './retry-after.js';
+import { retryAfterOf, type WallClock } from './retry-after.js';
 
 export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
@@ -31,23 +31,23 @@ const timedOut: Classification = { verdict: 'failure', timedOut: true };
 const byVerdict: Readonly<Record<Verdict, Classification>> = { success, failure, ignored, throttled };
 
 /** What the user's function says, or the default. What is no verdict counts as a failure, so that a mistake shows. */
-export function classifyWith(classify: Classify | undefined, outcome: Outcome, now: () => number): Classification {
+export function classifyWith(classify: Classify | undefined, outcome: Outcome, clock: WallClock): Classification {
   const said = classify?.(outcome);
-  if (said === undefined) return outcome.ok ? classifyValue(outcome.value, now) : classifyError(outcome.error, now);
+  if (said === undefined) return outcome.ok ? classifyValue(outcome.value, clock) : classifyError(outcome.error, clock);
   if (typeof said === 'string') return byVerdict[said] ?? failure;
   return said.verdict in byVerdict ? said : failure;
 }
 
-/** `now` gives epoch milliseconds, for dates in `Retry-After`. */
-export function classifyValue(value: unknown, now: () => number): Classification {
+/** `clock` gives epoch milliseconds, for dates in `Retry-After`. */
+export function classifyValue(value: unknown, clock: WallClock): Classification {
   if (typeof value !== 'object' || value === null) return success;
   const { status, headers } = value as { status?: unknown; headers?: unknown };
   // Only what looks like an HTTP answer: results of one's own may well have a status.
   if (typeof status !== 'number' || typeof headers !== 'object' || headers === null) return success;
-  return status < 400 ? success : classifyStatus(status, value, now);
+  return status < 400 ? success : classifyStatus(status, value, clock);
 }
 
-export function classifyError(error: unknown, now: () => number): Classification {
+export function classifyError(error: unknown, clock: WallClock): Classification {
   if (typeof error !== 'object' || error === null) return failure;
   const { name, code, status, statusCode, response } = error as Record<string, unknown>;
   if (error instanceof StatewardenError) {
@@ -59,19 +59,19 @@ export function classifyError(error: unknown, now: () => number): Classification
   // Of effects/retry: the outside has answered, and trying again would not help.
   if (name === 'TerminalError') return ignored;
   const answered = httpStatus(status) ?? httpStatus(statusCode) ?? httpStatus((response as { status?: unknown } | undefined)?.status);
-  if (answered !== undefined) return classifyStatus(answered, error, now);
+  if (answered !== undefined) return classifyStatus(answered, error, clock);
   if (typeof code === 'number') {
-    if (httpStatus(code) !== undefined) return classifyStatus(code, error, now);
-    return classifyGrpc(code, error, now);
+    if (httpStatus(code) !== undefined) return classifyStatus(code, error, clock);
+    return classifyGrpc(code, error, clock);
   }
   if (typeof code === 'string') {
     if (code.startsWith('UND_ERR_')) return code.endsWith('_TIMEOUT') ? timedOut : code === 'UND_ERR_ABORTED' ? ignored : failure;
-    if (code === 'rate_limit_exceeded' || code === 'RESOURCE_EXHAUSTED') return withRetryAfter(throttled, error, now);
+    if (code === 'rate_limit_exceeded' || code === 'RESOURCE_EXHAUSTED') return withRetryAfter(throttled, error, clock);
   }
   const { type, cause } = error as { type?: unknown; cause?: unknown };
-  if (type === 'rate_limit_error') return withRetryAfter(throttled, error, now);
+  if (type === 'rate_limit_error') return withRetryAfter(throttled, error, clock);
   // fetch puts what happened into the cause of a TypeError.
-  if (error instanceof TypeError && typeof cause === 'object' && cause !== null && cause !== error) return classifyError(cause, now);
+  if (error instanceof TypeError && typeof cause === 'object' && cause !== null && cause !== error) return classifyError(cause, clock);
   return failure;
 }
 
@@ -79,34 +79,34 @@ function httpStatus(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 100 && value <= 599 ? value : undefined;
 }
 
-function classifyStatus(status: number, source: object, now: () => number): Classification {
-  if (status === 429) return withRetryAfter(throttled, source, now);
+function classifyStatus(status: number, source: object, clock: WallClock): Classification {
+  if (status === 429) return withRetryAfter(throttled, source, clock);
   if (status === 408 || status === 504) return timedOut;
-  if (status >= 500) return withRetryAfter(failure, source, now);
+  if (status >= 500) return withRetryAfter(failure, source, clock);
   // Closed by the client before there was an answer (nginx).
   return status < 400 ? success : ignored;
 }
 
 /** https://grpc.io/docs/guides/status-codes/: what says that the server, or the way to it, is ill. */
-function classifyGrpc(code: number, error: object, now: () => number): Classification {
+function classifyGrpc(code: number, error: object, clock: WallClock): Classification {
   switch (code) {
     case 0:
       return success;
     case 4: // DEADLINE_EXCEEDED
       return timedOut;
     case 8: // RESOURCE_EXHAUSTED
-      return withRetryAfter(throttled, error, now);
+      return withRetryAfter(throttled, error, clock);
     case 2: // UNKNOWN
     case 13: // INTERNAL
     case 14: // UNAVAILABLE
     case 15: // DATA_LOSS
-      return withRetryAfter(failure, error, now);
+      return withRetryAfter(failure, error, clock);
     default:
       return code >= 1 && code <= 16 ? ignored : failure;
   }
 }
 
-function withRetryAfter(classification: Classification, source: object, now: () => number): Classification {
-  const retryAfterMs = retryAfterOf(source, now);
+function withRetryAfter(classification: Classification, source: object, clock: WallClock): Classification {
+  const retryAfterMs = retryAfterOf(source, clock);
   return retryAfterMs === undefined ? classification : { ...classification, retryAfterMs };
 }

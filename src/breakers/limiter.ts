@@ -49,6 +49,8 @@ export interface LimiterStart {
   /** What the service usually bears; growth is slower beyond it. */
   readonly usualRate: number;
   readonly usualLatencyMs: number;
+  /** When no call has ended for so long and others wait, those under way are lost. */
+  readonly hungMs: number;
   /** Healthy for so long without holding anything back, and it is not needed any more. */
   readonly calmMs: number;
   /** The first calls are a question: whether there is anybody. So many may fail before the answer is no. */
@@ -73,6 +75,9 @@ export class Limiter {
   /** Nothing passes before. */
   #pausedUntil = 0;
   #stepAt: number;
+  /** When a call last ended. */
+  #endedAt: number;
+  readonly #hungMs: number;
   #good = 0;
   #bad = 0;
   #late = 0;
@@ -114,6 +119,8 @@ export class Limiter {
     this.#idleSeenAt = start.now;
     this.#refilledAt = start.now;
     this.#stepAt = start.now;
+    this.#endedAt = start.now;
+    this.#hungMs = start.hungMs;
     this.#calmAt = start.now;
   }
 
@@ -157,6 +164,7 @@ export class Limiter {
 
   succeeded(now: number, latencyMs: number): void {
     this.#good += 1;
+    this.#endedAt = now;
     this.#measure(now, latencyMs);
     if (this.#probes > 0) {
       // There is somebody: the question is answered, growing begins.
@@ -169,6 +177,7 @@ export class Limiter {
   /** `late`: it was given up as too slow. */
   failed(now: number, latencyMs: number, late: boolean): void {
     this.#bad += 1;
+    this.#endedAt = now;
     if (late) {
       this.#late += 1;
       if (!(now - latencyMs < this.#adjustedAt)) this.#lateSince += 1;
@@ -191,14 +200,16 @@ export class Limiter {
    */
   progress(now: number, threshold: number, hardLimit: number): Progress {
     const ended = this.#good + this.#bad;
+    if (this.#bound && now - this.#endedAt > this.#hungMs) return 'failing';
     if (this.#probes > 0) return this.#bad >= this.#probes ? 'failing' : 'going';
     const passed = now - this.#stepAt;
-    const shortestMs = Math.max(stepMs, 1.6 * Math.min(this.#idleLatencyMs, 2_000));
+    const idleMs = this.#idleLatencyMs;
+    const shortestMs = Math.max(stepMs, 1.6 * Math.min(idleMs, 2_000));
     const known = this.#measured + this.#lateSince + (this.#bad - this.#late);
-    if (passed < shortestMs || (known < enoughCalls && passed < 2 * shortestMs) || (known < fewCalls && passed < longestStepMs))
-      return 'going';
+    if (passed < shortestMs || (known < enoughCalls && passed < 2 * shortestMs)) return 'going';
+    if (known < fewCalls && passed < Math.max(longestStepMs, 3 * idleMs)) return 'going';
     const failing = this.#failing(now, ended, hardLimit);
-    if (!failing && ended > 0) this.#adjust(now, passed, ended);
+    if (!failing && known > 0) this.#adjust(now, passed, ended);
     else if (!failing && this.#bound) this.#restless(now);
     this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = 0;
     this.#bound = false;

@@ -47,8 +47,8 @@ export interface BreakerDefinition {
   readonly openChildren: number | undefined;
   /** What keys of a registry learn together; undefined: a kind that does not learn. */
   readonly baseline: (() => Baseline) | undefined;
-  /** `wall`: epoch milliseconds. `baseline`: shared with others. */
-  readonly tripwire: (window: RollingWindow, wall: () => number, baseline: Baseline | undefined) => Tripwire;
+  /** `baseline`: shared with others. */
+  readonly tripwire: (window: RollingWindow, clock: Clock, baseline: Baseline | undefined) => Tripwire;
 }
 
 export const levels: readonly BreakerLevel[] = ['call', 'service', 'stage'];

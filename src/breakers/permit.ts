@@ -27,7 +27,7 @@ export class Ticket implements Permit {
     const breaker = this.#breaker;
     if (breaker === undefined) return;
     this.#breaker = undefined;
-    breaker.settled(this, classifyWith(breaker.definition.classify, outcome, breaker.wallNow));
+    breaker.settled(this, classifyWith(breaker.definition.classify, outcome, breaker.surroundings.clock));
     this.#outer?.settle(outcome);
   }
 

@@ -3,8 +3,13 @@
  * for where HTTP clients put them: on the answer, on the error, or on the error's response.
  */
 
-/** Milliseconds, at least 0; undefined: it did not say. `now` gives epoch milliseconds. */
-export function retryAfterOf(source: object, now: () => number): number | undefined {
+import type { Clock } from '../core/clock.js';
+
+/** Epoch milliseconds. */
+export type WallClock = Pick<Clock, 'now'>;
+
+/** Milliseconds, at least 0; undefined: it did not say. `clock` gives epoch milliseconds. */
+export function retryAfterOf(source: object, clock: WallClock): number | undefined {
   const { headers, response, details, retryAfterMs } = source as Record<string, unknown>;
   if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return retryAfterMs;
   const all = [headers, (response as { headers?: unknown } | null | undefined)?.headers];
@@ -12,19 +17,19 @@ export function retryAfterOf(source: object, now: () => number): number | undefi
     if (typeof one !== 'object' || one === null) continue;
     const precise = Number(header(one, 'retry-after-ms') ?? NaN);
     if (precise >= 0) return precise;
-    const said = parseRetryAfter(header(one, 'retry-after'), now);
+    const said = parseRetryAfter(header(one, 'retry-after'), clock);
     if (said !== undefined) return said;
   }
   return retryInfo(details ?? (source as { errorDetails?: unknown }).errorDetails);
 }
 
 /** The value of a `Retry-After` header. @returns milliseconds; undefined for what is neither seconds nor a date */
-export function parseRetryAfter(value: string | undefined, now: () => number): number | undefined {
+export function parseRetryAfter(value: string | undefined, clock: WallClock): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
   const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now());
+  return Number.isNaN(at) ? undefined : Math.max(0, at - clock.now());
 }
 
 function header(headers: object, name: string): string | undefined {

@@ -111,6 +111,12 @@ export class SlidingWindowTripwire extends CountingTripwire {
     return this.#settings.failureRate;
   }
 
+  /** A call that takes half of what is slow is taken for usual. */
+  override usual(): Usual | undefined {
+    const { slowMs } = this.#settings;
+    return slowMs === undefined ? undefined : { callsPerSecond: this.#window.callsPerSecond, latencyMs: slowMs / 2 };
+  }
+
   entered(): void {
     this.#window.clear();
   }

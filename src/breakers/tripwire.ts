@@ -44,3 +44,4 @@ export const openForFleet: Trip = { to: 'open', reason: 'fleet' };
 export const degradedForFailures: Trip = { to: 'degraded', reason: 'failures' };
 export const degradedForSlowCalls: Trip = { to: 'degraded', reason: 'slow-calls' };
 export const degradedForFleet: Trip = { to: 'degraded', reason: 'fleet' };
+export const throttledTrip: Trip = { to: 'degraded', reason: 'throttled' };

@@ -105,6 +105,10 @@ export class RollingWindow {
     this.rejected += 1;
   }
 
+  get callsPerSecond(): number {
+    return (this.calls * 1_000) / (this.#buckets * this.#bucketMs);
+  }
+
   /** Lets what is too old expire. */
   roll(now: number): void {
     const bucket = Math.floor(now / this.#bucketMs);
