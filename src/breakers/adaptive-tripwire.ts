@@ -5,7 +5,7 @@
 
 import type { BreakerState, SharedCounters } from './contract.js';
 import type { Clock } from '../core/clock.js';
-import { Baseline, type Expectation, type SavedBaseline } from './baseline.js';
+import type { SavedBaseline } from './baseline.js';
 import { Evidence } from './evidence.js';
 import { FleetView } from './fleet-view.js';
 import { profiles, resolveProfile, type Profile, type ProfileChoice } from './profile.js';
@@ -19,6 +19,7 @@ import {
   type Tripwire,
   type Usual,
 } from './tripwire.js';
+import { weigh, type Tuning, type Tunings } from './tuning.js';
 import { wilsonLower } from './wilson.js';
 import type { RollingWindow } from './window.js';
 
@@ -35,17 +36,16 @@ const confirmation = 1.9;
 const concern = 6;
 const suspicious = alarm / 2;
 const littleTrust = 0.05;
-const leastThreshold = 0.05;
-const mostThreshold = 0.9;
 /** What is usual of calls that take much longer than usual, and what is too much. */
-const slowUsual = 0.1;
-const slowRaised = 0.5;
+const slowness = weigh(0.1, 0.5);
 /** A call is slow when it takes so many times the usual latency. */
 const slowFactor = 3;
 /** A latency is measured so exactly at best. */
 const leastSlowMs = 20;
 /** Evidence fades by half in the time of so many usual calls, and in a minute at least. */
 const rememberedCalls = 30;
+/** While it is not known how many are usual. */
+const unknownHalfLifeMs = 10 * minuteMs;
 
 export interface AdaptiveSettings {
   readonly profile: Profile | ProfileChoice;
@@ -54,26 +54,28 @@ export interface AdaptiveSettings {
   readonly slowMs: number | undefined;
 }
 
+/** What breakers that learn together have in common. */
+export interface Learning {
+  readonly settings: AdaptiveSettings;
+  readonly clock: Clock;
+  readonly tunings: Tunings;
+  /** By the keys of a registry: none of them keeps it. */
+  readonly shared: boolean;
+}
+
 export class AdaptiveTripwire implements Tripwire {
-  readonly #settings: AdaptiveSettings;
+  readonly #learning: Learning;
   readonly #window: RollingWindow;
-  readonly #clock: Clock;
-  readonly #baseline: Baseline;
-  readonly #shared: boolean;
-  readonly #failures = new Evidence();
+  #tuning: Tuning;
+  #failures: Evidence | undefined;
   /** Of what came after the patience: is it still so? */
   #second: Evidence | undefined;
-  /** Successes since the last failure; and when the first failed of those that are not so many apart. */
-  #clean = Infinity;
-  #troubleSince = 0;
   #slow: Evidence | undefined;
   #fleet: FleetView | undefined;
-  #profile: Profile;
-  #expectation: Expectation | undefined;
-  #threshold = 0;
-  #tolerated = 0;
+  /** Successes since the last failure; and when the first failed of those that are not so many apart. */
+  #clean = cleanCalls + 1;
+  #troubleSince = 0;
   #slowMs = Infinity;
-  #halfLifeMs = 2 * minuteMs;
   /** Of the minute that is counted now. */
   #minuteUntil = 0;
   #calls = 0;
@@ -87,23 +89,20 @@ export class AdaptiveTripwire implements Tripwire {
   #recentRate = 0;
   #recentLatencyMs = 0;
 
-  /** `baseline`: shared with the other keys of a registry; undefined: its own. */
-  constructor(settings: AdaptiveSettings, window: RollingWindow, clock: Clock, baseline: Baseline | undefined) {
-    this.#settings = settings;
+  constructor(learning: Learning, window: RollingWindow) {
+    this.#learning = learning;
     this.#window = window;
-    this.#clock = clock;
-    this.#shared = baseline !== undefined;
-    this.#baseline = baseline ?? new Baseline(settings.timeZone);
-    this.#profile = typeof settings.profile === 'function' ? profiles.normal : settings.profile;
-    this.#tune();
+    const { settings, tunings, clock } = learning;
+    this.#tuning = tunings.at(clock.now(), typeof settings.profile === 'function' ? profiles.normal : settings.profile);
+    this.#setSlow();
   }
 
   success(now: number, latencyMs: number, high: boolean): Trip | undefined {
     if (now >= this.#minuteUntil) this.#turnMinute(now);
     this.#calls += 1;
     if (high) this.#high += 1;
-    this.#failures.miss();
-    this.#clean += 1;
+    if (this.#failures?.miss(this.#tuning.miss) === true) this.#failures = undefined;
+    if (this.#clean <= cleanCalls) this.#clean += 1;
     if (this.#second !== undefined) this.#look();
     if (this.#fleet !== undefined) this.#fleet.success(now);
     return latencyMs === latencyMs ? this.#latency(now, latencyMs) : undefined;
@@ -117,7 +116,7 @@ export class AdaptiveTripwire implements Tripwire {
     const slow = timedOut ? this.#latency(now, Math.max(latencyMs, this.#slowMs)) : undefined;
     if (this.#clean > cleanCalls) this.#troubleSince = now;
     this.#clean = 0;
-    const evidence = this.#failures.hit(now, this.#halfLifeMs);
+    const evidence = (this.#failures ??= new Evidence()).hit(now, this.#tuning.hit, this.#halfLifeMs());
     if (evidence > suspicious) this.#trust = Math.min(this.#trust, littleTrust);
     const trip = evidence > concern ? this.#judge(now, evidence, timedOut) : undefined;
     if (trip !== undefined) return trip;
@@ -126,26 +125,25 @@ export class AdaptiveTripwire implements Tripwire {
   }
 
   threshold(now: number): number {
-    if (now >= this.#minuteUntil) this.#turnMinute(now);
-    return this.#threshold;
+    return this.#tuned(now).threshold;
   }
 
   hardLimit(now: number): number {
-    return Math.max(this.#profile.hardLimit, this.threshold(now));
+    const { profile, threshold } = this.#tuned(now);
+    return Math.max(profile.hardLimit, threshold);
   }
 
   expected(now: number): number | undefined {
-    if (now >= this.#minuteUntil) this.#turnMinute(now);
-    return this.#expectation?.failureRate;
+    return this.#tuned(now).expectation?.failureRate;
   }
 
   tolerated(now: number): number | undefined {
-    return this.expected(now) === undefined ? undefined : this.#tolerated;
+    const { expectation, tolerated } = this.#tuned(now);
+    return expectation === undefined ? undefined : tolerated;
   }
 
   usual(now: number): Usual | undefined {
-    if (now >= this.#minuteUntil) this.#turnMinute(now);
-    const known = this.#expectation;
+    const known = this.#tuned(now).expectation;
     if (known !== undefined && known.callsPerSecond > 0 && known.latencyMs > 0) return known;
     return this.#recentRate > 0 ? { callsPerSecond: this.#recentRate, latencyMs: this.#recentLatencyMs } : undefined;
   }
@@ -155,15 +153,15 @@ export class AdaptiveTripwire implements Tripwire {
     if (state !== 'closed') this.#trust = Math.min(this.#trust, state === 'degraded' ? littleTrust : 0);
     // What there was of this minute stays out of what is normal; the next one begins anew.
     if (state === 'closed') this.#turnMinute(now);
-    this.#failures.clear();
+    this.#failures = undefined;
     this.#second = undefined;
-    this.#slow?.clear();
+    this.#slow = undefined;
     this.#fleet?.clear();
   }
 
   hear(node: string, counters: SharedCounters, now: number): Trip | undefined {
     const { fleet } = this;
-    fleet.tune(this.#tolerated, this.#raised(), this.#threshold);
+    fleet.tune(this.#tuning, this.#tuning.threshold);
     const agreed = fleet.hear(node, counters, now);
     return agreed === undefined ? undefined : this.#fleetTrip(agreed);
   }
@@ -173,17 +171,20 @@ export class AdaptiveTripwire implements Tripwire {
   }
 
   save(): { readonly baseline: SavedBaseline | undefined; readonly rate: number; readonly latencyMs: number } {
-    const baseline = this.#shared ? undefined : this.#baseline.save();
+    const baseline = this.#learning.shared ? undefined : this.#learning.tunings.baseline.save();
     return { baseline, rate: this.#recentRate, latencyMs: this.#recentLatencyMs };
   }
 
   restore(memory: unknown): void {
     const { baseline, rate, latencyMs } = (memory ?? {}) as Partial<ReturnType<AdaptiveTripwire['save']>>;
-    if (baseline !== undefined && !this.#shared) this.#baseline.restore(baseline);
+    const { tunings, shared } = this.#learning;
+    if (baseline !== undefined && !shared) {
+      tunings.baseline.restore(baseline);
+      tunings.forget();
+    }
     if (typeof rate === 'number' && rate > 0) this.#recentRate = rate;
     if (typeof latencyMs === 'number' && latencyMs > 0) this.#recentLatencyMs = latencyMs;
     this.#minuteUntil = 0;
-    this.#tune();
   }
 
   private get fleet(): FleetView {
@@ -191,51 +192,42 @@ export class AdaptiveTripwire implements Tripwire {
   }
 
   #judge(now: number, evidence: number, timedOut: boolean): Trip | undefined {
-    const { hits, trials } = this.#failures;
+    const { hits, trials } = this.#failures as Evidence;
     // Calls that were given up may mean overload: what passes then decides.
-    if (!timedOut && evidence > alarm && wilsonLower(hits, trials) > this.#profile.hardLimit) return openForFailures;
+    if (!timedOut && evidence > alarm && wilsonLower(hits, trials) > this.#tuning.profile.hardLimit) return openForFailures;
     if (now - this.#troubleSince < patienceMs) return undefined;
-    this.#second ??= this.#evidence();
-    return this.#second.hit(now, this.#halfLifeMs) > confirmation ? degradedForFailures : undefined;
+    this.#second ??= new Evidence();
+    return this.#second.hit(now, this.#tuning.hit, this.#halfLifeMs()) > confirmation ? degradedForFailures : undefined;
   }
 
   /** A success in the second look: what is over is no reason to trip. */
   #look(): void {
-    if (this.#failures.sum <= concern) this.#second = undefined;
-    else this.#second?.miss();
-  }
-
-  #evidence(): Evidence {
-    const evidence = new Evidence();
-    evidence.tune(this.#tolerated, this.#raised());
-    return evidence;
+    if ((this.#failures?.sum ?? 0) <= concern) this.#second = undefined;
+    else this.#second?.miss(this.#tuning.miss);
   }
 
   #fleetTrip({ hits, trials }: { readonly hits: number; readonly trials: number }): Trip {
-    return wilsonLower(hits, trials) > this.#profile.hardLimit ? openForFleet : degradedForFleet;
+    return wilsonLower(hits, trials) > this.#tuning.profile.hardLimit ? openForFleet : degradedForFleet;
   }
 
   #latency(now: number, latencyMs: number): Trip | undefined {
     this.#latencySum += latencyMs;
     this.#measured += 1;
     if (latencyMs <= this.#slowMs) {
-      this.#slow?.miss();
+      if (this.#slow?.miss(slowness.miss) === true) this.#slow = undefined;
       return undefined;
     }
     if (this.#slowMs === Infinity) return undefined;
     this.#window.slowCall(now);
-    if (this.#slow === undefined) {
-      this.#slow = new Evidence();
-      this.#slow.tune(slowUsual, slowRaised);
-    }
-    const evidence = this.#slow.hit(now, this.#halfLifeMs);
+    const evidence = (this.#slow ??= new Evidence()).hit(now, slowness.hit, this.#halfLifeMs());
     if (evidence > suspicious) this.#trust = Math.min(this.#trust, littleTrust);
     return evidence > alarm ? degradedForSlowCalls : undefined;
   }
 
   /** A minute is over: it is learned from, and what is normal is looked up for the next. */
   #turnMinute(now: number): void {
-    const wall = this.#clock.now();
+    const { settings, clock, tunings } = this.#learning;
+    const wall = clock.now();
     const over = this.#minuteUntil !== 0 && now < this.#minuteUntil + minuteMs;
     const highPriority = this.#calls === 0 ? 0 : this.#high / this.#calls;
     if (over && this.#calls > 0) this.#learn(wall);
@@ -243,48 +235,38 @@ export class AdaptiveTripwire implements Tripwire {
     this.#calls = this.#failed = this.#high = this.#latencySum = this.#measured = 0;
     this.#trust = this.#state === 'closed' ? 1 : this.#state === 'degraded' ? littleTrust : 0;
     this.#minuteUntil = now + minuteMs - (wall % minuteMs);
-    this.#expectation = this.#baseline.at(wall);
-    const choice = this.#settings.profile;
-    if (typeof choice === 'function') {
-      const usual = this.#expectation?.callsPerSecond ?? 0;
+    let { profile } = this.#tuning;
+    if (typeof settings.profile === 'function') {
+      const usual = tunings.baseline.at(wall)?.callsPerSecond ?? 0;
       const load = over && usual > 0 ? rate / usual : 1;
-      this.#profile = resolveProfile(choice({ at: wall, load, highPriority }), 'what the profile function returned');
+      profile = resolveProfile(settings.profile({ at: wall, load, highPriority }), 'what the profile function returned');
     }
-    this.#tune();
+    this.#tuning = tunings.at(wall, profile);
+    this.#setSlow();
+  }
+
+  #tuned(now: number): Tuning {
+    if (now >= this.#minuteUntil) this.#turnMinute(now);
+    return this.#tuning;
+  }
+
+  #setSlow(): void {
+    const known = this.#tuning.expectation?.latencyMs ?? 0;
+    const latencyMs = known > 0 ? known : this.#recentLatencyMs;
+    this.#slowMs = this.#learning.settings.slowMs ?? (latencyMs > 0 ? Math.max(leastSlowMs, slowFactor * latencyMs) : Infinity);
+  }
+
+  #halfLifeMs(): number {
+    const rate = this.#recentRate;
+    return rate > 0 ? Math.max(minuteMs, (rememberedCalls / rate) * 1_000) : unknownHalfLifeMs;
   }
 
   #learn(wall: number): void {
     const latencyMs = this.#measured === 0 ? Number.NaN : this.#latencySum / this.#measured;
-    this.#baseline.learn({ at: wall, calls: this.#calls, failures: this.#failed, latencyMs, trust: this.#trust });
+    this.#learning.tunings.baseline.learn({ at: wall, calls: this.#calls, failures: this.#failed, latencyMs, trust: this.#trust });
     if (this.#trust < 1) return;
     const step = this.#recentRate === 0 ? 1 : 0.1;
     this.#recentRate += step * (this.#calls / 60 - this.#recentRate);
     if (latencyMs > 0) this.#recentLatencyMs += (this.#recentLatencyMs === 0 ? 1 : 0.1) * (latencyMs - this.#recentLatencyMs);
   }
-
-  #tune(): void {
-    const { margin, deviations, hardLimit } = this.#profile;
-    const known = this.#expectation;
-    if (known === undefined) {
-      // Nothing is known of this hour: only what would be too much for any is.
-      this.#threshold = hardLimit;
-      this.#tolerated = hardLimit - margin;
-    } else {
-      this.#threshold = clamp(known.failureRate + Math.max(margin, deviations * known.spread), leastThreshold, mostThreshold);
-      this.#tolerated = Math.min(clamp(known.failureRate + 2 * known.spread, 0.01, 0.8), this.#threshold - 0.03);
-    }
-    this.#failures.tune(this.#tolerated, this.#raised());
-    const latencyMs = (known?.latencyMs ?? 0) > 0 ? (known as Expectation).latencyMs : this.#recentLatencyMs;
-    this.#slowMs = this.#settings.slowMs ?? (latencyMs > 0 ? Math.max(leastSlowMs, slowFactor * latencyMs) : Infinity);
-    this.#halfLifeMs = Math.max(minuteMs, (rememberedCalls / Math.max(this.#recentRate, 1e-6)) * 1_000);
-  }
-
-  /** The rate that is told from what is tolerated: midway between the two lies about what is normal plus the margin's half. */
-  #raised(): number {
-    return Math.min(0.97, Math.max(this.#threshold, this.#tolerated + 0.15));
-  }
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value));
 }

@@ -1,11 +1,12 @@
 /** The breaker that learns what is normal. */
 
-import { AdaptiveTripwire } from './adaptive-tripwire.js';
+import { AdaptiveTripwire, type Learning } from './adaptive-tripwire.js';
 import { Baseline } from './baseline.js';
 import type { Breaker } from './contract.js';
 import { checkMs, checkName, define, make, type BreakerOptions } from './options.js';
 import { resolveProfile, type Profile, type ProfileChoice, type ProfileName } from './profile.js';
 import { timeOfWeek } from './time-of-week.js';
+import { Tunings } from './tuning.js';
 
 export interface AdaptiveBreakerOptions extends BreakerOptions {
   /** How much it tolerates; or what chooses that by the time (`calendar`), the load and the priority of calls. Default `normal`. */
@@ -31,8 +32,8 @@ export function adaptiveBreaker(options: AdaptiveBreakerOptions): Breaker {
   const settings = { profile: resolved, timeZone, slowMs };
   const definition = define('adaptiveBreaker', options, {
     kind: 'adaptive',
-    baseline: () => new Baseline(timeZone),
-    tripwire: (window, clock, baseline) => new AdaptiveTripwire(settings, window, clock, baseline),
+    learning: (clock, shared) => ({ settings, clock, tunings: new Tunings(new Baseline(timeZone)), shared }),
+    tripwire: (window, learning) => new AdaptiveTripwire(learning as Learning, window),
   });
   return make(definition, options);
 }

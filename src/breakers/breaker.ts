@@ -3,7 +3,7 @@
  */
 
 import { Subject, type Observable } from 'rxjs';
-import type { Baseline } from './baseline.js';
+import type { Learning } from './adaptive-tripwire.js';
 import type { Classification } from './classification.js';
 import type {
   Breaker,
@@ -38,28 +38,29 @@ const noCall: CallOptions = {};
 /** Where a breaker stands, when it does not stand alone. */
 export interface Place {
   readonly within?: StandardBreaker | undefined;
-  /** Of its registry. */
-  readonly pool?: WindowPool;
-  readonly name?: string;
-  readonly baseline?: Baseline;
-  /** Told of every change of state. */
-  readonly registered?: (breaker: StandardBreaker, state: BreakerState) => void;
+  /** Of its registry, whose keys share all that they can: there may be very many. */
+  readonly registry?: {
+    readonly pool: WindowPool;
+    readonly time: SteadyTime;
+    readonly learning: Learning | undefined;
+    /** Told of every change of state. */
+    readonly entered: (breaker: StandardBreaker, state: BreakerState) => void;
+  };
 }
 
 export class StandardBreaker implements Breaker, ConditionOwner {
   readonly name: string;
-  readonly level: BreakerLevel;
-  readonly within: StandardBreaker | undefined;
   readonly definition: BreakerDefinition;
   readonly surroundings: BreakerSurroundings;
   readonly wire: Tripwire;
   gate: StageGate | undefined;
   /** Told of every change of state, before subscribers are. */
   changed: ((change: BreakerChange) => void) | undefined;
-  readonly #registered: Place['registered'];
+  readonly #place: Place;
   readonly #time: SteadyTime;
   readonly #window: RollingWindow;
-  readonly #condition: Condition;
+  /** As long as it has never been anything but closed there is none. */
+  #condition: Condition | undefined;
   #changes: Subject<BreakerChange> | undefined;
   #inFlight = 0;
   #sharedCalls = 0;
@@ -68,23 +69,31 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   /** Calls that succeeded and are not counted yet. */
   #untimed = 0;
 
-  constructor(definition: BreakerDefinition, surroundings: BreakerSurroundings, { within, pool, name, baseline, registered }: Place = {}) {
+  constructor(definition: BreakerDefinition, surroundings: BreakerSurroundings, place: Place = {}, name: string = definition.name) {
+    const { registry, within } = place;
     this.definition = definition;
-    this.name = name ?? definition.name;
-    this.level = definition.level;
-    this.within = within;
+    this.name = name;
     this.surroundings = surroundings;
-    this.#registered = registered;
-    this.#time = new SteadyTime(surroundings.clock);
-    this.#window = new RollingWindow(pool ?? new WindowPool(definition.window));
-    this.wire = definition.tripwire(this.#window, surroundings.clock, baseline);
-    this.#condition = new Condition(this);
+    this.#place = place;
+    this.#time = registry?.time ?? new SteadyTime(surroundings.clock);
+    this.#window = new RollingWindow(registry?.pool ?? new WindowPool(definition.window));
+    this.wire = definition.tripwire(this.#window, registry?.learning ?? definition.learning?.(surroundings.clock, false));
     within?.adopt(this);
   }
 
+  get level(): BreakerLevel {
+    return this.definition.level;
+  }
+
+  get within(): StandardBreaker | undefined {
+    return this.#place.within;
+  }
+
   get state(): BreakerState {
-    if (this.#condition.state === 'open') this.#condition.look(this.#time.now());
-    return this.#condition.state;
+    const condition = this.#condition;
+    if (condition === undefined) return 'closed';
+    if (condition.state === 'open') condition.look(this.#time.now());
+    return condition.state;
   }
 
   get state$(): Observable<BreakerChange> {
@@ -110,9 +119,10 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   }
 
   #leave(call: CallOptions, outer: Permit | undefined): Permit | Refusal {
-    const condition = this.#condition;
     let startedAt = Number.NaN;
-    if (condition.state !== 'closed' || (this.gate !== undefined && !this.gate.quiet)) {
+    const state = this.#condition?.state ?? 'closed';
+    if (state !== 'closed' || (this.gate !== undefined && !this.gate.quiet)) {
+      const condition = this.condition;
       startedAt = this.#time.now();
       const priority = call.priority ?? 'normal';
       if (!condition.passes(startedAt, priority)) {
@@ -121,17 +131,18 @@ export class StandardBreaker implements Breaker, ConditionOwner {
       }
     } else if (this.#window.calls < sampledFrom || (this.#tick = (this.#tick + 1) & sampleMask) === 0) startedAt = this.#time.now();
     this.#inFlight += 1;
-    condition.inEpoch += 1;
-    return new Ticket(this, outer, condition.epoch, startedAt, call.priority === 'high');
+    const condition = this.#condition;
+    if (condition !== undefined) condition.inEpoch += 1;
+    return new Ticket(this, outer, condition === undefined ? 0 : condition.epoch, startedAt, call.priority === 'high');
   }
 
   /** A ticket is settled. */
   settled(ticket: Ticket, { verdict, retryAfterMs = 0, timedOut = false }: Classification): void {
     this.#inFlight -= 1;
     const condition = this.#condition;
-    const current = ticket.epoch === condition.epoch;
-    if (current) condition.inEpoch -= 1;
-    if (verdict === 'success' && current && condition.state === 'closed' && Number.isNaN(ticket.startedAt)) {
+    const current = condition === undefined || ticket.epoch === condition.epoch;
+    if (condition !== undefined && current) condition.inEpoch -= 1;
+    if (verdict === 'success' && current && (condition === undefined || condition.state === 'closed') && Number.isNaN(ticket.startedAt)) {
       this.#untimed += 1;
       return;
     }
@@ -140,14 +151,14 @@ export class StandardBreaker implements Breaker, ConditionOwner {
     if (verdict === 'success') this.#succeeded(now, current, now - ticket.startedAt, ticket.high);
     else if (verdict === 'failure') this.#failed(now, current, now - ticket.startedAt, ticket.high, timedOut, retryAfterMs);
     else if (verdict === 'throttled') this.#throttled(now, current, retryAfterMs);
-    else if (current) condition.limiter?.giveBack();
+    else if (current) condition?.limiter?.giveBack();
   }
 
   /** A ticket is handed back unused. */
   cancelled(ticket: Ticket): void {
     this.#inFlight -= 1;
     const condition = this.#condition;
-    if (ticket.epoch !== condition.epoch) return;
+    if (condition === undefined || ticket.epoch !== condition.epoch) return;
     condition.inEpoch -= 1;
     condition.limiter?.giveBack();
   }
@@ -157,9 +168,9 @@ export class StandardBreaker implements Breaker, ConditionOwner {
     this.#sharedCalls += 1;
     if (!current) return;
     const condition = this.#condition;
-    const trip = condition.state === 'ramping' ? undefined : this.wire.success(now, latencyMs, high);
-    if (condition.state === 'closed') {
-      if (trip !== undefined) condition.trip(trip, now, 0);
+    const trip = condition?.state === 'ramping' ? undefined : this.wire.success(now, latencyMs, high);
+    if (condition === undefined || condition.state === 'closed') {
+      if (trip !== undefined) this.condition.trip(trip, now, 0);
       return;
     }
     condition.limiter?.succeeded(now, latencyMs);
@@ -172,12 +183,12 @@ export class StandardBreaker implements Breaker, ConditionOwner {
     this.#sharedFailures += 1;
     const condition = this.#condition;
     if (!current) {
-      if (retryAfterMs > 0 && condition.state === 'open') condition.leaveAlone(now, retryAfterMs, 0);
+      if (retryAfterMs > 0 && condition?.state === 'open') condition.leaveAlone(now, retryAfterMs, 0);
       return;
     }
-    const trip = condition.state === 'ramping' ? undefined : this.wire.failure(now, latencyMs, high, late);
-    if (condition.state === 'closed') {
-      if (trip !== undefined) condition.trip(trip, now, retryAfterMs);
+    const trip = condition?.state === 'ramping' ? undefined : this.wire.failure(now, latencyMs, high, late);
+    if (condition === undefined || condition.state === 'closed') {
+      if (trip !== undefined) this.condition.trip(trip, now, retryAfterMs);
       return;
     }
     condition.limiter?.failed(now, latencyMs, late);
@@ -188,10 +199,10 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   #throttled(now: number, current: boolean, retryAfterMs: number): void {
     this.#window.success(now);
     this.#sharedCalls += 1;
-    if (current && this.#condition.state === 'closed') this.#condition.trip(throttledTrip, now, 0);
+    if (current && this.condition.state === 'closed') this.condition.trip(throttledTrip, now, 0);
     const { buckets, bucketMs } = this.definition.window;
     const goodput = ((this.#window.calls - this.#window.failures) * 1_000) / (buckets * bucketMs);
-    this.#condition.leaveAlone(now, retryAfterMs, goodput);
+    this.condition.leaveAlone(now, retryAfterMs, goodput);
   }
 
   /** Successes that no clock was read for count as if they had ended now: there are timed ones among every eight. */
@@ -200,29 +211,29 @@ export class StandardBreaker implements Breaker, ConditionOwner {
     this.#untimed = 0;
     this.#window.successes(now, count);
     this.#sharedCalls += count;
-    if (this.#condition.state !== 'closed') return;
+    if (this.#condition !== undefined && this.#condition.state !== 'closed') return;
     for (let index = 0; index < count; index += 1) this.wire.success(now, Number.NaN, false);
   }
 
   waitMs(priority: Priority = 'normal'): number {
     const now = this.#time.now();
-    this.#condition.look(now);
-    return Math.max(this.#condition.waitMs(now, priority), this.within?.waitMs(priority) ?? 0);
+    this.condition.look(now);
+    return Math.max(this.condition.waitMs(now, priority), this.within?.waitMs(priority) ?? 0);
   }
 
   figures(): BreakerFigures {
     const now = this.#time.now();
-    this.#condition.look(now);
+    this.condition.look(now);
     return this.#figuresAt(now);
   }
 
   isolate(): void {
-    this.#condition.isolate(this.#time.now(), 'isolated');
+    this.condition.isolate(this.#time.now(), 'isolated');
   }
 
   release(): void {
     const { state } = this;
-    if (state === 'isolated' || state === 'open') this.#condition.ramp('released', this.#time.now());
+    if (state === 'isolated' || state === 'open') this.condition.ramp('released', this.#time.now());
   }
 
   exchange(): SharedCounters {
@@ -234,7 +245,7 @@ export class StandardBreaker implements Breaker, ConditionOwner {
 
   hear(node: string, counters: SharedCounters): void {
     const now = this.#time.now();
-    const condition = this.#condition;
+    const { condition } = this;
     condition.look(now);
     const trip = this.wire.hear(node, counters, now);
     if (condition.state === 'closed' || condition.state === 'degraded') {
@@ -244,19 +255,24 @@ export class StandardBreaker implements Breaker, ConditionOwner {
 
   save(): SavedBreaker {
     const now = this.#time.now();
-    this.#condition.look(now);
-    return this.#condition.save(now, this.wire.save());
+    this.condition.look(now);
+    return this.condition.save(now, this.wire.save());
   }
 
   restore(saved: SavedBreaker): void {
     checkSaved(saved, this.name);
     this.wire.restore(saved.memory);
-    this.#condition.resume(saved, this.#time.now());
+    this.condition.resume(saved, this.#time.now());
   }
 
   /** There is reason to think that it was not closed when its memory was last kept: it ramps. */
   suspect(): void {
-    if (this.state === 'closed') this.#condition.ramp('restored', this.#time.now());
+    if (this.state === 'closed') this.condition.ramp('restored', this.#time.now());
+  }
+
+  /** Made when it is first needed. */
+  private get condition(): Condition {
+    return (this.#condition ??= new Condition(this, this.#inFlight));
   }
 
   /** A breaker within this one. */
@@ -275,18 +291,18 @@ export class StandardBreaker implements Breaker, ConditionOwner {
 
   /** No call is under way and nothing is remembered that a new one would not begin with. */
   get idle(): boolean {
-    return this.#condition.state === 'closed' && this.#inFlight === 0;
+    return (this.#condition === undefined || this.#condition.state === 'closed') && this.#inFlight === 0;
   }
 
   /** Milliseconds for which a child keeps its stage closed; 0: it does not. */
   get openForMs(): number {
-    return this.#condition.openForMs(this.#time.now());
+    return this.condition.openForMs(this.#time.now());
   }
 
   entered(from: BreakerState, to: BreakerState, reason: ChangeReason, now: number): void {
     this.wire.entered(to, now);
     this.within?.gate?.entered(this, to === 'open' || to === 'isolated');
-    this.#registered?.(this, to);
+    this.#place.registry?.entered(this, to);
     if (this.#changes?.observed !== true && this.changed === undefined) return;
     const { name, level } = this;
     const change: BreakerChange = { name, level, from, to, reason, at: this.surroundings.clock.now(), figures: this.#figuresAt(now) };
@@ -296,7 +312,7 @@ export class StandardBreaker implements Breaker, ConditionOwner {
 
   #figuresAt(now: number): BreakerFigures {
     if (this.#untimed > 0) this.#countUntimed(now);
-    const { state, limiter } = this.#condition;
+    const { state, limiter } = this.condition;
     this.#window.roll(now);
     const { calls, failures, slow, rejected } = this.#window;
     const blocked = state === 'open' || state === 'isolated';
@@ -312,7 +328,7 @@ export class StandardBreaker implements Breaker, ConditionOwner {
       inFlight: this.#inFlight,
       admittedRate: blocked ? 0 : limiter?.rate,
       admittedInFlight: blocked ? 0 : limiter?.inFlight,
-      retryAfterMs: this.#condition.waitMs(now, 'normal'),
+      retryAfterMs: this.condition.waitMs(now, 'normal'),
     };
   }
 }

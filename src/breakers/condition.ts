@@ -30,7 +30,7 @@ export class Condition {
   /** Raised when nothing passes any more, and when it does again: what was admitted before says nothing of what comes after. */
   epoch = 0;
   /** Calls under way that were admitted in this epoch. */
-  inEpoch = 0;
+  inEpoch: number;
   limiter: Limiter | undefined;
   #reason: ChangeReason | undefined;
   #since = 0;
@@ -38,8 +38,9 @@ export class Condition {
   #reopened = 0;
   #troubleSince = 0;
 
-  constructor(owner: ConditionOwner) {
+  constructor(owner: ConditionOwner, inFlight: number) {
     this.#owner = owner;
+    this.inEpoch = inFlight;
   }
 
   /** Whether a call may pass now; it is not counted yet. */

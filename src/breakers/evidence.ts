@@ -4,9 +4,6 @@
  */
 
 export class Evidence {
-  /** Added for a hit and for a miss: the logarithms of how much likelier each is if the rate has risen. */
-  #hit = 0;
-  #miss = 0;
   #sum = 0;
   #at = 0;
   /** Since the change that it suspects. */
@@ -17,25 +14,23 @@ export class Evidence {
     return this.#sum;
   }
 
-  /** Tells `usual` from `raised`; both between 0 and 1. What was seen so far stays. */
-  tune(usual: number, raised: number): void {
-    this.#hit = Math.log(raised / usual);
-    this.#miss = Math.log((1 - raised) / (1 - usual));
-  }
-
-  hit(now: number, halfLifeMs: number): number {
+  /** `weight`: of `Weights`. @returns the sum */
+  hit(now: number, weight: number, halfLifeMs: number): number {
     if (now - this.#at > 1_000) this.#fade(now, halfLifeMs);
     this.#at = now;
     this.trials += 1;
     this.hits += 1;
-    return (this.#sum += this.#hit);
+    return (this.#sum += weight);
   }
 
-  miss(): void {
-    if (this.#sum === 0) return;
+  /** @returns whether nothing is left of it */
+  miss(weight: number): boolean {
+    if (this.#sum === 0) return true;
     this.trials += 1;
-    this.#sum += this.#miss;
-    if (this.#sum <= 0) this.clear();
+    this.#sum += weight;
+    if (this.#sum > 0) return false;
+    this.clear();
+    return true;
   }
 
   clear(): void {

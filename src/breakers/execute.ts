@@ -1,12 +1,17 @@
 /** A call under a guard, with a promise around it. */
 
-import type { CallOptions, Guard } from './contract.js';
+import type { CallOptions, Guard, Permit } from './contract.js';
 
-export async function execute<T>(guard: Guard, run: (call: CallOptions) => PromiseLike<T> | T, call: CallOptions): Promise<T> {
+export function execute<T>(guard: Guard, run: (call: CallOptions) => PromiseLike<T> | T, call: CallOptions): Promise<T> {
   const { signal } = call;
-  if (signal?.aborted === true) throw signal.reason;
+  // Rejected without an async function around it: that is most of what a refusal costs.
+  if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
   const permit = guard.admit(call);
-  if (permit.refused) throw permit.error();
+  return permit.refused ? Promise.reject(permit.error()) : executeWith(permit, run, call);
+}
+
+async function executeWith<T>(permit: Permit, run: (call: CallOptions) => PromiseLike<T> | T, call: CallOptions): Promise<T> {
+  const { signal } = call;
   let value: T;
   try {
     value = await run(call);

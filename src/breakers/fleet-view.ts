@@ -5,6 +5,7 @@
 
 import type { SharedCounters } from './contract.js';
 import { Evidence } from './evidence.js';
+import type { Weights } from './tuning.js';
 import { wilsonLower } from './wilson.js';
 
 /** A node silent for longer counts for nothing. */
@@ -39,24 +40,25 @@ export class FleetView {
   readonly #own = new Node();
   readonly #others = new Map<string, Node>();
   #threshold = 1;
+  #weights: Weights = { hit: 0, miss: 0 };
 
   constructor(alarm: number) {
     this.#alarm = alarm;
   }
 
-  tune(usual: number, raised: number, threshold: number): void {
-    this.#evidence.tune(usual, raised);
+  tune(weights: Weights, threshold: number): void {
+    this.#weights = weights;
     this.#threshold = threshold;
   }
 
   success(now: number): void {
     this.#own.add(1, 0, now);
-    this.#evidence.miss();
+    this.#evidence.miss(this.#weights.miss);
   }
 
   failure(now: number): Evidence | undefined {
     this.#own.add(1, 1, now);
-    this.#evidence.hit(now, halfLifeMs * 10);
+    this.#evidence.hit(now, this.#weights.hit, halfLifeMs * 10);
     return this.#verdict(now);
   }
 
@@ -65,8 +67,8 @@ export class FleetView {
     if (node === undefined) this.#others.set(name, (node = new Node()));
     node.heardAt = now;
     node.add(calls, failures, now);
-    for (let index = failures; index < calls; index += 1) this.#evidence.miss();
-    for (let index = 0; index < failures; index += 1) this.#evidence.hit(now, halfLifeMs * 10);
+    for (let index = failures; index < calls; index += 1) this.#evidence.miss(this.#weights.miss);
+    for (let index = 0; index < failures; index += 1) this.#evidence.hit(now, this.#weights.hit, halfLifeMs * 10);
     return this.#verdict(now);
   }
 

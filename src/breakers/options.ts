@@ -3,7 +3,7 @@
 import { systemClock, type Clock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
-import type { Baseline } from './baseline.js';
+import type { Learning } from './adaptive-tripwire.js';
 import { StandardBreaker } from './breaker.js';
 import type { Classify } from './classification.js';
 import type { Breaker, BreakerLevel } from './contract.js';
@@ -45,10 +45,9 @@ export interface BreakerDefinition {
   readonly classify: Classify | undefined;
   readonly open: OpenPeriods;
   readonly openChildren: number | undefined;
-  /** What keys of a registry learn together; undefined: a kind that does not learn. */
-  readonly baseline: (() => Baseline) | undefined;
-  /** `baseline`: shared with others. */
-  readonly tripwire: (window: RollingWindow, clock: Clock, baseline: Baseline | undefined) => Tripwire;
+  /** What a breaker, or all keys of a registry together, learn with; undefined: a kind that does not learn. */
+  readonly learning: ((clock: Clock, shared: boolean) => Learning) | undefined;
+  readonly tripwire: (window: RollingWindow, learning: Learning | undefined) => Tripwire;
 }
 
 export const levels: readonly BreakerLevel[] = ['call', 'service', 'stage'];
@@ -59,7 +58,7 @@ const openDefaults: OpenPeriods = { initialMs: 5_000, maximumMs: 60_000, maximum
 export function define(
   maker: string,
   options: BreakerOptions,
-  kind: Pick<BreakerDefinition, 'kind' | 'tripwire'> & Partial<Pick<BreakerDefinition, 'window' | 'baseline'>>,
+  kind: Pick<BreakerDefinition, 'kind' | 'tripwire'> & Partial<Pick<BreakerDefinition, 'window' | 'learning'>>,
 ): BreakerDefinition {
   const { name, level = 'call', within, classify } = options;
   const wrong = (option: string, value: unknown, hint: string): BadInputError => badOption(`${maker} "${name}"`, option, value, hint);
@@ -83,7 +82,7 @@ export function define(
     level,
     within: within === undefined ? undefined : checkWithin(within, name, level, wrong),
     window: kind.window ?? defaultWindow,
-    baseline: kind.baseline,
+    learning: kind.learning,
     classify,
     open,
     openChildren,

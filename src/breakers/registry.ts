@@ -7,9 +7,10 @@ import { Subject, type Observable } from 'rxjs';
 import { systemClock, type Clock } from '../core/clock.js';
 import { systemRandom, type Random } from '../core/random.js';
 import type { Baseline } from './baseline.js';
-import { StandardBreaker } from './breaker.js';
+import { StandardBreaker, type Place } from './breaker.js';
 import type { Breaker, BreakerChange, BreakerState, BreakerSurroundings } from './contract.js';
 import { badOption, checkCount, type BreakerDefinition } from './options.js';
+import { SteadyTime } from './steady-time.js';
 import { WindowPool } from './window.js';
 
 export interface RegistryOptions {
@@ -44,15 +45,15 @@ export class StandardRegistry implements BreakerRegistry {
   readonly definition: BreakerDefinition;
   readonly maximum: number;
   readonly parent: StandardBreaker;
-  readonly baseline: Baseline | undefined;
-  readonly #within: StandardBreaker | undefined;
   readonly #surroundings: BreakerSurroundings;
-  readonly #pool: WindowPool;
+  /** Of every key's breaker. */
+  readonly #place: Place;
   /** In order of last use. */
   readonly #closed = new Map<string, StandardBreaker>();
   /** Open, ramping, degraded, isolated. */
   readonly #troubled = new Map<string, StandardBreaker>();
   readonly #changes = new Subject<BreakerChange>();
+  readonly #changed = (change: BreakerChange): void => this.#changes.next(change);
   readonly changes$: Observable<BreakerChange> = this.#changes.asObservable();
   readonly #made: ((breaker: StandardBreaker) => void) | undefined;
 
@@ -66,13 +67,24 @@ export class StandardRegistry implements BreakerRegistry {
     this.name = definition.name;
     this.definition = definition;
     this.maximum = maximum;
-    this.baseline = definition.baseline?.();
-    this.#within = within;
     this.#surroundings = surroundings;
-    this.#pool = new WindowPool(definition.window, rowsPerChunk);
+    this.#place = {
+      within,
+      registry: {
+        pool: new WindowPool(definition.window, rowsPerChunk),
+        time: new SteadyTime(surroundings.clock),
+        learning: definition.learning?.(surroundings.clock, true),
+        entered: (breaker, state) => this.#moved(breaker, state),
+      },
+    };
     this.#made = made;
     this.parent = within ?? new StandardBreaker(definition, surroundings);
     if (within === undefined) made?.(this.parent);
+  }
+
+  /** What is normal, as all keys together learn it; undefined: they do not learn. */
+  get baseline(): Baseline | undefined {
+    return this.#place.registry?.learning?.tunings.baseline;
   }
 
   get size(): number {
@@ -90,15 +102,9 @@ export class StandardRegistry implements BreakerRegistry {
     if (troubled !== undefined) return troubled;
     if (typeof key !== 'string' || key === '') throw badOption(`registry "${this.name}"`, 'key', key, 'Give a string that is not empty.');
     if (this.size >= this.maximum && !this.#evict()) return this.parent;
-    const breaker = new StandardBreaker(this.definition, this.#surroundings, {
-      within: this.#within,
-      pool: this.#pool,
-      name: `${this.name}/${key}`,
-      ...(this.baseline === undefined ? {} : { baseline: this.baseline }),
-      registered: (_, state) => this.#moved(key, breaker, state),
-    });
+    const breaker = new StandardBreaker(this.definition, this.#surroundings, this.#place, `${this.name}/${key}`);
     this.#closed.set(key, breaker);
-    breaker.changed = (change) => this.#changes.next(change);
+    breaker.changed = this.#changed;
     this.#made?.(breaker);
     return breaker;
   }
@@ -113,7 +119,8 @@ export class StandardRegistry implements BreakerRegistry {
     yield* this.#troubled.values();
   }
 
-  #moved(key: string, breaker: StandardBreaker, state: BreakerState): void {
+  #moved(breaker: StandardBreaker, state: BreakerState): void {
+    const key = breaker.name.slice(this.name.length + 1);
     const [from, to] = state === 'closed' ? [this.#troubled, this.#closed] : [this.#closed, this.#troubled];
     if (from.get(key) !== breaker) return;
     from.delete(key);

@@ -48,8 +48,6 @@ export class RollingWindow {
   readonly #pool: WindowPool;
   readonly #cells: Uint32Array;
   readonly #base: number;
-  readonly #buckets: number;
-  readonly #bucketMs: number;
   /** Number of the newest bucket, counted from time 0. */
   #newest = 0;
   /** When the newest bucket is over. */
@@ -66,9 +64,7 @@ export class RollingWindow {
     this.#cells = cells;
     this.#base = base;
     this.#at = base;
-    this.#buckets = pool.size.buckets;
-    this.#bucketMs = pool.size.bucketMs;
-    this.#until = this.#bucketMs;
+    this.#until = pool.size.bucketMs;
   }
 
   /** `now`: milliseconds that never go back. */
@@ -106,23 +102,25 @@ export class RollingWindow {
   }
 
   get callsPerSecond(): number {
-    return (this.calls * 1_000) / (this.#buckets * this.#bucketMs);
+    const { buckets, bucketMs } = this.#pool.size;
+    return (this.calls * 1_000) / (buckets * bucketMs);
   }
 
   /** Lets what is too old expire. */
   roll(now: number): void {
-    const bucket = Math.floor(now / this.#bucketMs);
+    const { buckets, bucketMs } = this.#pool.size;
+    const bucket = Math.floor(now / bucketMs);
     const passed = bucket - this.#newest;
     if (passed <= 0) return;
-    if (passed >= this.#buckets) this.clear();
-    else for (let step = 1; step <= passed; step += 1) this.#expire((this.#newest + step) % this.#buckets);
+    if (passed >= buckets) this.clear();
+    else for (let step = 1; step <= passed; step += 1) this.#expire((this.#newest + step) % buckets);
     this.#newest = bucket;
-    this.#until = (bucket + 1) * this.#bucketMs;
-    this.#at = this.#base + (bucket % this.#buckets) * fields;
+    this.#until = (bucket + 1) * bucketMs;
+    this.#at = this.#base + (bucket % buckets) * fields;
   }
 
   clear(): void {
-    this.#cells.fill(0, this.#base, this.#base + this.#buckets * fields);
+    this.#cells.fill(0, this.#base, this.#base + this.#pool.size.buckets * fields);
     this.calls = this.failures = this.slow = this.rejected = 0;
   }
 
