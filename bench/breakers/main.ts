@@ -11,6 +11,7 @@ import { Progress } from '../progress.js';
 import { Workspace } from '../workspace.js';
 import { abreast } from './abreast.js';
 import { readFlags } from './flags.js';
+import { measureMicro, microTable, type Micro } from './micro.js';
 import { picture } from './picture.js';
 import { contenders, ours } from './policies/contenders.js';
 import { peerVersion, repository } from './policies/peers.js';
@@ -46,6 +47,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const played = scenarios.filter(({ id }) => flags.only?.includes(id) ?? true);
 const results = new Map<Scenario, Map<string, Answer>>();
 const failures: string[] = [];
+let micro: Micro | undefined;
 try {
   const learned = await learn();
   const jobs = played.flatMap((scenario) =>
@@ -67,6 +69,9 @@ try {
       }),
   );
   await abreast(jobs, flags.abreast);
+  if (flags.micro && !interrupted) micro = await measureMicro(progress, flags.quick);
+} catch (error) {
+  failures.push(error instanceof Error ? error.message : String(error));
 } finally {
   workspace.remove();
 }
@@ -89,6 +94,7 @@ const report = {
       },
     ]),
   ),
+  ...(micro === undefined ? {} : { micro }),
 };
 draw();
 if (complete) {
@@ -162,6 +168,7 @@ function print(): void {
     out(`\n${scenario.title}\n${scenario.about}\nSeeds ${spell(flags.seedsOf(scenario))}: median (least–most).\n`);
     out(scenarioTable(scenario, outcomeOf(scenario)));
   }
+  if (micro !== undefined) out(`\nWhat a breaker costs\n${microTable(micro)}`);
   for (const failure of failures) out(`\nFAILED: ${failure}`);
   out(
     `\nIn ${progress.elapsed}; ${complete ? 'written to bench/breakers/results.json' : 'not a whole run: results.json was left as it is'}`,

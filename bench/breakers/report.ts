@@ -9,6 +9,8 @@ export type Outcome = ReadonlyMap<string, { readonly title: string; readonly fig
 
 export interface Verdict {
   readonly goal: string;
+  /** By the middle one of the seeds. */
+  readonly byMedian: boolean;
   /** In so many seeds of so many. */
   readonly met: number;
   readonly of: number;
@@ -23,7 +25,8 @@ export function scenarioTable(scenario: Scenario, outcome: Outcome): string {
       const verdict = judge(column, outcome);
       if (verdict === undefined) return '';
       if (verdict.of === 0) return verdict.goal;
-      return `${verdict.goal}: ${verdict.met === verdict.of ? 'met' : `met in ${String(verdict.met)} of ${String(verdict.of)}`}`;
+      const median = verdict.byMedian ? 'met' : 'NOT MET';
+      return `${verdict.goal}: ${verdict.met === verdict.of ? median : `${median}, in ${String(verdict.met)} of ${String(verdict.of)}`}`;
     }),
   ];
   const lines = goals.some((text, index) => index > 0 && text !== '') ? [...rows, goals] : rows;
@@ -47,26 +50,24 @@ function cell({ name, digits, missing = '–' }: Column, figures: readonly Figur
   return found.length === figures.length ? range : `${range}, ${missing} in ${String(figures.length - found.length)}`;
 }
 
-/** Whether our own meets the goal of a column, seed by seed; undefined when it has none. */
+/** Whether our own meets the goal of a column, by the middle seed and seed by seed; undefined when it has none. What never happened counts as beyond every limit. */
 export function judge({ name, goal, digits }: Column, outcome: Outcome): Verdict | undefined {
   if (goal === undefined) return undefined;
-  const own = outcome.get(ours)?.figures ?? [];
-  if (!('of' in goal)) {
-    const met = own.filter((figures) => {
-      const figure = figures[name];
-      if (figure === undefined) return false;
-      return 'most' in goal ? figure <= goal.most : figure >= goal.least;
-    }).length;
-    return { goal: 'most' in goal ? `≤ ${String(goal.most)}` : `≥ ${String(goal.least)}`, met, of: own.length };
-  }
-  const theirs = outcome.get(goal.of);
-  const sign = goal.kind === 'most' ? '≤' : '≥';
-  if (theirs === undefined) return { goal: `${sign} ${String(goal.factor)} × ${goal.of}`, met: 0, of: 0 };
-  const limits = theirs.figures.map((figures) => (figures[name] ?? (goal.kind === 'most' ? Infinity : 0)) * goal.factor);
-  const met = own.filter((figures, seed) => {
-    const [figure, limit] = [figures[name], limits[seed]];
-    if (figure === undefined || limit === undefined) return false;
-    return goal.kind === 'most' ? figure <= limit : figure >= limit;
-  }).length;
-  return { goal: `${sign} ${String(goal.factor)} × ${goal.of} = ${median(limits).toFixed(digits)}`, met, of: own.length };
+  const most = 'of' in goal ? goal.kind === 'most' : 'most' in goal;
+  const never = most ? Infinity : -Infinity;
+  const figuresOf = (policy: string): number[] | undefined => outcome.get(policy)?.figures.map((figures) => figures[name] ?? never);
+  const own = figuresOf(ours) ?? [];
+  const theirs = 'of' in goal ? figuresOf(goal.of) : undefined;
+  const fixed = 'of' in goal ? undefined : 'most' in goal ? goal.most : goal.least;
+  const limits = 'of' in goal ? theirs?.map((figure) => figure * goal.factor) : own.map(() => fixed as number);
+  const sign = most ? '≤' : '≥';
+  const within = (figure: number, limit: number): boolean => (most ? figure <= limit : figure >= limit);
+  const text = 'of' in goal ? `${sign} ${String(goal.factor)} × ${goal.of}` : `${sign} ${String(fixed)}`;
+  if (limits === undefined || own.length === 0) return { goal: text, byMedian: false, met: 0, of: 0 };
+  return {
+    goal: 'of' in goal ? `${text} = ${median(limits).toFixed(digits)}` : text,
+    byMedian: within(median(own), median(limits)),
+    met: own.filter((figure, seed) => within(figure, limits[seed] as number)).length,
+    of: own.length,
+  };
 }

@@ -158,7 +158,7 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   cancelled(ticket: Ticket): void {
     this.#inFlight -= 1;
     const condition = this.#condition;
-    if (condition === undefined || ticket.epoch !== condition.epoch) return;
+    if (ticket.epoch !== condition?.epoch) return;
     condition.inEpoch -= 1;
     condition.limiter?.giveBack();
   }
