@@ -9,7 +9,7 @@ import { statusOf, type FleetState, type FleetStatus } from '../supervisor/fleet
 import { supervisorKind } from '../supervisor/machine.js';
 import type { SupervisorState } from '../supervisor/state.js';
 import { mindFrom } from '../supervisor/tree.js';
-import { nearest } from './agent-id.js';
+import { nearest } from '../core/nearest.js';
 import type { Session } from './session.js';
 
 export interface SeenFleet {

@@ -7,7 +7,7 @@
 import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
-import { nearest } from './agent-id.js';
+import { nearest } from '../core/nearest.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '#src/persistence/sqlite/driver.js';
-import { nearest } from '#src/cli/agent-id.js';
+import { nearest } from '#src/core/nearest.js';
 import { Output, printable, size, span, stateName, type Terminal } from '#src/cli/output.js';
 import { Progress } from '#src/cli/progress.js';
 import { findStore } from '#src/cli/store-url.js';

@@ -8,7 +8,7 @@ import { UnknownBudgetError } from '../../core/errors.js';
 import { budgetId, budgetKind, budgetName, type BudgetContext } from '../../effects/budget/machine.js';
 import { isAmount, numbersOf, type BudgetNumbers } from '../../effects/budget/reducer.js';
 import type { AgentRecord } from '../../persistence/store.js';
-import { nearest } from '../agent-id.js';
+import { nearest } from '../../core/nearest.js';
 import { away, count } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';

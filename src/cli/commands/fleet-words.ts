@@ -1,6 +1,6 @@
 /** The words after `statewarden fleet`: what is to be done, with which fleet, with what, in which store. */
 
-import { nearest } from '../agent-id.js';
+import { nearest } from '../../core/nearest.js';
 import { looksLikeStore } from '../store-url.js';
 import { UsageError } from '../usage-error.js';
 
