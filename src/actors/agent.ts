@@ -36,7 +36,7 @@ import type { AgentHost } from './host.js';
 import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
-import type { Answer, Operation, OperationOutcome } from './operation.js';
+import { settled, type Answer, type Operation, type OperationOutcome } from './operation.js';
 import { endJob } from './job-end.js';
 import { actorAt, asData } from './place.js';
 import { report, type Cause } from './setback.js';
@@ -404,15 +404,7 @@ export class Agent {
     const draft = this.#open({ outcome: { failed: !result.ok } });
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
-    operation.record = {
-      ...operation.record,
-      status: result.ok ? 'succeeded' : 'failed',
-      outcome: text,
-      nextRetryAt: undefined,
-      parkedBy: undefined,
-      settledIn: sequenceNumber,
-      settledAt: now,
-    };
+    operation.record = settled(operation.record, result, text, sequenceNumber, now);
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);
     this.collector.settle(operation, result);

@@ -40,6 +40,17 @@ export function cancelled(record: OperationRecord, settledIn: number, at: number
   return { ...record, status: 'cancelled', nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
+/** The record of an operation that has ended. `outcome`: encoded. */
+export function settled(
+  record: OperationRecord,
+  { ok }: OperationOutcome,
+  outcome: string,
+  settledIn: number,
+  at: number,
+): OperationRecord {
+  return { ...record, status: ok ? 'succeeded' : 'failed', outcome, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
+}
+
 export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** What comes for an operation by mail. */
