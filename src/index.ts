@@ -21,6 +21,8 @@ export type { AutoShutdown, ChildSpec, RestartDelay, RestartType, Strategy, Supe
 export type { ChildFailure, ChildStatus, SupervisorExit } from './supervisor/state.js';
 export type { TreeNode } from './supervisor/tree.js';
 export type { FailureReason } from './actors/failure.js';
+export type { RuntimeBreakers } from './runtime/breakers-ref.js';
+export type { ParkedFilter, ParkedReport, ParkedWork } from './runtime/parked-work.js';
 export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
 export type { BudgetDefinition } from './effects/budget/reducer.js';
 export { spend, type Spending, type Spent } from './effects/budget/spend.js';
@@ -45,6 +47,7 @@ export {
   AgentSuspendedError,
   BadEventError,
   BadInputError,
+  BreakerOpenError,
   BudgetExhaustedError,
   CancelledError,
   CapabilityMissingError,
@@ -68,6 +71,7 @@ export {
   SupervisionError,
   TimeoutError,
   UnknownAgentError,
+  UnknownBreakerError,
   UnknownBudgetError,
   UnknownKindError,
   UnsupportedMachineError,

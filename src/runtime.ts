@@ -4,7 +4,9 @@ import type { Observable } from 'rxjs';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
 import type { OpenedStore } from './persistence/store.js';
+import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
+import { declaredBreakers } from './runtime/declared-breakers.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
@@ -45,6 +47,8 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
   tree(): Promise<readonly TreeNode[]>;
   /** A budget that is declared. @throws UnknownBudgetError */
   budget(name: TBudget): BudgetRef;
+  /** Breakers of activities and stages, and the operations that wait for them. */
+  readonly breakers: RuntimeBreakers;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
@@ -69,10 +73,11 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   // Machines are checked before the store is touched.
   const { clock, leaseMs, nodeName } = resolved;
   const registrations = registerKinds(resolved);
+  const breakers = declaredBreakers(resolved, registrations.values());
   const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
   const node = new Node(resolved, registrations, store);
   try {
-    await node.start();
+    await node.start(breakers);
   } catch (error) {
     await node.close(0).catch(() => undefined);
     throw error;
@@ -97,6 +102,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
       return new Fleet(node, resolved, id) as never;
     },
     tree: () => readTree(store),
+    breakers: new NodeBreakers(node),
     budget: (name: string) => new Budget(node, resolved, name),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),

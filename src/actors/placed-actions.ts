@@ -64,8 +64,12 @@ function* inState(state: StateConfig, name: string, path: string): Generator<Pla
 
 /** The machines that a machine registers or invokes, one level down. */
 export function innerMachines(machine: AnyStateMachine): readonly AnyStateMachine[] {
-  const logics = [...Object.values(machine.implementations.actors), ...invoked(machine.config as StateConfig)];
-  return logics.filter((logic) => sortOf(logic as AnyActorLogic) === 'machine') as AnyStateMachine[];
+  return innerLogics(machine).filter((logic) => sortOf(logic) === 'machine') as unknown as AnyStateMachine[];
+}
+
+/** All logics that a machine registers or invokes, one level down. */
+export function innerLogics(machine: AnyStateMachine): readonly AnyActorLogic[] {
+  return [...Object.values(machine.implementations.actors), ...invoked(machine.config as StateConfig)] as AnyActorLogic[];
 }
 
 function invoked(state: StateConfig): unknown[] {

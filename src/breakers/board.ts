@@ -28,6 +28,8 @@ export function isGuardPattern(value: unknown): value is GuardPattern {
 export interface BoardEvents {
   /** A breaker was made; what was saved of one with its name may be given back to it. */
   readonly made: (breaker: StandardBreaker) => void;
+  /** A registry was made, before any of its breakers. */
+  readonly registered: (registry: StandardRegistry) => void;
   readonly changed: (change: BreakerChange, breaker: StandardBreaker) => void;
 }
 
@@ -37,6 +39,11 @@ export class BreakerBoard {
   readonly #breakers = new Map<string, { readonly definition: BreakerDefinition; readonly breaker: StandardBreaker }>();
   readonly #registries = new Map<string, StandardRegistry>();
   readonly #composed = new Map<string, Guard>();
+  readonly #stages = new Set<string>();
+  /** What stages and a guard, or several stages, are together; by the guard, or the first of the stages, and the stages' names. */
+  readonly #staged = new WeakMap<Guard, Map<string, Guard>>();
+  /** Those whose state has changed here: they know how things stand. */
+  readonly #moved = new WeakSet<StandardBreaker>();
   readonly #changes = new Subject<BreakerChange>();
 
   constructor(surroundings: BreakerSurroundings, events: BoardEvents) {
@@ -53,8 +60,6 @@ export class BreakerBoard {
   get stages(): ReadonlySet<string> {
     return this.#stages;
   }
-
-  readonly #stages = new Set<string>();
 
   /**
    * Makes the breakers of a pattern known.
@@ -76,17 +81,18 @@ export class BreakerBoard {
     const outer = stages.filter((stage) => this.#stages.has(stage) && !standsWithin(own, stage)).map((stage) => this.get(stage) as Guard);
     if (outer.length === 0) return own;
     if (own === undefined && outer.length === 1) return outer[0];
-    const name = [...outer, ...(own === undefined ? [] : [own])].map((guard) => guard.name).join('+');
-    let composed = this.#composed.get(name);
-    if (composed === undefined || !partsOf(composed).includes(own ?? (outer[0] as Guard))) {
-      this.#composed.set(name, (composed = allOf(...outer, ...(own === undefined ? [] : [own]))));
-    }
-    return composed;
+    const inner = own ?? (outer[0] as Guard);
+    const staged = this.#staged.get(inner) ?? new Map<string, Guard>();
+    this.#staged.set(inner, staged);
+    const names = outer.map((guard) => guard.name).join('\n');
+    let guard = staged.get(names);
+    if (guard === undefined) staged.set(names, (guard = allOf(...outer, ...(own === undefined ? [] : [own]))));
+    return guard;
   }
 
   /** The breaker of a name, `REGISTRY/KEY` included; undefined: there is none now. */
   get(name: string): StandardBreaker | undefined {
-    const known = this.#breakers.get(name)?.breaker;
+    const known = this.#breakers.get(name)?.breaker ?? this.#registries.get(name)?.ownParent;
     if (known !== undefined) return known;
     for (const registry of this.#registries.values()) {
       if (!name.startsWith(`${registry.name}/`)) continue;
@@ -106,9 +112,18 @@ export class BreakerBoard {
     return undefined;
   }
 
+  /** Someone was refused by it in an earlier life: unless it knows better by now, it ramps. */
+  suspect(name: string): void {
+    const breaker = this.obtain(name);
+    if (breaker !== undefined && !this.#moved.has(breaker)) breaker.suspect();
+  }
+
   *breakers(): IterableIterator<StandardBreaker> {
     for (const { breaker } of this.#breakers.values()) yield breaker;
-    for (const registry of this.#registries.values()) yield* registry.breakers();
+    for (const registry of this.#registries.values()) {
+      if (registry.ownParent !== undefined) yield registry.ownParent;
+      yield* registry.breakers();
+    }
   }
 
   registries(): IterableIterator<StandardRegistry> {
@@ -136,6 +151,7 @@ export class BreakerBoard {
     }
     const registry = this.#registries.get(name);
     if (registry !== undefined) throw twice(name, registry.definition, definition);
+    for (const one of this.#registries.keys()) if (name.startsWith(`${one}/`)) throw oneOfTheKeys(name, one);
     const within = definition.within === undefined ? undefined : this.#breaker(definition.within);
     const breaker = new StandardBreaker(definition, this.#surroundings, { within });
     this.#breakers.set(name, { definition, breaker });
@@ -153,9 +169,12 @@ export class BreakerBoard {
     }
     const other = this.#breakers.get(name);
     if (other !== undefined) throw twice(name, other.definition, definition);
+    for (const one of this.#breakers.keys()) if (one.startsWith(`${name}/`)) throw oneOfTheKeys(one, name);
     const within = definition.within === undefined ? undefined : this.#breaker(definition.within);
     const registry = new StandardRegistry(definition, maximum, this.#surroundings, within, (breaker) => this.#watch(breaker));
     this.#registries.set(name, registry);
+    this.#events.registered(registry);
+    if (registry.ownParent !== undefined) this.#watch(registry.ownParent);
     return registry;
   }
 
@@ -163,6 +182,7 @@ export class BreakerBoard {
     const { changed } = breaker;
     breaker.changed = (change) => {
       changed?.(change);
+      this.#moved.add(breaker);
       this.#events.changed(change, breaker);
       this.#changes.next(change);
     };
@@ -183,5 +203,11 @@ function twice(name: string, one: BreakerDefinition, other: BreakerDefinition): 
   const levels = one.level === other.level ? `both ${one.level}` : `${one.level} and ${other.level}`;
   return new BadInputError(`two breakers are named ${JSON.stringify(name)} (${levels})`, {
     hint: 'Give each a name of its own, or make it once and use it wherever it is needed: const api = adaptiveBreaker({ … }).',
+  });
+}
+
+function oneOfTheKeys(name: string, registry: string): BadInputError {
+  return new BadInputError(`breaker ${JSON.stringify(name)} is named like a key of registry ${JSON.stringify(registry)}`, {
+    hint: 'Give it a name that does not begin with the name of the registry and a slash.',
   });
 }

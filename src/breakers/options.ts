@@ -98,7 +98,7 @@ export function make(definition: BreakerDefinition, options: BreakerOptions): St
 /** @throws BadInputError */
 export function checkName(maker: string, options: { readonly name?: unknown } | undefined): void {
   const name = options?.name;
-  if (typeof name !== 'string' || name === '' || name.length > 200 || /[\0-\x1f\x7f]/.test(name)) {
+  if (typeof name !== 'string' || name === '' || name.length > 200 || /[\p{Cc}\p{Cs}]/u.test(name)) {
     throw new BadInputError(`${maker} needs a name: ${JSON.stringify(name) ?? 'undefined'} is none`, {
       hint: `Use 1 to 200 characters without control characters: ${maker.replace('()', '')}({ name: 'search-api' }).`,
     });

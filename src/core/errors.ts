@@ -290,6 +290,12 @@ function hintOf(retryAfterMs: number): string {
   return `The call was not made. Try again in ${String(Math.ceil(retryAfterMs))} ms, or let an activity wait for it: whenOpen: 'park'.`;
 }
 
+/** No breaker has this name. */
+export class UnknownBreakerError extends StatewardenError {
+  readonly code = 'UNKNOWN_BREAKER';
+  readonly disposition = terminal;
+}
+
 /** The runtime is closed or closing. */
 export class RuntimeClosedError extends StatewardenError {
   readonly code = 'RUNTIME_CLOSED';

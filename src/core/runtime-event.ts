@@ -103,6 +103,8 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly admittedRate?: number;
       readonly retryAfterMs: number;
     }
+  /** What was kept of a breaker cannot be read: it begins as if nothing were known of it. */
+  | { readonly type: 'breaker-memory'; readonly breaker: string; readonly error: Error }
   | { readonly type: 'slow-turn'; readonly agentId: string; readonly kind: string; readonly event: string; readonly durationMs: number }
   | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }
   | { readonly type: 'lease-lost'; readonly agentId: string; readonly kind: string }

@@ -12,9 +12,11 @@ import { WaitingRoom, type Waiting } from '../breakers/waiting-room.js';
 import { BreakerOpenError } from '../core/errors.js';
 
 export interface Parked extends Waiting {
+  /** Name of the breaker that refused it. */
+  readonly by: string;
   readonly guard: Guard;
   readonly call: CallOptions;
-  /** Has leave. False: it cannot go now, and hands its leave back by itself. */
+  /** Has leave. */
   readonly go: (permit: Permit) => void;
 }
 
@@ -40,17 +42,17 @@ export class Parking {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #rooms = new Map<Guard, Room>();
+  /** How many wait, by who refused them. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
     this.#random = random;
   }
 
-  /** How many wait. */
-  get size(): number {
-    let size = 0;
-    for (const { waiting } of this.#rooms.values()) size += waiting.size;
-    return size;
+  /** How many were refused by a breaker and wait. */
+  waiting(by: string): number {
+    return this.#waiting.get(by) ?? 0;
   }
 
   /** Leave, or why there is none. Who is refused may wait. */
@@ -59,11 +61,12 @@ export class Parking {
     if (room !== undefined && room.waiting.size > 0) this.#pump(room);
     const permit = guard.admit(call);
     if (permit.refused) return { by: permit.key, retryAfterMs: permit.retryAfterMs, error: () => permit.error() };
-    if (room === undefined || room.waiting.size === 0) return permit;
-    // Others were first.
+    const first = room?.waiting.first();
+    if (first === undefined) return permit;
+    // Others were first, and wait for the same.
     permit.cancel();
-    const refusal = { key: guard.name, level: undefined, state: 'full', retryAfterMs: leastMs };
-    return { by: guard.name, retryAfterMs: leastMs, error: () => BreakerOpenError.of(refusal) };
+    const refusal = { key: first.by, level: undefined, state: 'full', retryAfterMs: leastMs };
+    return { by: first.by, retryAfterMs: leastMs, error: () => BreakerOpenError.of(refusal) };
   }
 
   wait(parked: Parked): void {
@@ -73,15 +76,16 @@ export class Parking {
       this.#rooms.set(parked.guard, room);
     }
     room.waiting.add(parked);
+    this.#waiting.set(parked.by, this.waiting(parked.by) + 1);
     this.#pump(room);
   }
 
   /** Does not wait any more. False: it did not. */
   leave(parked: Parked): boolean {
     const room = this.#rooms.get(parked.guard);
-    const left = room?.waiting.delete(parked) === true;
-    if (left && room?.waiting.size === 0) this.#close(room);
-    return left;
+    if (room === undefined || !this.#takeOut(room, parked)) return false;
+    if (room.waiting.size === 0) this.#close(room);
+    return true;
   }
 
   /** A call under this guard has ended: there may be room. */
@@ -98,6 +102,15 @@ export class Parking {
   clear(): void {
     for (const room of this.#rooms.values()) this.#clock.clearTimeout(room.timer);
     this.#rooms.clear();
+    this.#waiting.clear();
+  }
+
+  #takeOut({ waiting }: Room, parked: Parked): boolean {
+    if (!waiting.delete(parked)) return false;
+    const left = this.waiting(parked.by) - 1;
+    if (left === 0) this.#waiting.delete(parked.by);
+    else this.#waiting.set(parked.by, left);
+    return true;
   }
 
   #pump(room: Room): void {
@@ -111,7 +124,7 @@ export class Parking {
         waitMs = permit.retryAfterMs;
         break;
       }
-      room.waiting.delete(first);
+      this.#takeOut(room, first);
       first.go(permit);
     }
     room.pumping = false;

@@ -6,8 +6,8 @@
 
 import type { AnyActorLogic } from 'xstate';
 import type { BreakerBoard } from '../breakers/board.js';
-import type { Guard, Permit } from '../breakers/contract.js';
-import { decode, encodeThrown, errorOf } from '../core/codec.js';
+import type { Permit } from '../breakers/contract.js';
+import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
 import { BreakerOpenError, CancelledError, TimeoutError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
@@ -20,13 +20,15 @@ import type { Answer, Asked, Operation, OperationOutcome, OperationRunner, Opera
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { isQuestion, type Question } from './ask.js';
 import { isSpending } from './budget/spend.js';
-import { isMonitor, type Down, type Monitored } from './monitor.js';
-import { callOf, freeLeave, guardOf } from './guarding.js';
-import { Lanes } from './lanes.js';
-import { Parking, type Parked, type Refused } from './parking.js';
+import { Entrance } from './entrance.js';
+import { guardOf, priorityOf } from './guarding.js';
+import { Keyed } from './keyed.js';
+import { isMonitor, type Down } from './monitor.js';
 import { Permits } from './permits.js';
-import { backoffMs, isTerminal, resolveRetry, TerminalError } from './retry.js';
+import { backoffMs, isTerminal } from './retry.js';
+import type { Run } from './run.js';
 import { traitsOf } from './traits.js';
+import { monitoring, plain } from './unnamed.js';
 
 export interface RunnerOptions {
   readonly store: Pick<OpenedStore, 'succeeded'>;
@@ -41,21 +43,6 @@ export interface RunnerOptions {
   readonly board: BreakerBoard;
 }
 
-interface Run {
-  readonly agent: Agent;
-  readonly operation: Operation;
-  readonly activity: ResolvedActivity;
-  /** Of the attempt that runs now; aborts its signal. */
-  abort: ((reason: Error) => void) | undefined;
-  timer: TimerHandle;
-  startedAt: number;
-  /** Told when the attempt that runs has ended, whatever came of it. */
-  ended?: () => void;
-  guard: Guard | undefined;
-  /** It waits for its guard. */
-  parked: (Parked & { readonly go: (permit: Permit | undefined) => void }) | undefined;
-}
-
 /** Longest that an activity's own breaker may ask it to wait before it is tried again. */
 const longestPauseMs = 60_000;
 
@@ -65,33 +52,36 @@ export class Runner implements OperationRunner {
   readonly #options: RunnerOptions;
   readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
-  readonly #lanes = new Lanes();
-  readonly #parking: Parking;
-  /** Let go by a person before they waited again. */
-  readonly #freed = new WeakSet<Operation>();
-  /** Operations with a user key that run now: others with the same key wait for them. */
-  readonly #keyed = new Map<string, Promise<OperationOutcome>>();
-
-  readonly #monitor: ResolvedActivity = {
-    name: 'monitor',
-    run: (input, { intendedAt, signal }) => {
-      const id = (input as Monitored | undefined)?.id;
-      if (typeof id === 'string' && id !== '') return this.#options.ending(id, intendedAt, signal);
-      throw new TerminalError(`monitor() was given ${JSON.stringify(input) ?? 'nothing'}: give its input as { id: 'the agent' }`);
-    },
-    retry: resolveRetry({ attempts: Infinity, maximumMs: 5_000 }, 'monitor'),
-    timeoutMs: undefined,
-    concurrency: Infinity,
-    key: undefined,
-  };
+  readonly #entrance: Entrance;
+  readonly #keyed: Keyed;
+  readonly #monitor: ResolvedActivity;
   #draining = false;
   #attemptEnded: () => void = () => undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#permits = new Permits(options.budgets);
-    this.#parking = new Parking(options.clock, options.random);
-    options.board.changes$.subscribe(() => this.#parking.changed());
+    const { clock, random, board, store } = options;
+    this.#monitor = monitoring(options.ending);
+    this.#entrance = new Entrance({
+      clock,
+      random,
+      board,
+      wanted: (run) => this.#wanted(run),
+      parked: (run, by, nextRetryAt) => this.#report(run, 'parked', run.operation.record.attempts + 1, undefined, nextRetryAt, by),
+      refused: (run, error) => this.#settle(run, { ok: false, error }),
+    });
+    this.#keyed = new Keyed({
+      store,
+      has: (run) => this.#runs.has(run.operation),
+      enter: (run, resumed) => this.#enter(run, resumed),
+      reused: (run, value) => {
+        this.#permits.reused(run.operation);
+        this.#report(run, 'reused', run.operation.record.attempts + 1);
+        this.#settle(run, { ok: true, value });
+      },
+      failed: (run, error) => this.#settle(run, { ok: false, error }),
+    });
   }
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
@@ -101,7 +91,8 @@ export class Runner implements OperationRunner {
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
     const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
-    const run: Run = { agent, operation, activity, abort: undefined, timer: undefined, startedAt: 0, guard: undefined, parked: undefined };
+    const nothing = { abort: undefined, timer: undefined, guard: undefined, priority: undefined, parked: undefined };
+    const run: Run = { agent, operation, activity, startedAt: 0, ...nothing };
     this.#runs.set(operation, run);
     if (isSpending(logic)) return;
     if (isQuestion(logic)) {
@@ -111,6 +102,7 @@ export class Runner implements OperationRunner {
     const proceed = (): void => this.#proceed(run, resumed);
     try {
       run.guard = guardOf(activity, operation, this.#options.board);
+      run.priority = priorityOf(activity, operation);
       if (!this.#permits.wait(run, resumed, proceed)) proceed();
     } catch (error) {
       this.#settle(run, { ok: false, error });
@@ -122,7 +114,7 @@ export class Runner implements OperationRunner {
     const { nextRetryAt, parkedBy } = run.operation.record;
     if (parkedBy !== undefined) {
       // Its breaker says when; one that knows nothing of it is not to be trusted.
-      this.#options.board.obtain(parkedBy)?.suspect();
+      this.#options.board.suspect(parkedBy);
       this.#begin(run, resumed);
       return;
     }
@@ -132,27 +124,9 @@ export class Runner implements OperationRunner {
   }
 
   answered(operation: Operation, { value, error, parked }: Answer): OperationOutcome | undefined {
-    if (parked !== undefined) return this.#ordered(operation, parked);
+    if (parked !== undefined) return this.#entrance.ordered(operation, this.#runs.get(operation), parked);
     if (this.#permits.answered(operation, error === undefined)) return undefined;
     return error === undefined ? { ok: true, value } : { ok: false, error };
-  }
-
-  /** A person's word on one that waits for its breaker; on any other it means nothing any more. */
-  #ordered(operation: Operation, order: 'release' | 'cancel'): OperationOutcome | undefined {
-    const { activity, parkedBy } = operation.record;
-    if (parkedBy === undefined) return undefined;
-    if (order === 'cancel') {
-      return {
-        ok: false,
-        error: new CancelledError(`activity "${activity}" was cancelled while it waited for breaker "${parkedBy}"`, {
-          hint: 'Somebody did so with `statewarden breakers cancel` or runtime.breakers.cancel(); the call was not made.',
-        }),
-      };
-    }
-    const parked = this.#runs.get(operation)?.parked;
-    if (parked === undefined) this.#freed.add(operation);
-    else if (this.#parking.leave(parked)) parked.go(freeLeave);
-    return undefined;
   }
 
   settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined {
@@ -171,6 +145,7 @@ export class Runner implements OperationRunner {
 
   /** Aborts everything that runs, recording nothing: for the end of the node. */
   abandon(): void {
+    this.#entrance.close();
     for (const run of [...this.#runs.values()]) {
       this.#forget(run);
       run.abort?.(new CancelledError('the runtime is closing', { hint: 'The activity runs again when it is started.' }));
@@ -180,6 +155,7 @@ export class Runner implements OperationRunner {
   /** Begins nothing more; resolves when the attempts that run have ended and are recorded, or after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
+    this.#entrance.close();
     const { clock } = this.#options;
     const until = clock.elapsed() + graceMs;
     for (;;) {
@@ -201,95 +177,26 @@ export class Runner implements OperationRunner {
     return this.#runs.size;
   }
 
+  /** How many wait for a breaker here. */
+  waiting(breaker: string): number {
+    return this.#entrance.waiting(breaker);
+  }
+
   #begin(run: Run, resumed: boolean): void {
-    if (run.activity.key !== undefined && run.operation.record.userKey !== undefined) {
-      void this.#beginKeyed(run, run.operation.record.userKey, resumed);
-      return;
-    }
-    void this.#enter(run, resumed);
+    const { userKey } = run.operation.record;
+    if (run.activity.key !== undefined && userKey !== undefined) void this.#keyed.begin(run, userKey, resumed);
+    else void this.#enter(run, resumed);
   }
 
   /** Attempts it when its activity's limit and its guard allow. */
   #enter(run: Run, resumed: boolean): Promise<void> {
-    if (run.guard !== undefined) return this.#enterGuarded(run, run.guard, resumed);
-    const { concurrency, name } = run.activity;
-    // A resumed operation was begun before those that wait.
-    const waiting = this.#lanes.enter(name, concurrency, resumed);
+    if (run.guard !== undefined) {
+      return this.#entrance
+        .enter(run, run.guard, resumed)
+        .then((permit) => (permit === undefined ? undefined : this.#attempt(run, permit)));
+    }
+    const waiting = this.#entrance.place(run, resumed);
     return waiting === undefined ? this.#attempt(run) : waiting.then(() => this.#attempt(run));
-  }
-
-  /** A place first, then leave: who waits for leave takes nobody's place. */
-  async #enterGuarded(run: Run, guard: Guard, resumed: boolean): Promise<void> {
-    const { concurrency, name } = run.activity;
-    let permit: Permit | undefined;
-    for (;;) {
-      const waiting = this.#lanes.enter(name, concurrency, resumed);
-      if (waiting !== undefined) {
-        permit?.cancel();
-        permit = undefined;
-        await waiting;
-      }
-      if (permit !== undefined || !this.#wanted(run)) break;
-      const asked = this.#freed.delete(run.operation) ? freeLeave : this.#parking.ask(guard, callOf(run));
-      if ('refused' in asked) {
-        permit = asked;
-        break;
-      }
-      this.#lanes.leave(name, concurrency);
-      permit = await this.#park(run, guard, asked);
-      if (permit === undefined) return;
-    }
-    await this.#attempt(run, permit);
-  }
-
-  /** Leave, once there is some; undefined: it is not wanted any more, or has failed. */
-  #park(run: Run, guard: Guard, { by, retryAfterMs, error }: Refused): Promise<Permit | undefined> | undefined {
-    const { agent, operation, activity } = run;
-    if (activity.guarding?.whenOpen === 'fail') {
-      this.#settle(run, { ok: false, error: error() });
-      return undefined;
-    }
-    const nextRetryAt = retryAfterMs === Infinity ? undefined : this.#options.clock.now() + Math.ceil(retryAfterMs);
-    agent.updateOperation(operation, { parkedBy: by, nextRetryAt });
-    failpoint('parking:park');
-    this.#report(run, 'parked', operation.record.attempts + 1, undefined, nextRetryAt, by);
-    return new Promise((resolve) => {
-      const go = (permit: Permit | undefined): void => {
-        run.parked = undefined;
-        if (permit !== undefined) {
-          failpoint('parking:go');
-          agent.updateOperation(operation, { parkedBy: undefined, nextRetryAt: undefined });
-        }
-        resolve(permit);
-      };
-      const call = callOf(run);
-      run.parked = { caller: agent.id, priority: call.priority ?? 'normal', guard, call, go };
-      this.#parking.wait(run.parked);
-    });
-  }
-
-  async #beginKeyed(run: Run, userKey: string, resumed: boolean): Promise<void> {
-    const { name } = run.activity;
-    const slot = `${name} ${userKey}`;
-    for (let other = this.#keyed.get(slot); other !== undefined; other = this.#keyed.get(slot)) await other;
-    if (!this.#runs.has(run.operation)) return;
-    let release: (outcome: OperationOutcome) => void = () => undefined;
-    this.#keyed.set(slot, new Promise((resolve) => (release = resolve)));
-    try {
-      const known = await this.#options.store.succeeded(name, userKey);
-      if (known?.outcome !== undefined && this.#runs.has(run.operation)) {
-        this.#permits.reused(run.operation);
-        this.#report(run, 'reused', run.operation.record.attempts + 1);
-        this.#settle(run, { ok: true, value: decode(known.outcome) });
-        return;
-      }
-      await this.#enter(run, resumed);
-    } catch (error) {
-      this.#settle(run, { ok: false, error });
-    } finally {
-      this.#keyed.delete(slot);
-      release({ ok: true, value: undefined });
-    }
   }
 
   halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined {
@@ -325,7 +232,7 @@ export class Runner implements OperationRunner {
     const { agent, operation, activity } = run;
     if (!this.#wanted(run)) {
       permit?.cancel();
-      this.#leaveLane(run);
+      this.#entrance.leavePlace(run);
       return;
     }
     const attempt = operation.record.attempts + 1;
@@ -367,9 +274,9 @@ export class Runner implements OperationRunner {
     }
     failpoint('activity:end');
     run.ended?.();
-    this.#leaveLane(run);
+    this.#entrance.leavePlace(run);
     const cancelled = !this.#runs.has(operation) || run.abort !== abort;
-    if (permit !== undefined) this.#handBack(run, permit, cancelled ? undefined : outcome);
+    if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);
     if (cancelled) return;
     run.abort = undefined;
     if (outcome.ok || attempt >= activity.retry.attempts || isTerminal(outcome.error)) {
@@ -377,12 +284,6 @@ export class Runner implements OperationRunner {
       this.#settle(run, outcome);
     } else this.#retry(run, attempt, outcome);
     this.#attemptEnded();
-  }
-
-  #handBack(run: Run, permit: Permit, outcome: OperationOutcome | undefined): void {
-    if (outcome === undefined) permit.cancel();
-    else permit.settle(outcome);
-    if (run.guard !== undefined) this.#parking.ended(run.guard);
   }
 
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }): void {
@@ -442,18 +343,11 @@ export class Runner implements OperationRunner {
     }, ms);
   }
 
-  #leaveLane({ activity: { name, concurrency } }: Run): void {
-    this.#lanes.leave(name, concurrency);
-  }
-
   #forget(run: Run): void {
     this.#runs.delete(run.operation);
     if (run.timer !== undefined) this.#options.clock.clearTimeout(run.timer);
     run.timer = undefined;
-    const { parked } = run;
-    if (parked === undefined) return;
-    this.#parking.leave(parked);
-    parked.go(undefined);
+    this.#entrance.forget(run);
   }
 
   #report(run: Run, phase: ActivityPhase, attempt: number, outcome?: OperationOutcome, nextRetryAt?: number, breaker?: string): void {
@@ -471,24 +365,4 @@ export class Runner implements OperationRunner {
       ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
     });
   }
-}
-
-/** A plain `fromPromise`: its creator is called as XState would call it. */
-function plain(operation: Operation): ResolvedActivity {
-  const creator = (operation.logic as unknown as { config: (argument: object) => unknown }).config;
-  const { actor } = operation;
-  const base = activityOf(operation.logic, operation.record.activity);
-  return {
-    ...base,
-    run: (input, context) =>
-      creator({
-        input,
-        self: actor,
-        system: actor.system,
-        get signal() {
-          return context.signal;
-        },
-        emit: () => undefined,
-      }),
-  };
 }

@@ -3,6 +3,7 @@
 import { register, type Registration } from '../actors/registration.js';
 import { BadInputError, KindConflictError, UnknownKindError } from '../core/errors.js';
 import { budgetKind, budgetMachine } from '../effects/budget/machine.js';
+import type { MachineRecord } from '../persistence/store.js';
 import { supervisorKind, supervisorMachine } from '../supervisor/machine.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -40,6 +41,16 @@ export class Kinds {
   /** Older versions included. */
   get registrations(): Iterable<Registration> {
     return [...this.#registrations.values()].flatMap((registration) => [registration, ...registration.previous]);
+  }
+
+  /** As a store keeps them. */
+  get machines(): readonly MachineRecord[] {
+    return [...this.registrations].map(({ kind, version, schema, definition, inlineActions }) => ({
+      kind,
+      version,
+      schema,
+      definition: JSON.stringify({ ...definition, inlineActions }),
+    }));
   }
 
   /** Of an agent whose state is of this version. */

@@ -15,9 +15,9 @@ import type { AgentHost, WithoutTime } from '../actors/host.js';
 import type { Registration } from '../actors/registration.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
-import { BreakerBoard } from '../breakers/board.js';
+import type { GuardPattern } from '../breakers/board.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
-import type { Clock, TimerHandle } from '../core/clock.js';
+import type { Clock } from '../core/clock.js';
 import { LeaseLostError, RuntimeClosedError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
@@ -27,11 +27,13 @@ import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
+import { BreakerKeeper } from './breaker-keeper.js';
 import { openBudgets } from './budget-ref.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
 import type { JobWaits } from './job-waits.js';
 import { Kinds } from './kinds.js';
+import { Lease } from './lease.js';
 import { Loader } from './loader.js';
 import { orphansOf, tellOfLoss } from './losses.js';
 import { Mail } from './mail.js';
@@ -64,7 +66,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly kinds: Kinds;
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
-  readonly board: BreakerBoard;
+  readonly breakers: BreakerKeeper;
   readonly #timers: Timers;
   readonly #residents: Residents;
   readonly #births: Births;
@@ -77,9 +79,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly mail: Mail;
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
-  /** Other nodes that were alive at the last look. */
-  #neighbours: ReadonlySet<number> = new Set();
-  #heartbeat: TimerHandle;
+  readonly #lease: Lease;
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -134,18 +134,27 @@ export class Node implements AgentHost, SupervisionHost {
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
     const { clock, random } = options;
-    this.board = new BreakerBoard({ clock, random }, { made: () => undefined, changed: () => undefined });
-    const { board } = this;
-    this.operations = new Runner({
+    const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
+    this.#lease = new Lease({
       store,
       clock,
-      random,
-      observed,
-      tell: (event) => this.tell(event),
-      ending,
-      budgets: this.budgets,
-      board,
+      leaseMs: options.leaseMs,
+      pulse: this.pulse,
+      orphaned: () => this.#adopt(),
+      failed: (error) => this.#background(error),
     });
+    this.breakers = new BreakerKeeper({
+      store,
+      shared: options.store.capabilities.shared,
+      clock,
+      random,
+      name: options.isNamed ? options.nodeName : undefined,
+      hasNeighbours: () => this.#lease.hasNeighbours,
+      waiting: (breaker) => this.operations.waiting(breaker),
+      tell,
+    });
+    const { board } = this.breakers;
+    this.operations = new Runner({ store, clock, random, observed, tell, ending, budgets: this.budgets, board });
     this.#timers = new Timers({
       store,
       clock: this.clock,
@@ -168,28 +177,28 @@ export class Node implements AgentHost, SupervisionHost {
   }
 
   /** Recovers what was under way, then takes part in the store's life. */
-  async start(): Promise<void> {
-    const machines = [...this.kinds.registrations].map(({ kind, version, schema, definition, inlineActions }): MachineRecord => ({
-      kind,
-      version,
-      schema,
-      definition: JSON.stringify({ ...definition, inlineActions }),
-    }));
+  async start(breakers: readonly GuardPattern[] = []): Promise<void> {
     if (this.pulse !== undefined) {
       this.pulse.attached = inspector.url() !== undefined;
       await this.store.watchTurns?.(this.pulse.memory, this.#options.limits.turnMs);
     }
-    await this.store.saveMachines(machines);
+    await this.store.saveMachines(this.kinds.machines);
     this.#machines = [...(await this.store.machines())];
     this.store.onForeignMail((keys) => keys.forEach((key) => this.mail.nudge(key)));
+    await this.breakers.start(breakers);
     await openBudgets(this, this.#options);
-    await this.#recover();
-    await this.#timers.refill();
-    await this.#lookAround();
-    this.#beat();
+    await this.#adopt();
+    await this.#lease.start();
   }
 
   // ── Bringing agents back ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes what nobody holds. */
+  async #adopt(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    await this.#recover();
+    await this.#timers.refill();
+  }
 
   async #recover(): Promise<void> {
     let before: Promise<unknown> = Promise.resolve();
@@ -460,31 +469,6 @@ export class Node implements AgentHost, SupervisionHost {
     if (this.#closing !== undefined) throw closed();
   }
 
-  /** Its timer also keeps the process up until the runtime is closed. */
-  #beat(): void {
-    this.#heartbeat = this.clock.setTimeout(() => {
-      if (this.pulse !== undefined) this.pulse.attached = inspector.url() !== undefined;
-      this.store
-        .heartbeat()
-        .then(() => this.#lookAround())
-        .catch((error: unknown) => this.#background(error))
-        .finally(() => {
-          if (this.#closing === undefined && this.#failure === undefined) this.#beat();
-        });
-    }, this.#options.leaseMs / 3);
-  }
-
-  /** Adopts what a node left that is gone since the last look. */
-  async #lookAround(): Promise<void> {
-    const alive = new Set((await this.store.nodes()).map(({ node }) => node));
-    const gone = [...this.#neighbours].some((node) => !alive.has(node));
-    alive.delete(this.store.node);
-    this.#neighbours = alive;
-    if (!gone || this.#closing !== undefined) return;
-    await this.#recover();
-    await this.#timers.refill();
-  }
-
   #poisoned(error: StatewardenError): void {
     this.#failure = error;
     this.#halt(error);
@@ -493,7 +477,8 @@ export class Node implements AgentHost, SupervisionHost {
   #halt(error: StatewardenError): void {
     this.#timers.stop();
     this.supervision.stop();
-    if (this.#heartbeat !== undefined) this.clock.clearTimeout(this.#heartbeat);
+    this.#lease.stop();
+    this.breakers.stop();
     this.operations.abandon();
     for (const agent of this.#residents.all()) agent.drop(error);
     this.answers.failAll(error);
@@ -509,6 +494,7 @@ export class Node implements AgentHost, SupervisionHost {
   async #close(graceMs: number): Promise<void> {
     await this.operations.drain(graceMs);
     if (this.#failure === undefined) await this.committer.quiesce();
+    if (this.#failure === undefined) await this.breakers.close();
     this.#halt(this.#failure ?? closed());
     await this.store.close();
     this.events.complete();

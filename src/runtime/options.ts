@@ -2,6 +2,7 @@
 
 import type { CheckpointPolicy } from '../actors/checkpoint-policy.js';
 import type { KindDefinition } from '../actors/registration.js';
+import { isGuardPattern, type GuardPattern } from '../breakers/board.js';
 import { systemClock, type Clock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
@@ -36,11 +37,13 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   readonly agents: TKinds;
   /** What agents may spend, by name. Each is made at the first start; later it is as it was left, unless it is declared otherwise than before. */
   readonly budgets?: Readonly<Record<TBudget, BudgetDefinition>>;
+  /** Breakers, registries and stages besides those that activities name. A stage guards all activities that a state with its name among its tags invokes. */
+  readonly breakers?: readonly GuardPattern[];
   /** For kinds that do not say otherwise. */
   readonly checkpoints?: CheckpointPolicy;
   readonly limits?: Partial<Limits>;
   readonly node?: {
-    /** For people. Default: a fresh id. */
+    /** For people, and what a node that is started again finds its breakers by. Default: a fresh id. */
     readonly name?: string;
     /** A node silent for so long may be taken over. Default 5,000. */
     readonly leaseMs?: number;
@@ -55,9 +58,12 @@ export interface ResolvedOptions {
   readonly store: Store;
   readonly agents: KindRegistry;
   readonly budgets: Readonly<Record<string, BudgetDefinition>>;
+  readonly breakers: readonly GuardPattern[];
   readonly checkpoints: CheckpointPolicy | undefined;
   readonly limits: Limits;
   readonly nodeName: string;
+  /** The user has given the name. */
+  readonly isNamed: boolean;
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -101,6 +107,15 @@ function resolveBudgets(budgets: RuntimeOptions['budgets'] = {}): ResolvedOption
 }
 
 /** @throws BadInputError */
+function resolveBreakers(breakers: RuntimeOptions['breakers'] = []): readonly GuardPattern[] {
+  const strange = Array.isArray(breakers) ? breakers.findIndex((breaker) => !isGuardPattern(breaker)) : -1;
+  if (Array.isArray(breakers) && strange < 0) return breakers as readonly GuardPattern[];
+  throw new BadInputError(strange < 0 ? `breakers is ${typeof breakers}` : `breakers[${String(strange)}] is no breaker`, {
+    hint: "Pass breakers: [adaptiveBreaker({ name: 'research', level: 'stage' })] of 'statewarden/breakers'.",
+  });
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -121,9 +136,11 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     store: options.store,
     agents: options.agents,
     budgets: resolveBudgets(options.budgets),
+    breakers: resolveBreakers(options.breakers),
     checkpoints: options.checkpoints,
     limits,
     nodeName: options.node?.name ?? random.id(),
+    isNamed: options.node?.name !== undefined,
     leaseMs,
     clock: options.clock ?? systemClock,
     random,

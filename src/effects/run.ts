@@ -1,0 +1,24 @@
+/** One operation under way: what the parts of a runner know of it together. */
+
+import type { Agent } from '../actors/agent.js';
+import type { Operation } from '../actors/operation.js';
+import type { Guard, Permit, Priority } from '../breakers/contract.js';
+import type { TimerHandle } from '../core/clock.js';
+import type { ResolvedActivity } from './activity.js';
+import type { Parked } from './parking.js';
+
+export interface Run {
+  readonly agent: Agent;
+  readonly operation: Operation;
+  readonly activity: ResolvedActivity;
+  /** Of the attempt that runs now; aborts its signal. */
+  abort: ((reason: Error) => void) | undefined;
+  timer: TimerHandle;
+  startedAt: number;
+  /** Told when the attempt that runs has ended, whatever came of it. */
+  ended?: () => void;
+  guard: Guard | undefined;
+  priority: Priority | undefined;
+  /** It waits for its guard. `go` with undefined: it is not wanted any more. */
+  parked: (Parked & { readonly go: (permit: Permit | undefined) => void }) | undefined;
+}

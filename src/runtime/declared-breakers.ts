@@ -1,0 +1,30 @@
+/** The breakers that a runtime is told of when it is made: by its options, and by the activities of its machines, however deep. */
+
+import type { AnyActorLogic, AnyStateMachine } from 'xstate';
+import { innerLogics } from '../actors/placed-actions.js';
+import type { Registration } from '../actors/registration.js';
+import { sortOf } from '../actors/seam.js';
+import { BreakerBoard, type GuardPattern } from '../breakers/board.js';
+import { activityOf, isActivity } from '../effects/activity.js';
+import type { ResolvedOptions } from './options.js';
+
+/** @throws BadInputError when two of them claim a name */
+export function declaredBreakers(options: ResolvedOptions, registrations: Iterable<Registration>): readonly GuardPattern[] {
+  const patterns = new Set(options.breakers);
+  const seen = new Set<AnyActorLogic>();
+  const visit = (logic: AnyActorLogic): void => {
+    if (seen.has(logic)) return;
+    seen.add(logic);
+    const breaker = isActivity(logic) ? activityOf(logic, '').guarding?.breaker : undefined;
+    if (breaker !== undefined) patterns.add(breaker);
+    if (sortOf(logic) === 'machine') innerLogics(logic as unknown as AnyStateMachine).forEach(visit);
+  };
+  for (const { machine, previous } of registrations) {
+    for (const each of [machine, ...previous.map((older) => older.machine)]) visit(each as unknown as AnyActorLogic);
+  }
+  const { clock, random } = options;
+  const nothing = (): void => undefined;
+  const trial = new BreakerBoard({ clock, random }, { made: nothing, registered: nothing, changed: nothing });
+  for (const pattern of patterns) trial.declare(pattern);
+  return [...patterns];
+}
