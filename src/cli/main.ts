@@ -8,6 +8,9 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
+import { breakers, listParked, showBreaker } from './commands/breakers.js';
+import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
+import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
@@ -29,7 +32,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups', '--wait'].includes(arg);
+const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups', '--wait', '--nodes'].includes(arg);
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
 const now = (): number => Date.now();
 
@@ -106,6 +109,33 @@ function fleetWork({ action, id, argument }: FleetWords): (session: Session) => 
     }
   }
 }
+
+/** @throws UsageError */
+function breakerWork({ action, name = '' }: BreakerWords): (session: Session) => Promise<ExitCode> {
+  switch (action) {
+    case 'ls':
+      return (session) => breakers(session, { nodes: beforeDashes.includes('--nodes') });
+    case 'show':
+      return (session) => showBreaker(session, name);
+    case 'isolate':
+    case 'release':
+      return (session) => orderBreaker(session, name, action);
+    case 'parked': {
+      const limit = number('limit', 1, 100);
+      return (session) => listParked(session, name === '' ? undefined : name, limit);
+    }
+    case 'release-parked':
+    case 'cancel': {
+      const operation = text('operation');
+      const which = operation === undefined ? { breaker: name } : { operation };
+      return (session) => orderWaiting(session, { order: action === 'cancel' ? 'cancel' : 'release', which });
+    }
+  }
+}
+
+/** Names of the options that were given, among these. */
+const givenOf = (names: readonly string[]): string[] =>
+  names.filter((name) => beforeDashes.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`)));
 
 const cli = cac('statewarden');
 const limitText = 'Print at most so many';
@@ -221,9 +251,24 @@ cli
   .example('  $ statewarden fleet open researchers')
   .example('  $ statewarden fleet roll researchers --at-once 2 --wait')
   .action((words: readonly string[]) => {
-    const given = fleetOptions.filter((name) => beforeDashes.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`)));
-    const found = fleetWords(words, given, process.cwd());
+    const found = fleetWords(words, givenOf(fleetOptions), process.cwd());
     return withStore(found.place, fleetWork(found));
+  });
+cli
+  .command(
+    'breakers [...words]',
+    'Breakers: [ls]; show NAME; isolate NAME; release NAME; parked [NAME]; release-parked NAME; cancel NAME; then [STORE]',
+  )
+  .option('--nodes', 'ls: what each node says')
+  .option('--operation <id>', 'release-parked, cancel: this one')
+  .option('--limit <n>', 'parked: at most so many', { default: 100 })
+  .example('  $ statewarden breakers ./agents.db')
+  .example('  $ statewarden breakers show search-api')
+  .example('  $ statewarden breakers isolate llm/gpt')
+  .example('  $ statewarden breakers release-parked search-api')
+  .action((words: readonly string[]) => {
+    const found = breakerWords(words, givenOf(breakerOptions), process.cwd());
+    return withStore(found.place, breakerWork(found));
   });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')

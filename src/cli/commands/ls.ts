@@ -1,10 +1,12 @@
 /** `statewarden ls`: the agents of a store, in order of id. */
 
-import type { AgentRecord, AgentStatus } from '../../persistence/store.js';
+import type { AgentKey, AgentRecord, AgentStatus, ParkedOperation } from '../../persistence/store.js';
+import { parkedWork } from '../../runtime/parked-work.js';
 import { decode } from '../../core/codec.js';
 import { away, stateName, stored, type Colour, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';
+import { parkedDocument, wakes } from './breakers.js';
 
 export interface ListOptions {
   readonly kind: string | undefined;
@@ -13,6 +15,9 @@ export interface ListOptions {
   readonly after: string | undefined;
   readonly limit: number;
 }
+
+/** Parked activities that are looked at. */
+const mostParked = 5_000;
 
 const statuses: readonly AgentStatus[] = ['active', 'done', 'error', 'stopped', 'parked', 'suspended'];
 
@@ -42,8 +47,9 @@ export async function list({ store, output, now }: Session, options: ListOptions
   });
   const agents = found.slice(0, limit);
   const next = found.length > limit ? (agents.at(-1)?.id ?? null) : null;
+  const parked = agents.length === 0 ? [] : await store.parked({ agents: agents.map(({ key }) => key), limit: mostParked });
   if (output.json) {
-    output.document({ agents: agents.map(agentDocument), next });
+    output.document({ agents: agents.map(agentDocument), next, parked: parked.map((one) => parkedDocument(parkedWork(one))) });
     return 0;
   }
   if (agents.length === 0) {
@@ -57,10 +63,34 @@ export async function list({ store, output, now }: Session, options: ListOptions
     { title: 'STATE', text: ({ state }) => stateName(state) },
     { title: 'EVENTS', text: ({ sequenceNumber }) => String(sequenceNumber), align: 'right' },
     { title: 'UPDATED', text: ({ updatedAt }) => away(updatedAt, now()) },
+    ...(parked.length === 0 ? [] : [waitsFor(parked, now())]),
   ];
   output.table(agents, columns);
   if (next !== null) output.line(output.paint('dim', `… more: --after ${JSON.stringify(next)}, or --limit`));
   return 0;
+}
+
+/** `search-api × 3, in 4 s`: the breaker that most of an agent's parked activities wait for, and when the first of them asks again. */
+function waitsFor(parked: readonly ParkedOperation[], at: number): Column<AgentRecord> {
+  const ofAgents = new Map<AgentKey, Map<string, ParkedOperation[]>>();
+  for (const one of parked) {
+    const groups = ofAgents.get(one.agent) ?? new Map<string, ParkedOperation[]>();
+    ofAgents.set(one.agent, groups);
+    const { parkedBy = '' } = one.operation;
+    const group = groups.get(parkedBy);
+    if (group === undefined) groups.set(parkedBy, [one]);
+    else group.push(one);
+  }
+  const text = ({ key }: AgentRecord): string => {
+    const groups = [...(ofAgents.get(key) ?? [])].sort(([, one], [, other]) => other.length - one.length);
+    const [first] = groups;
+    if (first === undefined) return '';
+    const [breaker, waiting] = first;
+    const next = waiting.map(({ operation }) => operation.nextRetryAt).filter((time) => time !== undefined);
+    const times = waiting.length === 1 ? '' : ` × ${String(waiting.length)}`;
+    return `${breaker}${times}, ${wakes(next.length === 0 ? undefined : Math.min(...next), at)}${groups.length > 1 ? ', …' : ''}`;
+  };
+  return { title: 'WAITS FOR', text, colour: () => 'yellow' };
 }
 
 /** The event whose turn failed last, by what it is known as, and how often it did. */

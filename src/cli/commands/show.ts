@@ -118,6 +118,7 @@ function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: S
       path: operation.path,
       status: operation.status,
       failedAttempts: operation.attempts,
+      parkedBy: operation.parkedBy ?? null,
       nextRetryAt: operation.nextRetryAt ?? null,
       userKey: operation.userKey ?? null,
       intendedAt: operation.intendedAt,
@@ -212,6 +213,9 @@ function print(
     output.table(activities, [
       { title: 'ACTIVITY', text: ({ activity }) => activity },
       { title: 'FAILED', text: ({ attempts }) => String(attempts), align: 'right' },
+      ...(activities.some(({ parkedBy }) => parkedBy !== undefined)
+        ? [{ title: 'WAITS FOR', text: ({ parkedBy = '' }: OperationRecord) => parkedBy, colour: () => 'yellow' as const }]
+        : []),
       { title: 'NEXT RETRY', text: ({ nextRetryAt }) => (nextRetryAt === undefined ? '' : away(nextRetryAt, at)) },
       { title: 'SINCE', text: ({ intendedAt }) => away(intendedAt, at) },
       { title: 'OPERATION', text: ({ id }) => id },
