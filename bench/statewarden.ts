@@ -3,13 +3,20 @@
  * does not find the name from here; the compiled files lie within the package and do. Hence types by path and values by name.
  */
 
+import type * as Breakers from '../src/breakers/index.js';
 import type * as Main from '../src/index.js';
 import type * as Embedded from '../src/persistence/sqlite/index.js';
 
+export type { Breaker, Permit, SavedBreaker, SharedCounters } from '../src/breakers/index.js';
 export type { CheckpointPolicy, RuntimeEvent } from '../src/index.js';
 
-const names = ['statewarden', 'statewarden/sqlite'];
-const [main, embedded] = (await Promise.all(names.map((name) => import(name)))) as [typeof Main, typeof Embedded];
+const names = ['statewarden', 'statewarden/sqlite', 'statewarden/breakers'];
+const [main, embedded, breakers] = (await Promise.all(names.map((name) => import(name)))) as [
+  typeof Main,
+  typeof Embedded,
+  typeof Breakers,
+];
 
 export const { activity, createRuntime, supervisor } = main;
 export const { sqlite } = embedded;
+export const { adaptiveBreaker, breakerRegistry, consecutiveBreaker, slidingWindowBreaker } = breakers;

@@ -21,7 +21,7 @@ const usage = `npm run bench:breakers -- [--only normal-week,hard-outage] [--pol
   --policy    some of: ${contenderIds.join(', ')}
   --seeds     default 101-105, of which the normal week takes the first ${String(weekSeeds)}; 1-10 are for tuning
   --quick     one seed
-  --picture   of which policy pictures are drawn, default ${ours}; those of a run that is not whole go to .build/pictures
+  --picture   of which policy pictures are drawn, default ${ours}; those that are not of the report go to .build/pictures
   --abreast   how many processes at a time, default one per core
   --json      prints the results as one JSON object instead of the tables
 `;
@@ -35,7 +35,7 @@ export interface Flags {
   readonly quick: boolean;
   /** Whether the cost of calls and the weight of breakers are measured too. */
   readonly micro: boolean;
-  /** Everything, with the seeds of the report. */
+  /** All policies, with the seeds of the report. */
   readonly whole: boolean;
   seedsOf(scenario: Scenario): readonly number[];
 }
@@ -71,7 +71,7 @@ export function readFlags(): Flags {
       json: values.json === true,
       quick,
       micro: only?.includes(microId) ?? policies === undefined,
-      whole: only === undefined && policies === undefined && seeds === undefined && !quick,
+      whole: policies === undefined && seeds === undefined && !quick,
       seedsOf: ({ id }) => {
         const all = seeds ?? reportSeeds;
         if (quick) return all.slice(0, 1);

@@ -3,7 +3,7 @@
  * a picture of ours in each, and writes bench/breakers/results.json when the run was a whole one.
  */
 
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endChildren, measure } from '../child.js';
 import { installPeers } from '../peers.js';
@@ -30,11 +30,6 @@ const progress = new Progress();
 await installPeers(join(repository, 'bench'), progress);
 const policies = await contenders();
 const chosen = flags.policies === undefined ? policies : policies.filter(({ id }) => flags.policies?.includes(id));
-for (const id of flags.policies ?? []) {
-  if (!policies.some((policy) => policy.id === id)) process.stderr.write(`${id}: not there yet, left out\n`);
-}
-if (!policies.some(({ id }) => id === ours)) process.stderr.write('our own breaker is not there yet: goals are told, nothing is judged\n');
-
 const workspace = new Workspace(repository);
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -80,31 +75,36 @@ if (interrupted) {
   process.exit(130);
 }
 
-const complete = flags.whole && failures.length === 0;
+const measuredAt = startedAt.toISOString();
 const report = {
-  measuredAt: startedAt.toISOString(),
-  complete,
   versions: { node: process.versions.node, opossum: peerVersion('opossum') ?? null, cockatiel: peerVersion('cockatiel') ?? null },
   scenarios: Object.fromEntries(
     played.map((scenario) => [
       scenario.id,
       {
+        measuredAt,
         seeds: flags.seedsOf(scenario),
         policies: Object.fromEntries([...outcomeOf(scenario)].map(([id, { figures }]) => [id, byColumn(scenario, figures)])),
       },
     ]),
   ),
-  ...(micro === undefined ? {} : { micro }),
+  ...(micro === undefined ? {} : { micro: { measuredAt, ...micro } }),
 };
+/** With the seeds of the report, all policies and no failure: what was measured takes the place of what was before. */
+const kept = flags.whole && failures.length === 0;
 draw();
-if (complete) {
-  const file = join(sources, 'results.json');
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(report, undefined, 2)}\n`);
-  renameSync(`${file}.tmp`, file);
-}
+if (kept) keep();
 if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 else print();
 process.exitCode = failures.length === 0 ? 0 : 1;
+
+function keep(): void {
+  const file = join(sources, 'results.json');
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<typeof report>) : {};
+  const after = { ...before, ...report, scenarios: { ...before.scenarios, ...report.scenarios } };
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(after, undefined, 2)}\n`);
+  renameSync(`${file}.tmp`, file);
+}
 
 /** One learning week per seed, for the policies that learn: files by seed. */
 async function learn(): Promise<Map<string, Record<number, string>>> {
@@ -154,7 +154,7 @@ function draw(): void {
   }
   if (drawn.length === 0) return;
   // Those of a whole run are kept; others are looked at.
-  const folder = complete && flags.picture === ours ? join(sources, 'pictures') : join(repository, '.build', 'pictures');
+  const folder = kept && flags.picture === ours ? join(sources, 'pictures') : join(repository, '.build', 'pictures');
   mkdirSync(folder, { recursive: true });
   const title = policies.find(({ id }) => id === flags.picture)?.title ?? flags.picture;
   for (const [scenario, series] of drawn) {
@@ -171,7 +171,7 @@ function print(): void {
   if (micro !== undefined) out(`\nWhat a breaker costs\n${microTable(micro)}`);
   for (const failure of failures) out(`\nFAILED: ${failure}`);
   out(
-    `\nIn ${progress.elapsed}; ${complete ? 'written to bench/breakers/results.json' : 'not a whole run: results.json was left as it is'}`,
+    `\nIn ${progress.elapsed}; ${kept ? 'written to bench/breakers/results.json' : 'not the seeds of the report, or not all policies: results.json was left as it is'}`,
   );
 }
 

@@ -78,12 +78,12 @@ export class StandardRegistry implements BreakerRegistry {
       },
     };
     this.#made = made;
-    this.parent = within ?? new StandardBreaker(definition, surroundings, this.baseline === undefined ? {} : { baseline: this.baseline });
+    this.parent = within ?? new StandardBreaker(definition, surroundings, this.#place);
   }
 
   /** The parent, when it is nobody else's. */
   get ownParent(): StandardBreaker | undefined {
-    return this.#within === undefined ? this.parent : undefined;
+    return this.#place.within === undefined ? this.parent : undefined;
   }
 
   /** What is normal, as all keys together learn it; undefined: they do not learn. */

@@ -39,7 +39,6 @@ export interface Tripwire {
 
 export const openForFailures: Trip = { to: 'open', reason: 'failures' };
 export const openForConsecutiveFailures: Trip = { to: 'open', reason: 'consecutive-failures' };
-export const openForSlowCalls: Trip = { to: 'open', reason: 'slow-calls' };
 export const openForFleet: Trip = { to: 'open', reason: 'fleet' };
 export const degradedForFailures: Trip = { to: 'degraded', reason: 'failures' };
 export const degradedForSlowCalls: Trip = { to: 'degraded', reason: 'slow-calls' };

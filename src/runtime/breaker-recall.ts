@@ -47,7 +47,7 @@ export class Recall {
     // Who is made anew later begins anew.
     const found = this.#first(`${standing}${name}`) ? this.#read(name) : undefined;
     const learned = this.#first(`${memory}${name}`) ? this.#memory(`${memory}${name}`, name) : undefined;
-    const wall = breaker.wallNow();
+    const wall = breaker.surroundings.clock.now();
     const never = {
       format: 1,
       state: 'closed',

@@ -2,7 +2,7 @@
  * What a guarded call costs: closed, failing with ten thousand calls in the window, and refused. Contenders take turns, so that a noisy moment meets all of them; medians. A process of its own, with real time.
  */
 
-import { adaptiveBreaker, consecutiveBreaker, slidingWindowBreaker, type Breaker } from '#src/breakers/index.js';
+import { adaptiveBreaker, consecutiveBreaker, slidingWindowBreaker, type Breaker } from '../../statewarden.js';
 import { answer, parameters } from '../../processes/parameters.js';
 import { median } from '../../statistics.js';
 import { cockatiel, opossum } from '../policies/peers.js';

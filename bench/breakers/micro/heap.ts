@@ -1,6 +1,6 @@
 /** What breakers weigh, with a little traffic in each, and how many timers they keep. A process of its own, with the collector at hand. */
 
-import { adaptiveBreaker, breakerRegistry } from '#src/breakers/index.js';
+import { adaptiveBreaker, breakerRegistry } from '../../statewarden.js';
 import { answer, parameters } from '../../processes/parameters.js';
 import { cockatiel, opossum } from '../policies/peers.js';
 

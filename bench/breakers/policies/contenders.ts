@@ -5,7 +5,7 @@ import { none } from './none.js';
 import { opossumPolicies } from './opossum.js';
 import { oracle } from './oracle.js';
 import type { Policy } from './policy.js';
-import { statewardenPolicies } from './statewarden.js';
+import { statewarden } from './statewarden.js';
 
 export const ours = 'statewarden';
 
@@ -23,6 +23,6 @@ export const contenderIds = [
 ] as const;
 
 export async function contenders(): Promise<Policy[]> {
-  const all = [...(await statewardenPolicies()), none, ...opossumPolicies(), ...(await cockatielPolicies()), oracle];
+  const all = [statewarden, none, ...opossumPolicies(), ...(await cockatielPolicies()), oracle];
   return contenderIds.flatMap((id) => all.filter((policy) => policy.id === id));
 }

@@ -3,28 +3,18 @@
  * first out, and the first goes when the breaker says that it may.
  */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type * as Breakers from '../../../src/breakers/index.js';
 import type { Clock } from '../../../src/core/clock.js';
-import { repository } from './peers.js';
+import { adaptiveBreaker, type Breaker, type Permit, type SavedBreaker, type SharedCounters } from '../../statewarden.js';
 import type { Guard, Policy, Surroundings } from './policy.js';
 
 /** A call that was let in and failed lies still for about so long. */
 const afterFailureMs = 1_000;
 
-/** None as long as there is no breaker in the build. */
-export async function statewardenPolicies(): Promise<Policy[]> {
-  const file = join(repository, 'dist', 'breakers', 'index.js');
-  if (!existsSync(file)) return [];
-  const { adaptiveBreaker } = (await import(pathToFileURL(file).href)) as typeof Breakers;
-  return [{ id: 'statewarden', title: 'Statewarden', learns: true, make: (surroundings) => guard(adaptiveBreaker, surroundings) }];
-}
+export const statewarden: Policy = { id: 'statewarden', title: 'Statewarden', learns: true, make: guard };
 
-function guard(adaptiveBreaker: typeof Breakers.adaptiveBreaker, { clock, random, node, saved, park }: Surroundings): Guard {
+function guard({ clock, random, node, saved, park }: Surroundings): Guard {
   const breaker = adaptiveBreaker({ name: node, level: 'service', clock, random });
-  if (saved !== undefined && saved !== null) breaker.restore(saved as Breakers.SavedBreaker);
+  if (saved !== undefined && saved !== null) breaker.restore(saved as SavedBreaker);
   const line = park ? new Line(breaker, clock) : undefined;
   return {
     execute: (call) => (line === undefined ? breaker.execute(call as () => ReturnType<typeof call>) : line.execute(call)),
@@ -33,25 +23,25 @@ function guard(adaptiveBreaker: typeof Breakers.adaptiveBreaker, { clock, random
     admittedRate: () => breaker.figures().admittedRate,
     ...(park ? { park: () => afterFailureMs * (0.5 + random.next()) } : {}),
     exchange: () => breaker.exchange(),
-    hear: (other, counters) => breaker.hear(other, counters as Breakers.SharedCounters),
+    hear: (other, counters) => breaker.hear(other, counters as SharedCounters),
     saved: () => breaker.save(),
   };
 }
 
 /** The first asks for leave itself, rather than looking at `waitMs`: a refusal is how a ramp learns that somebody waits. */
 class Line {
-  readonly #breaker: Breakers.Breaker;
+  readonly #breaker: Breaker;
   readonly #clock: Clock;
-  readonly #waiting: ((permit: Breakers.Permit) => void)[] = [];
+  readonly #waiting: ((permit: Permit) => void)[] = [];
   #waking = false;
 
-  constructor(breaker: Breakers.Breaker, clock: Clock) {
+  constructor(breaker: Breaker, clock: Clock) {
     this.#breaker = breaker;
     this.#clock = clock;
   }
 
   async execute<T>(call: () => Promise<T>): Promise<T> {
-    const permit = await new Promise<Breakers.Permit>((resolve) => {
+    const permit = await new Promise<Permit>((resolve) => {
       this.#waiting.push(resolve);
       this.#serve();
     });
