@@ -67,11 +67,21 @@ export class Entrance {
       }
       if (permit !== undefined) return permit;
       const asked = this.#freed.delete(run.operation) ? freeLeave : this.#parking.ask(guard, callOf(run));
-      if ('refused' in asked) return asked;
+      if ('refused' in asked) {
+        this.unpark(run);
+        return asked;
+      }
       this.leavePlace(run);
       permit = await this.#park(run, guard, asked);
       if (permit === undefined) return undefined;
     }
+  }
+
+  /** It does not wait any more, now or from an earlier life. */
+  unpark({ agent, operation }: Run): void {
+    if (operation.record.parkedBy === undefined) return;
+    failpoint('parking:go');
+    agent.updateOperation(operation, { parkedBy: undefined, nextRetryAt: undefined });
   }
 
   /** An attempt has ended; undefined: its outcome is nobody's. */
@@ -130,10 +140,7 @@ export class Entrance {
     return new Promise((resolve) => {
       const go = (permit: Permit | undefined): void => {
         run.parked = undefined;
-        if (permit !== undefined) {
-          failpoint('parking:go');
-          agent.updateOperation(operation, { parkedBy: undefined, nextRetryAt: undefined });
-        }
+        if (permit !== undefined) this.unpark(run);
         resolve(permit);
       };
       const call = callOf(run);

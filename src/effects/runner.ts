@@ -115,6 +115,7 @@ export class Runner implements OperationRunner {
     if (parkedBy !== undefined) {
       // Its breaker says when; one that knows nothing of it is not to be trusted.
       this.#options.board.suspect(parkedBy);
+      if (run.guard === undefined) this.#entrance.unpark(run);
       this.#begin(run, resumed);
       return;
     }

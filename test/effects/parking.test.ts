@@ -63,6 +63,35 @@ describe('an activity whose breaker is open', () => {
     expect(new Set(service.calls.map(({ key }) => key)).size).to.equal(3);
   });
 
+  it('waits no more once it goes, in whatever life, and without its breaker goes at once', async () => {
+    const place = world();
+    const { clock, service } = place;
+    {
+      await using runtime = await place.open();
+      await takeDown(runtime, place);
+      await spawn(runtime, ['a']);
+      await clock.advance(100);
+    }
+    service.up = true;
+    service.tookMs = 1_000;
+    await clock.advance(10_000);
+    {
+      await using runtime = await place.open();
+      await clock.advance(10);
+      expect(service.calls).to.have.length(3);
+      expect((await runtime.breakers.parked()).map(({ agentId }) => agentId)).to.deep.equal(['a']);
+      const closing = runtime.close({ graceMs: 0 });
+      await clock.advance(1);
+      await closing;
+    }
+    await using runtime = await place.open({}, { breakers: [] });
+    await clock.advance(10);
+    expect(service.calls).to.have.length(5);
+    expect(await runtime.breakers.parked()).to.deep.equal([]);
+    await clock.advance(1_000);
+    expect(await states(runtime, ['first', 'a'])).to.deep.equal(['done', 'done']);
+  });
+
   it('with whenOpen: fail, fails at once instead', async () => {
     const place = world();
     await using runtime = await place.open({ whenOpen: 'fail', retry: { attempts: 3, initialMs: 10, jitter: 'none' } });
