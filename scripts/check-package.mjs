@@ -23,11 +23,12 @@ const step = (what, work) => {
 
 const consumer = `
 import { activity, createRuntime, memory, type RuntimeEvent } from 'statewarden';
+import { adaptiveBreaker } from 'statewarden/breakers';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
 import { assign, setup } from 'xstate';
 
-const double = activity({ name: 'double', run: async (input: { n: number }) => input.n * 2 });
+const double = activity({ name: 'double', run: async (input: { n: number }) => input.n * 2, breaker: adaptiveBreaker({ name: 'maths' }) });
 const machine = setup({
   types: { input: {} as { n: number }, context: {} as { n: number }, events: {} as { type: 'GO' }, output: {} as number },
   actors: { double },
@@ -53,7 +54,7 @@ for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
   const agent = await runtime.spawn('doubler', { id: 'd-1', input: { n: 21 } });
   await agent.send({ type: 'GO' });
   const output: number = await agent.result();
-  if (output !== 42) throw new Error(String(output));
+  if (output !== 42 || runtime.breakers.get('maths').state !== 'closed') throw new Error(String(output));
   // @ts-expect-error: not an event of this machine
   (): unknown => agent.send({ type: 'NO' });
 }

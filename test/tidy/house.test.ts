@@ -26,10 +26,10 @@ const heightOf = (folder: string): number => storeys.findIndex((storey) => store
 /** Longest file, and those that are longer still: they may shrink, never grow. */
 const longest = 400;
 const allowances: Readonly<Record<string, number>> = {
-  'actors/agent.ts': 892,
+  'actors/agent.ts': 887,
   'actors/seam.ts': 590,
   'persistence/sqlite/database.ts': 470,
-  'runtime/node.ts': 510,
+  'runtime/node.ts': 506,
 };
 
 interface Source {
