@@ -30,12 +30,26 @@ const timedOut: Classification = { verdict: 'failure', timedOut: true };
 
 const byVerdict: Readonly<Record<Verdict, Classification>> = { success, failure, ignored, throttled };
 
-/** What the user's function says, or the default. What is no verdict counts as a failure, so that a mistake shows. */
+/** What the user's function says, or the default. What is no verdict counts as a failure, so that a mistake shows; whatever it is, the call ends as it ended. */
 export function classifyWith(classify: Classify | undefined, outcome: Outcome, clock: WallClock): Classification {
-  const said = classify?.(outcome);
-  if (said === undefined) return outcome.ok ? classifyValue(outcome.value, clock) : classifyError(outcome.error, clock);
-  if (typeof said === 'string') return byVerdict[said] ?? failure;
-  return said.verdict in byVerdict ? said : failure;
+  try {
+    const said = classify?.(outcome);
+    if (said !== undefined) return checked(said);
+    return outcome.ok ? classifyValue(outcome.value, clock) : classifyError(outcome.error, clock);
+  } catch {
+    return failure;
+  }
+}
+
+function checked(said: Verdict | Classification): Classification {
+  if (typeof said === 'string') return isVerdict(said) ? byVerdict[said] : failure;
+  if (!isVerdict(said?.verdict)) return failure;
+  const { retryAfterMs, ...rest } = said;
+  return retryAfterMs === undefined || (typeof retryAfterMs === 'number' && retryAfterMs >= 0) ? said : rest;
+}
+
+function isVerdict(said: unknown): said is Verdict {
+  return typeof said === 'string' && Object.hasOwn(byVerdict, said);
 }
 
 /** `clock` gives epoch milliseconds, for dates in `Retry-After`. */
@@ -56,6 +70,10 @@ export function classifyError(error: unknown, clock: WallClock): Classification 
   }
   if (name === 'AbortError' || code === 'ABORT_ERR' || code === 'ERR_CANCELED') return ignored;
   if (name === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'ESOCKETTIMEDOUT') return timedOut;
+  // The SDKs of OpenAI and Anthropic tell these two by nothing but the class.
+  const className: unknown = error.constructor?.name;
+  if (className === 'APIUserAbortError') return ignored;
+  if (className === 'APIConnectionTimeoutError') return timedOut;
   // Of effects/retry: the outside has answered, and trying again would not help.
   if (name === 'TerminalError') return ignored;
   const answered = httpStatus(status) ?? httpStatus(statusCode) ?? httpStatus((response as { status?: unknown } | undefined)?.status);

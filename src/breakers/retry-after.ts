@@ -15,12 +15,13 @@ export function retryAfterOf(source: object, clock: WallClock): number | undefin
   const all = [headers, (response as { headers?: unknown } | null | undefined)?.headers];
   for (const one of all) {
     if (typeof one !== 'object' || one === null) continue;
-    const precise = Number(header(one, 'retry-after-ms') ?? NaN);
+    const precise = Number.parseFloat(header(one, 'retry-after-ms') ?? '');
     if (precise >= 0) return precise;
     const said = parseRetryAfter(header(one, 'retry-after'), clock);
     if (said !== undefined) return said;
   }
-  return retryInfo(details ?? (source as { errorDetails?: unknown }).errorDetails);
+  const { errorDetails, statusDetails } = source as Record<string, unknown>;
+  return retryInfo(details) ?? retryInfo(errorDetails) ?? retryInfo(statusDetails);
 }
 
 /** The value of a `Retry-After` header. @returns milliseconds; undefined for what is neither seconds nor a date */
@@ -34,9 +35,14 @@ export function parseRetryAfter(value: string | undefined, clock: WallClock): nu
 
 function header(headers: object, name: string): string | undefined {
   const { get } = headers as { get?: unknown };
-  const value: unknown = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
+  const value: unknown = typeof get === 'function' ? get.call(headers, name) : fieldOf(headers as Record<string, unknown>, name);
   const one: unknown = Array.isArray(value) ? value[0] : value;
   return typeof one === 'string' ? one : typeof one === 'number' ? String(one) : undefined;
+}
+
+/** Names of headers are written in any case; most clients use small letters. */
+function fieldOf(headers: Readonly<Record<string, unknown>>, name: string): unknown {
+  return headers[name] ?? headers[Object.keys(headers).find((key) => key.toLowerCase() === name) ?? name];
 }
 
 /** `{ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s" }`, or with seconds and nanos. */

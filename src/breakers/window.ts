@@ -46,8 +46,8 @@ export class WindowPool {
 
 export class RollingWindow {
   readonly #pool: WindowPool;
-  readonly #cells: Uint32Array;
-  readonly #base: number;
+  #cells: Uint32Array;
+  #base: number;
   /** Number of the newest bucket, counted from time 0. */
   #newest = 0;
   /** When the newest bucket is over. */
@@ -124,9 +124,14 @@ export class RollingWindow {
     this.calls = this.failures = this.slow = this.rejected = 0;
   }
 
-  /** Hands its place back; it counts no more. */
+  /** Hands its place back. Who still has it counts on, from nothing, in an array of its own. */
   dispose(): void {
+    const { buckets } = this.#pool.size;
     this.#pool.give({ cells: this.#cells, base: this.#base });
+    this.#cells = new Uint32Array(buckets * fields);
+    this.#base = 0;
+    this.#at = (this.#newest % buckets) * fields;
+    this.calls = this.failures = this.slow = this.rejected = 0;
   }
 
   #add(field: number, count: number): void {
