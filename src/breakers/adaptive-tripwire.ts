@@ -8,7 +8,7 @@ import type { Clock } from '../core/clock.js';
 import type { SavedBaseline } from './baseline.js';
 import { Evidence } from './evidence.js';
 import { FleetView } from './fleet-view.js';
-import { profiles, resolveProfile, type Profile, type ProfileChoice } from './profile.js';
+import { profiles, resolveProfile, type Conditions, type Profile, type ProfileChoice } from './profile.js';
 import {
   degradedForFailures,
   degradedForFleet,
@@ -31,9 +31,9 @@ const patienceMs = 3_600;
 /** After so many successes a failure has nothing to do with the one before. */
 const cleanCalls = 12;
 const confirmation = 1.9;
-/** With so much of it a minute is suspicious, and teaches little. */
 /** With so much it is looked at a second time. */
 const concern = 6;
+/** With so much of it a minute is suspicious, and teaches little. */
 const suspicious = alarm / 2;
 const littleTrust = 0.05;
 /** What is usual of calls that take much longer than usual, and what is too much. */
@@ -113,7 +113,7 @@ export class AdaptiveTripwire implements Tripwire {
     this.#calls += 1;
     this.#failed += 1;
     if (high) this.#high += 1;
-    const slow = timedOut ? this.#latency(now, Math.max(latencyMs, this.#slowMs)) : undefined;
+    const slow = timedOut ? this.#latency(now, latencyMs, true) : undefined;
     if (this.#clean > cleanCalls) this.#troubleSince = now;
     this.#clean = 0;
     const evidence = (this.#failures ??= new Evidence()).hit(now, this.#tuning.hit, this.#halfLifeMs());
@@ -210,10 +210,13 @@ export class AdaptiveTripwire implements Tripwire {
     return wilsonLower(hits, trials) > this.#tuning.profile.hardLimit ? openForFleet : degradedForFleet;
   }
 
-  #latency(now: number, latencyMs: number): Trip | undefined {
-    this.#latencySum += latencyMs;
-    this.#measured += 1;
-    if (latencyMs <= this.#slowMs) {
+  /** `givenUp`: it is slow, however soon that was. */
+  #latency(now: number, latencyMs: number, givenUp = false): Trip | undefined {
+    if (latencyMs === latencyMs) {
+      this.#latencySum += latencyMs;
+      this.#measured += 1;
+    }
+    if (!givenUp && latencyMs <= this.#slowMs) {
       if (this.#slow?.miss(slowness.miss) === true) this.#slow = undefined;
       return undefined;
     }
@@ -239,7 +242,7 @@ export class AdaptiveTripwire implements Tripwire {
     if (typeof settings.profile === 'function') {
       const usual = tunings.baseline.at(wall)?.callsPerSecond ?? 0;
       const load = over && usual > 0 ? rate / usual : 1;
-      profile = resolveProfile(settings.profile({ at: wall, load, highPriority }), 'what the profile function returned');
+      profile = chosen(settings.profile, { at: wall, load, highPriority }) ?? profile;
     }
     this.#tuning = tunings.at(wall, profile);
     this.#setSlow();
@@ -268,5 +271,14 @@ export class AdaptiveTripwire implements Tripwire {
     const step = this.#recentRate === 0 ? 1 : 0.1;
     this.#recentRate += step * (this.#calls / 60 - this.#recentRate);
     if (latencyMs > 0) this.#recentLatencyMs += (this.#recentLatencyMs === 0 ? 1 : 0.1) * (latencyMs - this.#recentLatencyMs);
+  }
+}
+
+/** Undefined: the function has failed, or knows no profile. Whoever makes a call can do nothing about it: the call ends as it ended, and the profile stays. */
+function chosen(choice: ProfileChoice, conditions: Conditions): Profile | undefined {
+  try {
+    return resolveProfile(choice(conditions), 'profile');
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 /** The breaker that learns what is normal. */
 
+import { systemClock } from '../core/clock.js';
 import { AdaptiveTripwire, type Learning } from './adaptive-tripwire.js';
 import { Baseline } from './baseline.js';
 import type { Breaker } from './contract.js';
@@ -24,9 +25,12 @@ export interface AdaptiveBreakerOptions extends BreakerOptions {
  */
 export function adaptiveBreaker(options: AdaptiveBreakerOptions): Breaker {
   checkName('adaptiveBreaker()', options);
-  const { profile = 'normal', timeZone, slowMs } = options;
+  const { profile = 'normal', timeZone, slowMs, clock = systemClock } = options;
   const where = `adaptiveBreaker "${options.name}"`;
   const resolved = typeof profile === 'function' ? profile : resolveProfile(profile, `${where}, profile`);
+  // A function is asked once now, so that a mistake shows at once.
+  if (typeof profile === 'function')
+    resolveProfile(profile({ at: clock.now(), load: 1, highPriority: 0 }), `${where}, what profile() returned`);
   timeOfWeek(timeZone);
   if (slowMs !== undefined) checkMs(where, 'slowMs', slowMs);
   const settings = { profile: resolved, timeZone, slowMs };

@@ -30,7 +30,7 @@ export interface Conditions {
   readonly highPriority: number;
 }
 
-/** Asked about once a minute. */
+/** Asked when the breaker is made, and then about once a minute; when it fails the profile stays what it was. */
 export type ProfileChoice = (conditions: Conditions) => ProfileName | Profile;
 
 export interface CalendarEntry {

@@ -63,11 +63,13 @@ export class WaitingRoom<T extends Waiting> {
   delete(one: T): boolean {
     const lines = this.#callers[one.priority];
     const line = lines.get(one.caller);
-    if (line?.delete(one) !== true) return false;
+    if (line === undefined) return false;
+    const itsTurn = line.first() === one;
+    if (!line.delete(one)) return false;
     this.#size -= 1;
-    lines.delete(one.caller);
-    // The others of this priority come first now.
-    if (line.size > 0) lines.set(one.caller, line);
+    if (itsTurn || line.size === 0) lines.delete(one.caller);
+    // The others of this priority come first now. Whoever was not up yet and leaves takes nobody's turn.
+    if (itsTurn && line.size > 0) lines.set(one.caller, line);
     return true;
   }
 
