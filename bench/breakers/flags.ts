@@ -23,6 +23,7 @@ const usage = `npm run bench:breakers -- [--only normal-week,hard-outage] [--pol
   --quick     one seed
   --picture   of which policy pictures are drawn, default ${ours}; those that are not of the report go to .build/pictures
   --abreast   how many processes at a time, default one per core
+  --tables    prints the tables of what was kept, and plays nothing
   --json      prints the results as one JSON object instead of the tables
 `;
 
@@ -33,9 +34,11 @@ export interface Flags {
   readonly abreast: number;
   readonly json: boolean;
   readonly quick: boolean;
+  /** Only what was kept is shown. */
+  readonly tables: boolean;
   /** Whether the cost of calls and the weight of breakers are measured too. */
   readonly micro: boolean;
-  /** All policies, with the seeds of the report. */
+  /** With the seeds of the report. */
   readonly whole: boolean;
   seedsOf(scenario: Scenario): readonly number[];
 }
@@ -49,6 +52,7 @@ export function readFlags(): Flags {
     abreast: { type: 'string' },
     quick: { type: 'boolean' },
     json: { type: 'boolean' },
+    tables: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const;
   try {
@@ -70,8 +74,9 @@ export function readFlags(): Flags {
       abreast: atOnce,
       json: values.json === true,
       quick,
+      tables: values.tables === true,
       micro: only?.includes(microId) ?? policies === undefined,
-      whole: policies === undefined && seeds === undefined && !quick,
+      whole: seeds === undefined && !quick,
       seedsOf: ({ id }) => {
         const all = seeds ?? reportSeeds;
         if (quick) return all.slice(0, 1);

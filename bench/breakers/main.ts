@@ -3,7 +3,7 @@
  * a picture of ours in each, and writes bench/breakers/results.json when the run was a whole one.
  */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endChildren, measure } from '../child.js';
 import { installPeers } from '../peers.js';
@@ -16,7 +16,8 @@ import { picture } from './picture.js';
 import { contenders, ours } from './policies/contenders.js';
 import { peerVersion, repository } from './policies/peers.js';
 import type { Answer, Parameters } from './process.js';
-import { type Outcome, scenarioTable } from './report.js';
+import { type Outcome, scenarioTable, spell } from './report.js';
+import { keptTables, readResults } from './results.js';
 import { scenarios } from './scenarios/all.js';
 import type { Figures, Scenario } from './scenarios/scenario.js';
 import type { Series } from './series.js';
@@ -29,6 +30,10 @@ const flags = readFlags();
 const progress = new Progress();
 await installPeers(join(repository, 'bench'), progress);
 const policies = await contenders();
+if (flags.tables) {
+  process.stdout.write(`${keptTables(policies)}\n`);
+  process.exit(0);
+}
 const chosen = flags.policies === undefined ? policies : policies.filter(({ id }) => flags.policies?.includes(id));
 const workspace = new Workspace(repository);
 let interrupted = false;
@@ -90,7 +95,7 @@ const report = {
   ),
   ...(micro === undefined ? {} : { micro: { measuredAt, ...micro } }),
 };
-/** With the seeds of the report, all policies and no failure: what was measured takes the place of what was before. */
+/** With the seeds of the report and no failure: what was measured takes the place of what was before. */
 const kept = flags.whole && failures.length === 0;
 draw();
 if (kept) keep();
@@ -98,10 +103,15 @@ if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 else print();
 process.exitCode = failures.length === 0 ? 0 : 1;
 
+/** Of each scenario the policies that were played; the others stay. */
 function keep(): void {
+  const before = readResults();
+  const kept = Object.entries(report.scenarios).map(([id, scenario]) => {
+    const policies = { ...before?.scenarios[id]?.policies, ...scenario.policies };
+    return [id, { ...scenario, policies }] as const;
+  });
+  const after = { ...before, ...report, scenarios: { ...before?.scenarios, ...Object.fromEntries(kept) } };
   const file = join(sources, 'results.json');
-  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<typeof report>) : {};
-  const after = { ...before, ...report, scenarios: { ...before.scenarios, ...report.scenarios } };
   writeFileSync(`${file}.tmp`, `${JSON.stringify(after, undefined, 2)}\n`);
   renameSync(`${file}.tmp`, file);
 }
@@ -173,15 +183,4 @@ function print(): void {
   out(
     `\nIn ${progress.elapsed}; ${kept ? 'written to bench/breakers/results.json' : 'not the seeds of the report, or not all policies: results.json was left as it is'}`,
   );
-}
-
-/** 101–103, 107. */
-function spell(seeds: readonly number[]): string {
-  const spans: string[] = [];
-  for (let index = 0; index < seeds.length; index += 1) {
-    const from = index;
-    while (seeds[index + 1] === (seeds[index] ?? 0) + 1) index += 1;
-    spans.push(from === index ? String(seeds[from]) : `${String(seeds[from])}–${String(seeds[index])}`);
-  }
-  return spans.join(', ');
 }

@@ -71,3 +71,14 @@ export function judge({ name, goal, digits }: Column, outcome: Outcome): Verdict
     of: own.length,
   };
 }
+
+/** 101–103, 107. */
+export function spell(seeds: readonly number[]): string {
+  const spans: string[] = [];
+  for (let index = 0; index < seeds.length; index += 1) {
+    const from = index;
+    while (seeds[index + 1] === (seeds[index] ?? 0) + 1) index += 1;
+    spans.push(from === index ? String(seeds[from]) : `${String(seeds[from])}–${String(seeds[index])}`);
+  }
+  return spans.join(', ');
+}

@@ -16,6 +16,8 @@ const memoryMinutes = 180;
 const knownMinutes = 10;
 /** A minute with so many calls counts half of one with very many. */
 const halfWeightCalls = 20;
+/** Less teaches nothing. */
+const leastWeight = 1e-6;
 /** What one week may differ from another, of which a single one says nothing: so many points, and such a part of the rate. */
 const spreadFloor = 0.008;
 const spreadOfRate = 0.18;
@@ -82,11 +84,12 @@ export class Baseline {
 
   learn(minute: Minute): void {
     const { calls, failures, latencyMs, trust } = minute;
-    if (calls === 0 || trust <= 0) return;
+    // Of how much of all that a slot knows.
+    const weight = trust * (calls / (calls + halfWeightCalls));
+    if (!(weight > leastWeight)) return;
     const cells = (this.#cells ??= new Float32Array(slots * width));
     const base = Math.floor(this.#minuteOf(minute.at - 1) / slotMinutes) * width;
     const seen = cells[base + MINUTES] as number;
-    const weight = trust * (calls / (calls + halfWeightCalls));
     // The mean of all while there are few, then a moving one.
     const step = weight / Math.min(seen + weight, memoryMinutes);
     const rate = failures / calls;
