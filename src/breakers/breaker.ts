@@ -199,9 +199,10 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   #throttled(now: number, current: boolean, retryAfterMs: number): void {
     this.#window.success(now);
     this.#sharedCalls += 1;
-    if (current && this.condition.state === 'closed') this.condition.trip(throttledTrip, now, 0);
     const { buckets, bucketMs } = this.definition.window;
+    // Before it trips: some kinds count anew then.
     const goodput = ((this.#window.calls - this.#window.failures) * 1_000) / (buckets * bucketMs);
+    if (current && this.condition.state === 'closed') this.condition.trip(throttledTrip, now, 0);
     this.condition.leaveAlone(now, retryAfterMs, goodput);
   }
 

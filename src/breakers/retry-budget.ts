@@ -55,8 +55,9 @@ export function retryBudget(options: RetryBudgetOptions): RetryBudget {
       if (retry && balance < 1) {
         return new SimpleRefusal(name, 'spent', minimumPerSecond > 0 ? ((1 - balance) / minimumPerSecond) * 1_000 : 1_000);
       }
-      const paid = retry ? -1 : ratio;
-      balance = Math.min(maximum, balance + paid);
+      const before = balance;
+      balance = Math.min(maximum, balance + (retry ? -1 : ratio));
+      const paid = balance - before;
       // What was not called pays nothing and costs nothing.
       return new SimplePermit((outcome) => {
         if (outcome === undefined) balance = Math.min(maximum, Math.max(0, balance - paid));
