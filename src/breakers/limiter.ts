@@ -83,6 +83,9 @@ export class Limiter {
   #late = 0;
   #latencySum = 0;
   #measured = 0;
+  /** Calls of this step and those before it, late ones left out, until there are enough to judge; and failures among them. */
+  #many = 0;
+  #manyBad = 0;
   /** Something was held back in this step. */
   #bound = false;
   #hold = 0;
@@ -225,10 +228,18 @@ export class Limiter {
       return now - this.#silentSince > silentMs;
     }
     if (this.#good > 0) this.#silentSince = -1;
-    return ended >= fewCalls && wilsonLower(prompt, ended - this.#late) > hardLimit;
+    if (ended >= fewCalls && wilsonLower(prompt, ended - this.#late) > hardLimit) return true;
+    // Where calls are few, steps are taken together until there are enough.
+    this.#manyBad += prompt;
+    this.#many += ended - this.#late;
+    const failing = wilsonLower(this.#manyBad, this.#many) > hardLimit;
+    if (this.#many >= enoughCalls) this.#many = this.#manyBad = 0;
+    return failing;
   }
 
   #adjust(now: number, passed: number, ended: number): void {
+    // Time that is over filled the bucket at the rate there was.
+    this.#refill(now);
     const goodput = ((ended - this.#late) * 1_000) / passed;
     const latencyMs = this.#measured === 0 ? Number.NaN : this.#latencySum / this.#measured;
     const lateShare = this.#lateSince / (this.#measured + this.#lateSince || 1);
@@ -274,7 +285,7 @@ export class Limiter {
       return;
     }
     if (latencyMs > idleEnough * this.#idleLatencyMs && this.#inFlight >= this.#enough) return;
-    const used = Number.isNaN(latencyMs) ? this.#inFlight : goodput * (latencyMs / 1_000);
+    const used = Number.isNaN(latencyMs) ? Math.min(this.#inFlight, this.#most) : goodput * (latencyMs / 1_000);
     const fast = this.#inFlight < this.#enough && goodput < this.#usualRate;
     // Beyond what was too much before it feels its way, faster the longer nothing is felt.
     const growth = fast ? fastGrowth : 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);

@@ -15,6 +15,8 @@ export interface Outage {
 /** Doubled each time, up to a fortieth of the outage's length: a service that is back is found soon, one that is gone for hours is left alone. */
 export function openPeriodMs({ initialMs, maximumMs }: OpenPeriods, { opened, lastsMs, nodes }: Outage, random: Random): number {
   const bound = Math.max(3 * initialMs, lastsMs / 40);
-  const jitter = nodes > 1 ? 0.5 + random.next() : 0.9 + 0.2 * random.next();
-  return Math.min(initialMs * 2 ** Math.min(opened, 30), bound, maximumMs) * nodes * jitter;
+  const spread = nodes > 1 ? 0.5 : 0.1;
+  const jitter = 1 + spread * (2 * random.next() - 1);
+  // The longest is not exceeded by jitter either.
+  return Math.min(initialMs * 2 ** Math.min(opened, 30), bound, maximumMs / (1 + spread)) * nodes * jitter;
 }

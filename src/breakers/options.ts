@@ -29,7 +29,7 @@ export interface BreakerOptions {
 export interface OpenPeriods {
   /** Of the first open period; each further one is twice as long. Default 5,000. */
   readonly initialMs: number;
-  /** Of any. Below it a period is no longer than a fortieth of the outage so far, or three times the first. Default 60,000. */
+  /** Of any; nodes that share what they see ask in turn, so each waits that many times as long. Below it a period is no longer than a fortieth of the outage so far, or three times the first. Default 60,000. */
   readonly maximumMs: number;
   /** A `Retry-After` beyond it is taken for this. Default 3,600,000. */
   readonly maximumRetryAfterMs: number;
