@@ -34,7 +34,7 @@ const idleLatencyMs = 20_000;
 const share: Readonly<Record<Priority, number>> = { high: 1, normal: 0.9, low: 0.6 };
 const keptFreeMs = 10_000;
 /** A burst is no more than what the rate gives in such a time, or one call. */
-const burstMs = 300;
+const burstMs = 1_000;
 
 /** As a rate or a number of calls at once: no cap. */
 export const unlimited = 1e9;
@@ -106,8 +106,10 @@ export class Limiter {
   #shrunk = false;
   /** Steps of slow growth in a row. */
   #grown = 0;
-  /** The most that were, or wanted to be, under way in this step. */
+  /** The most that were under way in this step, one that was refused included. */
   #most = 0;
+  /** The most that were under way in this step. */
+  #peak = 0;
   /** Among the late ones, those admitted since the last cut. */
   #lateSince = 0;
 
@@ -145,6 +147,7 @@ export class Limiter {
       this.#refill(now);
       if (this.#tokens >= this.#price(now, priority)) {
         this.#tokens -= 1;
+        if (inFlight >= this.#peak) this.#peak = inFlight + 1;
         return true;
       }
     }
@@ -214,7 +217,7 @@ export class Limiter {
     const failing = this.#failing(now, ended, hardLimit);
     if (!failing && known > 0) this.#adjust(now, passed, ended);
     else if (!failing && this.#bound) this.#restless(now);
-    this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = 0;
+    this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = this.#peak = 0;
     this.#bound = false;
     this.#stepAt = now;
     return failing ? 'failing' : this.#calm(now, threshold) ? 'healthy' : 'going';
@@ -285,12 +288,13 @@ export class Limiter {
       return;
     }
     if (latencyMs > idleEnough * this.#idleLatencyMs && this.#inFlight >= this.#enough) return;
-    const used = Number.isNaN(latencyMs) ? Math.min(this.#inFlight, this.#most) : goodput * (latencyMs / 1_000);
+    // Where calls come in bursts, the mean says too little.
+    const used = Math.max(this.#peak, Number.isNaN(latencyMs) ? 0 : goodput * (latencyMs / 1_000));
     const fast = this.#inFlight < this.#enough && goodput < this.#usualRate;
     // Beyond what was too much before it feels its way, faster the longer nothing is felt.
     const growth = fast ? fastGrowth : 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);
     this.#grown = fast ? 0 : this.#grown + 1;
-    this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth, goodput * (fast ? fastGrowth : overshoot) + 1));
+    this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth + 0.5, goodput * (fast ? fastGrowth : overshoot) + 1));
     const next = Math.min(this.#inFlight * growth + 0.5, used * fastGrowth + 2);
     this.#inFlight = Math.max(this.#inFlight, fast ? Math.min(next, this.#enough) : next);
     this.#adjustedAt = now;

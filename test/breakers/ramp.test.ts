@@ -48,6 +48,23 @@ describe('an open breaker', () => {
     expect(breaker.figures().admittedInFlight).to.equal(2);
   });
 
+  it('closes also for a small caller whose calls come three at a time', () => {
+    for (const usual of [false, true]) {
+      const clock = new HandClock();
+      const breaker = usual ? opened(clock) : adaptiveBreaker({ name: 'api', clock, random: chance(1) });
+      for (let index = 0; breaker.state !== 'open' && index < 100; index += 1) once(breaker, clock, bad);
+      clock.advance(20_000);
+      let seconds = 0;
+      for (; breaker.state !== 'closed' && seconds < 120; seconds += 1) {
+        const permits = [1, 2, 3].map(() => breaker.admit());
+        clock.advance(100);
+        for (const permit of permits) if (!permit.refused) permit.settle(good);
+        clock.advance(900);
+      }
+      expect(seconds).to.be.below(60);
+    }
+  });
+
   it('opens longer when that call fails, twice as long each time, up to three first periods while the outage is young', () => {
     const clock = new HandClock();
     const breaker = opened(clock);
@@ -181,7 +198,7 @@ describe('what passes while a breaker ramps', () => {
         breaker.isolate();
         breaker.release();
         let { admittedRate: rate = Infinity, admittedInFlight: places = Infinity } = breaker.figures();
-        const burst = (): number => Math.max(1, rate * 0.3);
+        const burst = (): number => Math.max(1, rate);
         /** A bucket that is filled at the shown rate, and holds a burst. */
         let tokens = 1;
         const out: { readonly permit: Permit; readonly endsAt: number; readonly number: number }[] = [];
