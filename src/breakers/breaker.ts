@@ -90,9 +90,9 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   }
 
   get state(): BreakerState {
-    const condition = this.#condition;
-    if (condition === undefined) return 'closed';
-    if (condition.state === 'open') condition.look(this.#time.now());
+    if (this.#condition === undefined && (this.gate === undefined || this.gate.quiet)) return 'closed';
+    const { condition } = this;
+    condition.look(this.#time.now());
     return condition.state;
   }
 

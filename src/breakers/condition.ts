@@ -68,12 +68,14 @@ export class Condition {
   look(now: number): void {
     const { gate } = this.#owner;
     if (gate !== undefined && this.state !== 'open' && this.state !== 'isolated') {
-      const blockedMs = gate.blockedMs();
+      const blockedMs = this.#blockedMs();
       if (blockedMs > 0) this.#open('children', now, blockedMs, 0);
     }
     if (this.state === 'open') {
-      if (now < this.#openUntil) return;
-      const blockedMs = gate?.blockedMs() ?? 0;
+      // A child may be let go by hand, or hear that its service is back.
+      const letGo = this.#reason === 'children' && gate?.blocks === false;
+      if (now < this.#openUntil && !letGo) return;
+      const blockedMs = this.#blockedMs();
       if (blockedMs > 0) this.#openUntil = now + blockedMs;
       else this.ramp('open-over', now);
     } else if (this.limiter !== undefined) this.progress(now, undefined, 0);
@@ -184,6 +186,11 @@ export class Condition {
     // Closed, the outage begins now.
     const lastsMs = this.state === 'closed' ? 0 : now - this.#troubleSince;
     return openPeriodMs(periods, { opened: this.#reopened, lastsMs, nodes: wire.nodes(now) }, surroundings.random);
+  }
+
+  /** How long children keep it closed. What only a person can end is looked at again in time. */
+  #blockedMs(): number {
+    return Math.min(this.#owner.gate?.blockedMs() ?? 0, this.#owner.periods.maximumRetryAfterMs);
   }
 
   #patience(retryAfterMs: number): number {

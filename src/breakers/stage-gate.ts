@@ -34,17 +34,18 @@ export class StageGate {
 
   /** Milliseconds until the first of the children lets something pass again; 0: enough of them do. */
   blockedMs(): number {
-    if (!this.#tooMany) return 0;
+    if (!this.blocks) return 0;
     let least = Infinity;
     // Asking lets time act on each: some may be open no more.
     for (const child of [...this.#blocked]) {
       const openForMs = child.openForMs;
       if (openForMs > 0) least = Math.min(least, openForMs);
     }
-    return this.#tooMany ? least : 0;
+    return this.blocks ? least : 0;
   }
 
-  get #tooMany(): boolean {
+  /** As far as is known without asking. */
+  get blocks(): boolean {
     return this.#blocked.size > 0 && this.#blocked.size >= this.#share * this.#children.size;
   }
 }
