@@ -17,7 +17,7 @@ import { contenders, ours } from './policies/contenders.js';
 import { peerVersion, repository } from './policies/peers.js';
 import type { Answer, Parameters } from './process.js';
 import { type Outcome, scenarioTable, spell } from './report.js';
-import { keptTables, readResults } from './results.js';
+import { keptPage, keptTables, readResults } from './results.js';
 import { scenarios } from './scenarios/all.js';
 import type { Figures, Scenario } from './scenarios/scenario.js';
 import type { Series } from './series.js';
@@ -114,6 +114,7 @@ function keep(): void {
   const file = join(sources, 'results.json');
   writeFileSync(`${file}.tmp`, `${JSON.stringify(after, undefined, 2)}\n`);
   renameSync(`${file}.tmp`, file);
+  writeFileSync(join(sources, 'TABLES.md'), keptPage(policies));
 }
 
 /** One learning week per seed, for the policies that learn: files by seed. */

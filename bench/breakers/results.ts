@@ -23,17 +23,23 @@ export interface Results {
   readonly micro?: Micro & { readonly measuredAt: string };
 }
 
+const folder = join(repository, 'bench', 'breakers');
+
 export function readResults(): Results | undefined {
-  const file = join(repository, 'bench', 'breakers', 'results.json');
+  const file = join(folder, 'results.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : undefined;
 }
 
-/** As a run prints them. */
-export function keptTables(policies: readonly Policy[]): string {
-  const results = readResults();
-  if (results === undefined) return 'nothing was kept yet: npm run bench:breakers';
-  const tables = scenarios.flatMap((scenario) => {
-    const kept = results.scenarios[scenario.id];
+interface Table {
+  readonly id: string;
+  readonly title: string;
+  readonly about: string;
+  readonly text: string;
+}
+
+function tables({ scenarios: played, micro }: Results, policies: readonly Policy[]): Table[] {
+  const found = scenarios.flatMap((scenario): Table[] => {
+    const kept = played[scenario.id];
     if (kept === undefined) return [];
     const outcome: Outcome = new Map(
       policies.flatMap(({ id, title }) => {
@@ -45,8 +51,35 @@ export function keptTables(policies: readonly Policy[]): string {
         return [[id, { title, figures }] as const];
       }),
     );
-    return [`${scenario.title}\nSeeds ${spell(kept.seeds)}: median (least–most).\n\n${scenarioTable(scenario, outcome)}`];
+    const about = `${scenario.about} Seeds ${spell(kept.seeds)}: median (least–most).`;
+    return [{ id: scenario.id, title: scenario.title, about, text: scenarioTable(scenario, outcome) }];
   });
-  if (results.micro !== undefined) tables.push(`What a breaker costs\n${microTable(results.micro)}`);
-  return tables.join('\n\n');
+  if (micro !== undefined) {
+    found.push({
+      id: 'micro',
+      title: 'What a breaker costs',
+      about: 'Contenders take turns in one process; medians.',
+      text: microTable(micro),
+    });
+  }
+  return found;
+}
+
+/** As a run prints them. */
+export function keptTables(policies: readonly Policy[]): string {
+  const results = readResults();
+  if (results === undefined) return 'nothing was kept yet: npm run bench:breakers';
+  return tables(results, policies)
+    .map(({ title, about, text }) => `${title}\n${about}\n\n${text}`)
+    .join('\n\n');
+}
+
+/** The page of tables and pictures. */
+export function keptPage(policies: readonly Policy[]): string {
+  const results = readResults();
+  const sections = (results === undefined ? [] : tables(results, policies)).map(({ id, title, about, text }) => {
+    const picture = existsSync(join(folder, 'pictures', `${id}.svg`)) ? `![${title}](pictures/${id}.svg)\n\n` : '';
+    return `## ${title}\n\n${about}\n\n${picture}\`\`\`\n${text}\n\`\`\`\n`;
+  });
+  return `# Tables and pictures\n\nWritten by \`npm run bench:breakers\` from results.json; what the world is, is said in the [README](README.md). Pictures are of the first seed.\n\n${sections.join('\n')}`;
 }
