@@ -151,7 +151,6 @@ export class StandardBreaker implements Breaker, ConditionOwner {
     if (verdict === 'success') this.#succeeded(now, current, now - ticket.startedAt, ticket.high);
     else if (verdict === 'failure') this.#failed(now, current, now - ticket.startedAt, ticket.high, timedOut, retryAfterMs);
     else if (verdict === 'throttled') this.#throttled(now, current, retryAfterMs);
-    else if (current) condition?.limiter?.giveBack();
   }
 
   /** A ticket is handed back unused. */

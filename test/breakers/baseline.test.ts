@@ -116,7 +116,7 @@ describe('the baseline', () => {
       calls: fc.integer({ min: 1, max: 5_000 }),
       share: fc.double({ min: 0, max: 1, noNaN: true }),
       latencyMs: fc.oneof(fc.constant(NaN), fc.double({ min: 0.1, max: 1e5, noNaN: true })),
-      trust: fc.double({ min: 0, max: 1, noNaN: true }),
+      trust: fc.constantFrom(0, 0.05, 0.5, 1),
     });
     fc.assert(
       fc.property(fc.array(minute, { maxLength: 40 }), (minutes) => {

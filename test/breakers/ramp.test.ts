@@ -43,6 +43,7 @@ describe('an open breaker', () => {
     for (const end of [(permit: Permit) => permit.cancel(), (permit: Permit) => permit.settle(unknown)]) {
       end(permitOf(breaker));
       expect(breaker.state).to.equal('ramping');
+      clock.advance(1_000);
     }
     permitOf(breaker).settle(good);
     expect(breaker.figures().admittedInFlight).to.equal(2);
@@ -220,7 +221,7 @@ describe('what passes while a breaker ramps', () => {
               const { permit, number } = out.shift()!;
               const how = number % everyNth === 0 ? ending : 'good';
               end(permit, how);
-              if (how === 'cancel' || how === 'unknown') tokens = Math.min(burst(), tokens + 1);
+              if (how === 'cancel') tokens = Math.min(burst(), tokens + 1);
               if (!ramps()) return;
             }
             for (let index = 0; index < offered; index += 1) {
@@ -297,6 +298,27 @@ describe('what passes while a breaker ramps', () => {
     expect(breaker.state).to.equal('open');
     expect(failed).to.be.at.most(12);
   });
+
+  for (const [count, everyMs] of [
+    [2, 500],
+    [10, 10_000],
+    [3, 60_000],
+  ] as const) {
+    it(`ends also when calls come ${count} at once every ${everyMs / 1_000} s`, () => {
+      const clock = new HandClock();
+      const breaker = opened(clock);
+      clock.advance(5_000);
+      let rounds = 0;
+      for (; breaker.state !== 'closed' && rounds < 200; rounds += 1) {
+        const answers = Array.from({ length: count }, () => breaker.admit());
+        clock.advance(40);
+        for (const answer of answers) if (!answer.refused) answer.settle(good);
+        clock.advance(everyMs - 40);
+      }
+      expect(breaker.state).to.equal('closed');
+      expect(rounds).to.be.lessThan(100);
+    });
+  }
 
   it('is not held up for ever by calls that do not end', () => {
     const clock = new HandClock();
