@@ -35,6 +35,8 @@ export class Condition {
   #reason: ChangeReason | undefined;
   #since = 0;
   #openUntil = 0;
+  /** The service itself wants no call before. */
+  #askedUntil = 0;
   #reopened = 0;
   #troubleSince = 0;
 
@@ -115,6 +117,7 @@ export class Condition {
   /** Open, it is left alone for so long at least. Under caps nothing passes meanwhile, and then not more than came back before. */
   leaveAlone(now: number, retryAfterMs: number, goodput: number): void {
     const ms = this.#patience(retryAfterMs);
+    this.#askedUntil = Math.max(this.#askedUntil, now + ms);
     if (this.state === 'open') this.#openUntil = Math.max(this.#openUntil, now + ms);
     else this.limiter?.throttle(now, ms, goodput);
   }
@@ -125,7 +128,7 @@ export class Condition {
 
   /** Another node has got through. */
   heardOfSuccess(now: number): void {
-    if (this.state === 'open' && this.#reason !== 'retry-after' && now - this.#since > newsMs) this.#openUntil = now;
+    if (this.state === 'open' && now - this.#since > newsMs) this.#openUntil = Math.min(this.#openUntil, Math.max(now, this.#askedUntil));
   }
 
   save(now: number, memory: unknown): SavedBreaker {
@@ -154,6 +157,7 @@ export class Condition {
     if (saved.state === 'isolated') this.isolate(now, 'restored');
     else if (saved.state === 'open' && leftMs > 0) {
       this.#openUntil = now + leftMs;
+      if (saved.reason === 'retry-after') this.#askedUntil = this.#openUntil;
       this.#enter('open', 'restored', now);
     } else this.ramp('restored', now);
     this.#reopened = saved.reopened;
@@ -163,6 +167,7 @@ export class Condition {
   #open(reason: ChangeReason, now: number, forMs: number, retryAfterMs: number): void {
     const asked = this.#patience(retryAfterMs);
     this.#openUntil = now + Math.max(forMs, asked);
+    this.#askedUntil = now + asked;
     this.#reopened += 1;
     this.#enter('open', asked > forMs ? 'retry-after' : reason, now);
   }

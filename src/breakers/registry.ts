@@ -4,8 +4,8 @@
  */
 
 import { Subject, type Observable } from 'rxjs';
-import { systemClock, type Clock } from '../core/clock.js';
-import { systemRandom, type Random } from '../core/random.js';
+import type { Clock } from '../core/clock.js';
+import type { Random } from '../core/random.js';
 import type { Baseline } from './baseline.js';
 import { StandardBreaker, type Place } from './breaker.js';
 import type { Breaker, BreakerChange, BreakerState, BreakerSurroundings } from './contract.js';
@@ -16,6 +16,7 @@ import { WindowPool } from './window.js';
 export interface RegistryOptions {
   /** The most keys that are remembered. Default 1,000. */
   readonly maximum?: number;
+  /** Default for both: the pattern's. */
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -154,7 +155,7 @@ export function breakerRegistry(pattern: Breaker, options: RegistryOptions = {})
   if (!(pattern instanceof StandardBreaker)) {
     throw badOption('breakerRegistry()', 'pattern', typeof pattern, "Give a breaker: breakerRegistry(adaptiveBreaker({ name: 'llm' })).");
   }
-  const { maximum = 1_000, clock = systemClock, random = systemRandom } = options;
+  const { maximum = 1_000, clock = pattern.surroundings.clock, random = pattern.surroundings.random } = options;
   checkCount(`registry "${pattern.name}"`, 'maximum', maximum);
   // It would count as a child of its stage that is always well.
   pattern.dispose();
