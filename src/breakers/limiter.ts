@@ -28,13 +28,15 @@ const headroom = 1.35;
 const overshoot = 1.2;
 /** Nothing comes back for so long, however few calls there are: nobody is there. */
 const silentMs = 10_000;
+/** Who is held back although so little of the rate is used comes in bursts. */
+const burstyUse = 0.7;
 /** How long a latency counts as that of an idle service. */
 const idleLatencyMs = 20_000;
 /** What may be under way or have saved up, for each priority, as a share of what may be for all. */
 const share: Readonly<Record<Priority, number>> = { high: 1, normal: 0.9, low: 0.6 };
 const keptFreeMs = 10_000;
 /** A burst is no more than what the rate gives in such a time, or one call. */
-const burstMs = 1_000;
+const burstMs = 300;
 
 /** As a rate or a number of calls at once: no cap. */
 export const unlimited = 1e9;
@@ -88,6 +90,10 @@ export class Limiter {
   #manyBad = 0;
   /** Something was held back in this step. */
   #bound = false;
+  /** And because all places were taken. */
+  #full = false;
+  /** Calls that were let through in this step. */
+  #taken = 0;
   #hold = 0;
   /** Since when nothing came back but calls that were given up; -1: something did. */
   #silentSince = -1;
@@ -106,10 +112,8 @@ export class Limiter {
   #shrunk = false;
   /** Steps of slow growth in a row. */
   #grown = 0;
-  /** The most that were under way in this step, one that was refused included. */
+  /** The most that were, or wanted to be, under way in this step. */
   #most = 0;
-  /** The most that were under way in this step. */
-  #peak = 0;
   /** Among the late ones, those admitted since the last cut. */
   #lateSince = 0;
 
@@ -143,13 +147,15 @@ export class Limiter {
   take(now: number, inFlight: number, priority: Priority): boolean {
     if (priority === 'high') this.#highAt = now;
     if (inFlight >= this.#most) this.#most = inFlight + 1;
-    if (now >= this.#pausedUntil && inFlight < this.#places(now, priority)) {
-      this.#refill(now);
-      if (this.#tokens >= this.#price(now, priority)) {
-        this.#tokens -= 1;
-        if (inFlight >= this.#peak) this.#peak = inFlight + 1;
-        return true;
-      }
+    if (now >= this.#pausedUntil) {
+      if (inFlight < this.#places(now, priority)) {
+        this.#refill(now);
+        if (this.#tokens >= this.#price(now, priority)) {
+          this.#tokens -= 1;
+          this.#taken += 1;
+          return true;
+        }
+      } else this.#full = true;
     }
     this.#bound = true;
     return false;
@@ -157,6 +163,7 @@ export class Limiter {
 
   /** Leave that was not used. */
   giveBack(): void {
+    this.#taken -= 1;
     this.#tokens = Math.min(this.#burst(), this.#tokens + 1);
   }
 
@@ -217,8 +224,8 @@ export class Limiter {
     const failing = this.#failing(now, ended, hardLimit);
     if (!failing && known > 0) this.#adjust(now, passed, ended);
     else if (!failing && this.#bound) this.#restless(now);
-    this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = this.#peak = 0;
-    this.#bound = false;
+    this.#good = this.#bad = this.#late = this.#lateSince = this.#latencySum = this.#measured = this.#most = this.#taken = 0;
+    this.#bound = this.#full = false;
     this.#stepAt = now;
     return failing ? 'failing' : this.#calm(now, threshold) ? 'healthy' : 'going';
   }
@@ -257,7 +264,7 @@ export class Limiter {
       this.#before = 0;
     }
     if (late || latencyMs > congested * this.#idleLatencyMs) this.#shrink(now, goodput, latencyMs, late ? lateShare : 0);
-    else this.#grow(now, ended, goodput, latencyMs);
+    else this.#grow(now, passed, ended, goodput, latencyMs);
   }
 
   #shrink(now: number, goodput: number, latencyMs: number, lateShare: number): void {
@@ -278,7 +285,7 @@ export class Limiter {
     this.#restless(now);
   }
 
-  #grow(now: number, ended: number, goodput: number, latencyMs: number): void {
+  #grow(now: number, passed: number, ended: number, goodput: number, latencyMs: number): void {
     this.#calmCalls += ended;
     this.#shrunk = false;
     if (!this.#bound) return;
@@ -288,15 +295,22 @@ export class Limiter {
       return;
     }
     if (latencyMs > idleEnough * this.#idleLatencyMs && this.#inFlight >= this.#enough) return;
-    // Where calls come in bursts, the mean says too little.
-    const used = Math.max(this.#peak, Number.isNaN(latencyMs) ? 0 : goodput * (latencyMs / 1_000));
+    const used = Number.isNaN(latencyMs) ? Math.min(this.#inFlight, this.#most) : goodput * (latencyMs / 1_000);
     const fast = this.#inFlight < this.#enough && goodput < this.#usualRate;
     // Beyond what was too much before it feels its way, faster the longer nothing is felt.
-    const growth = fast ? fastGrowth : 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);
+    const slow = 1 + Math.min(fastGrowth - 1, leastGrowth * 1.3 ** this.#grown);
+    const growth = fast ? fastGrowth : slow;
     this.#grown = fast ? 0 : this.#grown + 1;
-    this.#rate = Math.max(this.#rate, Math.min(this.#rate * growth + 0.5, goodput * (fast ? fastGrowth : overshoot) + 1));
+    const rate = Math.min(this.#rate * growth, goodput * (fast ? fastGrowth : overshoot) + 1);
     const next = Math.min(this.#inFlight * growth + 0.5, used * fastGrowth + 2);
-    this.#inFlight = Math.max(this.#inFlight, fast ? Math.min(next, this.#enough) : next);
+    // Calls that come at once use little on the whole, and are held back all the same: for them it grows beyond what is used.
+    const inBursts = this.#taken < burstyUse * this.#rate * (passed / 1_000) && used < burstyUse * this.#inFlight;
+    this.#rate = Math.max(this.#rate, rate, inBursts && !this.#full ? this.#rate * slow : 0);
+    this.#inFlight = Math.max(
+      this.#inFlight,
+      fast ? Math.min(next, this.#enough) : next,
+      inBursts && this.#full ? this.#inFlight * slow + 0.5 : 0,
+    );
     this.#adjustedAt = now;
   }
 

@@ -199,7 +199,7 @@ describe('what passes while a breaker ramps', () => {
         breaker.isolate();
         breaker.release();
         let { admittedRate: rate = Infinity, admittedInFlight: places = Infinity } = breaker.figures();
-        const burst = (): number => Math.max(1, rate);
+        const burst = (): number => Math.max(1, rate * 0.3);
         /** A bucket that is filled at the shown rate, and holds a burst. */
         let tokens = 1;
         const out: { readonly permit: Permit; readonly endsAt: number; readonly number: number }[] = [];

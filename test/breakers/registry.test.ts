@@ -218,6 +218,7 @@ describe('the board of a runtime', () => {
     const changed: string[] = [];
     const events = {
       made: ({ name }: Breaker) => made.push(name),
+      registered: () => undefined,
       changed: ({ name, to }: BreakerChange) => changed.push(`${name} ${to}`),
     };
     return { board: new BreakerBoard({ clock, random: chance(1) }, events as never), made, changed };
