@@ -300,12 +300,16 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   }
 
   entered(from: BreakerState, to: BreakerState, reason: ChangeReason, now: number): void {
+    // What is restored may be what it is already: nobody needs to hear of that.
+    const told = from !== to && (this.#changes?.observed === true || this.changed !== undefined);
+    // Before the wire begins anew.
+    const figures = told ? this.#figuresAt(now) : undefined;
     this.wire.entered(to, now);
     this.within?.gate?.entered(this, to === 'open' || to === 'isolated');
     this.#place.registry?.entered(this, to);
-    if (this.#changes?.observed !== true && this.changed === undefined) return;
+    if (figures === undefined) return;
     const { name, level } = this;
-    const change: BreakerChange = { name, level, from, to, reason, at: this.surroundings.clock.now(), figures: this.#figuresAt(now) };
+    const change: BreakerChange = { name, level, from, to, reason, at: this.surroundings.clock.now(), figures };
     this.changed?.(change);
     this.#changes?.next(change);
   }

@@ -1,6 +1,6 @@
 /** Calls that overlap, at a rate, on a clock that moves by hand; and breakers that have learned already. */
 
-import { Baseline } from '#src/breakers/baseline.js';
+import { Baseline, type SavedBaseline } from '#src/breakers/baseline.js';
 import {
   adaptiveBreaker,
   type AdaptiveBreakerOptions,
@@ -83,28 +83,27 @@ export interface Learned {
   readonly latencyMs?: number;
 }
 
+const weeks = new Map<string, SavedBaseline | undefined>();
+
 /** As if it had seen a week like this. */
-export function learned(
-  clock: HandClock,
-  { rate, perSecond, latencyMs = 40 }: Learned,
-  options: Partial<AdaptiveBreakerOptions> = {},
-): Breaker {
+export function learned(clock: HandClock, week: Learned, options: Partial<AdaptiveBreakerOptions> = {}): Breaker {
+  const { rate, perSecond, latencyMs = 40 } = week;
+  const key = JSON.stringify([Array.from({ length: 168 }, (_, hour) => rate(hour)), perSecond, latencyMs]);
+  if (!weeks.has(key)) weeks.set(key, lived(week));
+  const breaker = adaptiveBreaker({ name: 'api', clock, random: chance(1), ...options });
+  breaker.restore({ ...breaker.save(), memory: { baseline: weeks.get(key), rate: perSecond, latencyMs } });
+  return breaker;
+}
+
+function lived({ rate, perSecond, latencyMs = 40 }: Learned): SavedBaseline | undefined {
   const baseline = new Baseline();
-  const week = monday - 10 * 3_600_000;
+  const start = monday - 10 * 3_600_000;
   const calls = perSecond * 60;
   times(168, (hour) =>
-    times(60, (minute) =>
-      baseline.learn({
-        at: week + hour * 3_600_000 + (minute + 1) * 60_000,
-        calls,
-        failures: Math.round(rate(hour) * calls * 1_000) / 1_000,
-        latencyMs,
-        trust: 1,
-      }),
-    ),
+    times(60, (minute) => {
+      const at = start + hour * 3_600_000 + (minute + 1) * 60_000;
+      baseline.learn({ at, calls, failures: Math.round(rate(hour) * calls * 1_000) / 1_000, latencyMs, trust: 1 });
+    }),
   );
-  const breaker = adaptiveBreaker({ name: 'api', clock, random: chance(1), ...options });
-  const saved = breaker.save();
-  breaker.restore({ ...saved, memory: { baseline: baseline.save(), rate: perSecond, latencyMs } });
-  return breaker;
+  return baseline.save();
 }
