@@ -78,8 +78,11 @@ export class Condition {
       const letGo = this.#reason === 'children' && gate?.blocks === false;
       if (now < this.#openUntil && !letGo) return;
       const blockedMs = this.#blockedMs();
-      if (blockedMs > 0) this.#openUntil = now + blockedMs;
-      else this.ramp('open-over', now);
+      if (blockedMs > 0) {
+        // From now on it is for the sake of its children, whatever it was before.
+        this.#openUntil = now + blockedMs;
+        this.#reason = 'children';
+      } else this.ramp('open-over', now);
     } else if (this.limiter !== undefined) this.progress(now, undefined, 0);
   }
 

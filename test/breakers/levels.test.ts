@@ -240,6 +240,20 @@ describe('a stage', () => {
     permitOf(children[0]!).settle(good);
   });
 
+  it('opens again also when it was open for another reason before an isolated child kept it so', () => {
+    const { clock, stage, children } = stageOf(3, { openChildren: 0.2 });
+    const child = children[0]!;
+    breakIt(child);
+    expect(stage.state).to.equal('open');
+    child.release();
+    once(child, clock, bad);
+    child.isolate();
+    clock.advance(30_000);
+    expect(stage.state).to.equal('open');
+    child.release();
+    expect(stage.state).to.equal('ramping');
+  });
+
   it('opens at once when its children were released before their time', () => {
     const { stage, children } = stageOf(1);
     breakIt(children[0]!);
