@@ -7,7 +7,7 @@ import { Baseline, type Minute, type SavedBaseline } from '#src/breakers/baselin
 import { adaptiveBreaker, breakerRegistry, type Breaker, type SavedBreaker } from '#src/breakers/index.js';
 import { failing } from '../bad-input/failing.js';
 import { runs } from '../properties/runs.js';
-import { bad, chance, good, HandClock, late, monday, once, times } from './by-hand.js';
+import { bad, chance, good, HandClock, late, monday, once, times, tooMany } from './by-hand.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -104,6 +104,9 @@ describe('the baseline', () => {
   it('learns the last minute of an hour for that hour, and by the clock of its time zone', () => {
     const whole = learn(new Baseline(), monday, 60, () => ({}));
     expect(whole.at(monday + 90 * minuteMs)).to.equal(undefined);
+    const last = new Baseline();
+    times(20, () => last.learn({ at: monday + hourMs, calls: 600, failures: 60, latencyMs: 80, trust: 1 }));
+    expect([last.at(monday + 30 * minuteMs)?.callsPerSecond, last.at(monday + 90 * minuteMs)]).to.deep.equal([10, undefined]);
     const vienna = learn(new Baseline('Europe/Vienna'), Date.UTC(2025, 2, 24, 8), 60, () => ({ failures: 60 }));
     // A week later the clocks are an hour ahead.
     expect(vienna.at(Date.UTC(2025, 2, 31, 7, 30))!.failureRate).to.be.closeTo(0.1, 0.001);
@@ -227,6 +230,21 @@ describe('a breaker that learns', () => {
     expect(breaker.figures().expected! - before).to.be.within(0, 0.05);
     times(10 * 60, () => once(breaker, clock, bad, 40) || clock.advance(1_000));
     expect(breaker.figures().expected! - before).to.be.within(0, 0.06);
+  });
+
+  it('does not take what passes under caps for its usual load', () => {
+    const clock = new HandClock(monday);
+    const breaker = adaptiveBreaker({ name: 'api', clock, random: chance(1) });
+    live(breaker, clock, 15);
+    const usual = (): unknown => (breaker.save().memory as { rate: number }).rate;
+    const before = usual();
+    expect(before).to.be.closeTo(1, 0.02);
+    times(60, (index) => {
+      once(breaker, clock, index % 3 === 0 ? tooMany() : good, 40);
+      clock.advance(5_000);
+      expect(breaker.state).to.equal('degraded');
+    });
+    expect(usual()).to.equal(before);
   });
 
   it('learns with the other keys of its registry', () => {

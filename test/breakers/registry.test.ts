@@ -79,6 +79,15 @@ describe('a registry', () => {
     expect(keysOf(made)).to.deep.equal(['isolated', 'last', 'open']);
   });
 
+  it('finds one that can go however many cannot', () => {
+    const made = world(100);
+    times(95, (index) => made.registry.get(`open ${index}`).isolate());
+    times(5, (index) => made.registry.get(`well ${index}`));
+    times(5, (index) => expect(made.registry.get(`new ${index}`).name).to.equal(`llm/new ${index}`));
+    expect(made.registry.size).to.equal(100);
+    expect(keysOf(made).filter((key) => key.startsWith('well'))).to.deep.equal([]);
+  });
+
   it('takes what it stands within for the parent, and has its leave asked for every key', () => {
     const clock = new HandClock();
     const service = consecutiveBreaker({ name: 'provider', level: 'service', clock, random: chance(1) });

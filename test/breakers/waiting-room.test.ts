@@ -90,7 +90,7 @@ describe('the waiting room', () => {
         }
         expect(model.guests).to.deep.equal([]);
       }),
-      runs(300),
+      runs(120),
     );
   });
 

@@ -219,6 +219,16 @@ describe('the figures of a breaker', () => {
     );
   });
 
+  it('go on counting slow calls where only every eighth is timed', () => {
+    const clock = new HandClock();
+    const breaker = slidingWindowBreaker({ name: 'api', minimumCalls: 1e9, slowMs: 100, clock, random: chance(1) });
+    times(2_000, () => permitOf(breaker).settle(good));
+    const out = Array.from({ length: 800 }, () => permitOf(breaker));
+    clock.advance(200);
+    for (const permit of out) permit.settle(good);
+    expect(breaker.figures()).to.include({ calls: 2_800, slow: 100 });
+  });
+
   it('keep the calls that no clock was read for when nobody looks, and those that end after a change of state', () => {
     const clock = new HandClock();
     const breaker = consecutiveBreaker({ name: 'api', failures: 1e9, clock, random: chance(1) });
