@@ -244,6 +244,8 @@ export class StandardBreaker implements Breaker, ConditionOwner {
   }
 
   hear(node: string, counters: SharedCounters): void {
+    // What another node says may be anything; who says nonsense is not heard.
+    if (!(counters.failures >= 0 && counters.calls >= counters.failures && counters.calls < Infinity)) return;
     const now = this.#time.now();
     const { condition } = this;
     condition.look(now);

@@ -65,8 +65,8 @@ export function classifyError(error: unknown, clock: WallClock): Classification 
   if (typeof error !== 'object' || error === null) return failure;
   const { name, code, status, statusCode, response } = error as Record<string, unknown>;
   if (error instanceof StatewardenError) {
-    if (code === 'TIMEOUT') return timedOut;
-    return error.disposition === 'terminal' || code === 'BREAKER_OPEN' ? ignored : failure;
+    // Whatever else this library has to say, it is not the service that says it.
+    return code === 'TIMEOUT' ? timedOut : ignored;
   }
   if (name === 'AbortError' || code === 'ABORT_ERR' || code === 'ERR_CANCELED') return ignored;
   if (name === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'ESOCKETTIMEDOUT') return timedOut;

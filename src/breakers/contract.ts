@@ -59,7 +59,7 @@ export interface Guard {
   admit(call?: CallOptions): Permit | Refusal;
   /**
    * Makes a call under this guard. An outcome is classified, never changed.
-   * @throws BreakerOpenError when it is refused (its `cause` stays empty: nothing was called), CancelledError when `signal` is aborted already, and what `run` throws
+   * @throws BreakerOpenError when it is refused: nothing was called; the reason of `signal` when that is aborted already; and what `run` throws
    */
   execute<T>(run: (call: CallOptions) => PromiseLike<T> | T, call?: CallOptions): Promise<T>;
 }

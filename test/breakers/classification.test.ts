@@ -139,7 +139,7 @@ describe('what an error says of the service', () => {
     ['ours: cancelled', new CancelledError('left', { hint }), 'ignored'],
     ['ours: trying again will not help', new TerminalError('no such order'), 'ignored'],
     ['ours: an inner breaker is open', BreakerOpenError.of({ key: 'k', level: 'call', state: 'open', retryAfterMs: 5 }), 'ignored'],
-    ['ours: anything else', new StoreUnavailableError('locked', { hint }), 'failure'],
+    ['ours: anything else', new StoreUnavailableError('locked', { hint }), 'ignored'],
     ['a TypeError whose cause is a text', fetchFailed('text'), 'failure'],
     ['a TypeError of one’s own code', new TypeError('x is not a function'), 'failure'],
   ];
