@@ -33,6 +33,8 @@ export class Rising {
   readonly #options: RisingOptions;
   /** How many bring an agent up: one that fails at once is brought up again before the first has come to its end. */
   readonly #rising = new Map<string, number>();
+  /** Those that a renewal has brought up. */
+  readonly #renewed = new WeakSet<Agent>();
 
   constructor(options: RisingOptions) {
     this.#options = options;
@@ -90,13 +92,22 @@ export class Rising {
     }
   }
 
-  /** Whether it was down, and is up as a new one, or with the machine that is registered now. */
+  /** Whether it is up as a new one, or with the machine that is registered now. */
   async #renew(id: string, input: unknown, renewal: Renewal): Promise<boolean> {
     const { host, store, kinds, residents, machines, nudge } = this.#options;
+    const here = await this.#leftBehind(id);
+    if (here !== undefined) {
+      // Somebody else was faster.
+      await here.whenCommitted();
+      return true;
+    }
     const [loaded] = await store.load([id]);
-    // Somebody else may have been faster.
-    if (residents.get(id)?.status === 'active') return true;
-    if (loaded?.outcome !== 'loaded' || (loaded.record.status !== 'suspended' && loaded.record.status !== 'parked')) return false;
+    const { status } = residents.get(id) ?? {};
+    if (status === 'active' || status === 'suspended') return this.#renew(id, input, renewal);
+    if (loaded?.outcome !== 'loaded') return false;
+    // It is at rest: from there it comes as it was.
+    if (loaded.record.status === 'active') return (await host.presence(id)).where === 'here' && this.#renew(id, input, renewal);
+    if (loaded.record.status !== 'suspended' && loaded.record.status !== 'parked') return false;
     const registration = kinds.get(loaded.record.kind);
     if (registration === undefined) throw kinds.unknown(loaded.record.kind);
     let agent: Agent;
@@ -111,10 +122,26 @@ export class Rising {
       if (renewal === 'anew' || !(error instanceof SnapshotVersionError)) throw error;
       agent = this.#anew(registration, loaded, input);
     }
+    this.#renewed.add(agent);
     residents.add(agent);
     await agent.whenCommitted();
     nudge(agent.key);
     return true;
+  }
+
+  /**
+   * The agent that has been renewed, if it is here. One that is here as it was goes down first: a start that was out of date, or the recovery after a crash, has brought
+   * it up, with all that it is to leave behind.
+   */
+  async #leftBehind(id: string): Promise<Agent | undefined> {
+    const { host, residents } = this.#options;
+    const agent = residents.get(id);
+    if (agent?.status === 'active') {
+      if (this.#renewed.has(agent)) return agent;
+      await agent.quiet(0);
+      await agent.leave();
+    } else if (agent?.status === 'suspended') await new Promise<void>((resolve) => host.whenGone(agent, resolve));
+    return undefined;
   }
 
   #anew(registration: Registration, loaded: LoadedAgent, input: unknown): Agent {

@@ -13,7 +13,7 @@ import type { StatewardenError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { AgentRecord } from '../persistence/store.js';
-import { childIn } from '../supervisor/children.js';
+import { childIn, isUp } from '../supervisor/children.js';
 import type { FleetEvent } from '../supervisor/fleet/state.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import { fleetType, superviseType, type FleetCarrier, type Mind, type SuperviseEvent } from '../supervisor/mind.js';
@@ -190,7 +190,8 @@ export class Supervision {
     for (const start of children) {
       const { id, run } = start;
       const child = childIn(known, id);
-      if (child === undefined) continue;
+      // It has ended since, and what is wanted now is another start or none: such news waits in the mailbox of a supervisor that comes back after a crash.
+      if (child?.run !== run || !isUp(child)) continue;
       const up = this.#bringUp(supervisor, child, start);
       up.catch(() => undefined); // told below
       coming.push({ id, run, up });
@@ -223,7 +224,7 @@ export class Supervision {
       }
     }
     failpoint('supervisor:started');
-    this.#report(supervisor, coming);
+    if (coming.length > 0) this.#report(supervisor, coming);
   }
 
   /** Children that have come up with the same commit are told of together. */
@@ -248,9 +249,10 @@ export class Supervision {
     const kind = child.kind ?? supervisorKind;
     const started = this.#host.clock.elapsed();
     const resident = this.#host.resident(id);
-    if (resident?.status === 'active') {
-      if (resident.supervisor !== supervisor.id) throw taken(id, resident.supervisor);
-    } else {
+    const isHere = resident?.status === 'active';
+    if (isHere && resident.supervisor !== supervisor.id) throw taken(id, resident.supervisor);
+    // Whether one that is here has been renewed is not seen from here.
+    if (!isHere || renew !== undefined) {
       const older = run > 1 ? undefined : await this.#host.make(kind, id, input, supervisor.id);
       if (run > 1 || older !== undefined) {
         if (older !== undefined && older.supervisor !== supervisor.id) throw taken(id, older.supervisor);

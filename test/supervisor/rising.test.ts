@@ -27,6 +27,35 @@ describe('an agent that has ended', () => {
   });
 });
 
+describe('an agent that is down', () => {
+  it('is renewed also when a start that was out of date has brought it up as it was', async () => {
+    const options = resolveOptions({ store: memory(), agents });
+    const store = await options.store.open({ lease: { name: 'n', ttlMs: 10_000 }, now: Date.now });
+    const node = new Node(options, registerKinds(options), store);
+    await node.start();
+    const send = async (n: number): Promise<void> => {
+      const event = { type: 'N', n };
+      await node.resident('a')?.send(event, JSON.stringify(event), undefined, undefined);
+    };
+    const taken = (): unknown => (node.resident('a')?.snapshot() as { context?: { taken: unknown } } | undefined)?.context?.taken;
+    try {
+      await node.make('worker', 'a', undefined, 'team');
+      await send(1);
+      await node.resident('a')?.leave();
+      await node.bringUp('a', undefined);
+      expect(taken(), 'as it was').to.deep.equal([1]);
+      await node.bringUp('a', undefined, 'anew');
+      expect(taken()).to.deep.equal([]);
+      await send(2);
+      await Promise.all([node.bringUp('a', undefined, 'anew'), node.bringUp('a', undefined, 'anew')]);
+      expect(taken(), 'once').to.deep.equal([2]);
+      expect((await store.lookup(['a']))[0]).to.include({ status: 'active', sequenceNumber: 4 });
+    } finally {
+      await node.close(0);
+    }
+  });
+});
+
 describe('an agent that is ended for good while it is down', () => {
   /** What of it ran. */
   const ran: string[] = [];

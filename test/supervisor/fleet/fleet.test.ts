@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { setup } from 'xstate';
 import { createRuntime, fleet, memory, supervisor, type FleetStatus, type JobResult, type Store } from 'statewarden';
 import { SimulatedClock, settled } from 'statewarden/testing';
+import { armFailpoints } from '#src/core/failpoint.js';
 import type { AgentRecord } from '#src/persistence/store.js';
 import { readMind } from '#src/supervisor/tree.js';
 import { failing } from '../../bad-input/failing.js';
@@ -315,6 +316,32 @@ describe('a fleet at work', () => {
     const outputs = await Promise.all(Array.from({ length: 6 }, (_, n) => members.job(`j${String(n)}`).result()));
     expect(outputs.map(({ n }) => n)).to.deep.equal([0, 1, 2, 3, 4, 5]);
     expect((await runtime.tree())[0]?.children?.[0]?.fleet).to.include({ done: 6, up: 2 });
+  });
+
+  it('counts no failure to the next job when its member failed once more before a crash, and it has not heard of that', async () => {
+    const store = memory();
+    const world = new World();
+    const spec = crew({ size: 1, attempts: 2 });
+    {
+      await using runtime = await open(world, { store });
+      await runtime.supervise(spec);
+      const members = runtime.fleet<'member'>('crew');
+      // The member fails, and its start is not reported.
+      armFailpoints('supervisor:start=throw');
+      await members.submit(call(0, 'fails'), { id: 'bad' });
+      await members.submit(job(1), { id: 'good' });
+      await until(async () => (await members.status()).up === 0);
+      const failure = { reason: 'activity', message: 'no such page', at: 0 };
+      const event = JSON.stringify({ type: 'statewarden.exited', id: 'crew/1', how: 'failed', counts: true, failure, at: 0, random: 0 });
+      await runtime.store.post([{ to: 'crew', messageId: undefined, event, from: 'crew/1', replyTo: undefined, acceptedAt: 0 }], Infinity);
+    }
+    armFailpoints(undefined);
+    await using runtime = await open(world, { store });
+    await runtime.supervise(spec);
+    const members = runtime.fleet<'member'>('crew');
+    expect(await members.job('good').result()).to.deep.equal({ n: 1, taken: 1, version: 1 });
+    expect((await failing('AGENT_FAILED', () => members.job('bad').result())).message).to.match(/no such page/);
+    expect(world.calls, 'not called again').to.deep.equal([0]);
   });
 
   it('gives a job to an idle member while another waits for its restart, and takes back one in its place', async () => {
