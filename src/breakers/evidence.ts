@@ -14,20 +14,20 @@ export class Evidence {
     return this.#sum;
   }
 
-  /** `weight`: of `Weights`. @returns the sum */
-  hit(now: number, weight: number, halfLifeMs: number): number {
+  /** `weight`: of `Weights`; `count` at once. @returns the sum */
+  hit(now: number, weight: number, halfLifeMs: number, count = 1): number {
     if (now - this.#at > 1_000) this.#fade(now, halfLifeMs);
     this.#at = now;
-    this.trials += 1;
-    this.hits += 1;
-    return (this.#sum += weight);
+    this.trials += count;
+    this.hits += count;
+    return (this.#sum += weight * count);
   }
 
   /** @returns whether nothing is left of it */
-  miss(weight: number): boolean {
+  miss(weight: number, count = 1): boolean {
     if (this.#sum === 0) return true;
-    this.trials += 1;
-    this.#sum += weight;
+    this.trials += count;
+    this.#sum += weight * count;
     if (this.#sum > 0) return false;
     this.clear();
     return true;

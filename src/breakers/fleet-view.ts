@@ -67,8 +67,8 @@ export class FleetView {
     if (node === undefined) this.#others.set(name, (node = new Node()));
     node.heardAt = now;
     node.add(calls, failures, now);
-    for (let index = failures; index < calls; index += 1) this.#evidence.miss(this.#weights.miss);
-    for (let index = 0; index < failures; index += 1) this.#evidence.hit(now, this.#weights.hit, halfLifeMs * 10);
+    this.#evidence.miss(this.#weights.miss, calls - failures);
+    if (failures > 0) this.#evidence.hit(now, this.#weights.hit, halfLifeMs * 10, failures);
     return this.#verdict(now);
   }
 

@@ -21,8 +21,7 @@ const cut = 0.6;
 const congested = 1.4;
 /** And up to this one they do not, so that there may be more of them. */
 const idleEnough = 1.03;
-/** Of what came out at the other end: the rate to go on with, and the calls at once, until the queue is gone. */
-const drain = 1;
+/** Calls at once by those that what came out at the other end would take, until the queue is gone. */
 const headroom = 1.35;
 /** A rate may be so much beyond what came out: an idle limit must not grow out of sight. */
 const overshoot = 1.2;
@@ -273,7 +272,7 @@ export class Limiter {
     // Of calls that were given up nobody knows how long they would have taken.
     const fitting = lateShare > 0 ? before * (1 - lateShare) : goodput * idle * headroom;
     this.#inFlight = Math.max(1, Math.min(before * 0.9, Math.max(fitting, before * cut)));
-    if (idle > 0) this.#rate = Math.max(1, Math.min(this.#rate, Math.max(drain * goodput, (drain * this.#inFlight) / idle)));
+    if (idle > 0) this.#rate = Math.max(1, Math.min(this.#rate, Math.max(goodput, this.#inFlight / idle)));
     // A second cut in a row waits for what the first could not mend: the queue that there was.
     if (!this.#shrunk) this.#enough = this.#inFlight;
     this.#shrunk = true;

@@ -31,6 +31,13 @@ export function live(folder: string, { failpoints, hoarded = 0, under = [] }: Li
   });
 }
 
+/** A life of another program: `script` with its arguments, killed where `failpoints` says. */
+export async function lifeOf(script: string, args: readonly string[], failpoints = ''): Promise<Omit<End, 'stdout'>> {
+  const env = { ...process.env, STATEWARDEN_FAILPOINTS: failpoints };
+  const { code, signal, stderr } = await run([process.execPath, '--no-warnings', script, ...args], env);
+  return { code, signal, stderr };
+}
+
 /** The checker's verdict on what is in a folder. */
 export async function judge(folder: string): Promise<Verdict> {
   const { code, stdout, stderr } = await run([process.execPath, '--no-warnings', checkerPath, folder], process.env);

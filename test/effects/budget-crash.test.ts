@@ -4,34 +4,16 @@
  */
 
 import { expect } from 'chai';
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { sqlite } from 'statewarden/sqlite';
 import { readCheckpoint } from '#src/actors/restore.js';
 import { decode } from '#src/core/codec.js';
 import { numbersOf, type BudgetState } from '#src/effects/budget/reducer.js';
-import { inFolder } from '../crash/lives.js';
+import { inFolder, lifeOf } from '../crash/lives.js';
 import { runs } from '../properties/runs.js';
 import { budgetLifePath, costs, liveHere, seats, slowCost, workers } from './budget-life.js';
 
-interface End {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stderr: string;
-}
-
-function live(folder: string, failpoints = ''): Promise<End> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', budgetLifePath, folder], {
-      env: { ...process.env, STATEWARDEN_FAILPOINTS: failpoints },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (text) => (stderr += String(text)));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
-}
+const live = (folder: string, failpoints = '') => lifeOf(budgetLifePath, [folder], failpoints);
 
 /** What is in the file, by the store's own word. */
 async function judge(folder: string, what: string): Promise<void> {

@@ -4,32 +4,14 @@
  */
 
 import { expect } from 'chai';
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sqlite } from 'statewarden/sqlite';
-import { inFolder } from '../crash/lives.js';
+import { inFolder, lifeOf } from '../crash/lives.js';
 import { runs } from '../properties/runs.js';
 import { callers, liveHere, parkingLifePath } from './parking-life.js';
 
-interface End {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stderr: string;
-}
-
-function live(folder: string, failpoints = ''): Promise<End> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', parkingLifePath, folder], {
-      env: { ...process.env, STATEWARDEN_FAILPOINTS: failpoints },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (text) => (stderr += String(text)));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
-}
+const live = (folder: string, failpoints = '') => lifeOf(parkingLifePath, [folder], failpoints);
 
 const entries = (folder: string, name: string): (readonly [string, string])[] => {
   try {

@@ -4,35 +4,18 @@
  */
 
 import { expect } from 'chai';
-import { spawn } from 'node:child_process';
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Strategy } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 import { readTree } from '#src/supervisor/tree.js';
-import { inFolder } from '../crash/lives.js';
+import { inFolder, lifeOf } from '../crash/lives.js';
 import { journalOf } from '../properties/lives.js';
 import { runs } from '../properties/runs.js';
 import { expected, liveHere, nodesOf, treeLifePath, workers } from './tree-life.js';
 
-interface End {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stderr: string;
-}
-
-function live(folder: string, strategy: Strategy, failpoints = '', ...more: readonly string[]): Promise<End> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', treeLifePath, folder, strategy, ...more], {
-      env: { ...process.env, STATEWARDEN_FAILPOINTS: failpoints },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (text) => (stderr += String(text)));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
-}
+const live = (folder: string, strategy: Strategy, failpoints = '', ...more: readonly string[]) =>
+  lifeOf(treeLifePath, [folder, strategy, ...more], failpoints);
 
 /**
  * Restarts of each when nothing is disturbed: the poison fails b three times, and each of w and a is broken once. Each failure is told to the supervisor

@@ -4,7 +4,6 @@
  */
 
 import { expect } from 'chai';
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sqlite } from 'statewarden/sqlite';
@@ -12,28 +11,11 @@ import { readMind } from '#src/supervisor/tree.js';
 import type { AgentRecord } from '#src/persistence/store.js';
 import type { BudgetContext } from '#src/effects/budget/machine.js';
 import { readCheckpoint } from '#src/actors/restore.js';
-import { inFolder } from '../../crash/lives.js';
+import { inFolder, lifeOf } from '../../crash/lives.js';
 import { runs } from '../../properties/runs.js';
 import { amount, broken, fleetLifePath, jobs, liveHere, poison } from './fleet-life.js';
 
-interface End {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stderr: string;
-}
-
-function live(folder: string, failpoints: string): Promise<End> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', fleetLifePath, folder], {
-      env: { ...process.env, STATEWARDEN_FAILPOINTS: failpoints },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (text) => (stderr += String(text)));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
-}
+const live = (folder: string, failpoints: string) => lifeOf(fleetLifePath, [folder], failpoints);
 
 /** What is in the file, by the store's own word. */
 async function judge(folder: string, what: string): Promise<void> {
