@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.build', 'readme');
-const pages = ['README.md', 'docs/supervision.md', 'docs/fleets.md', 'docs/budgets.md', 'docs/breakers.md'];
+const pages = ['README.md', 'docs/supervision.md', 'docs/fleets.md', 'docs/budgets.md', 'docs/breakers.md', 'docs/retries.md'];
 
 const blocks = [];
 for (const page of pages) {

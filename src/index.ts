@@ -34,6 +34,8 @@ export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js
 export { activity, type ActivityBudget, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
 export { ask, type Question } from './effects/ask.js';
 export { monitor, type Down, type Monitored } from './effects/monitor.js';
+export type { ClassifyFailure, FailureClass } from './effects/failure-class.js';
+export { builtInProfiles, type RetryProfile } from './effects/profiles.js';
 export { TerminalError, type RetryPolicy } from './effects/retry.js';
 export { memory } from './persistence/memory/index.js';
 export type { Store } from './persistence/store.js';

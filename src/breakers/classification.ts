@@ -63,7 +63,7 @@ export function classifyValue(value: unknown, clock: WallClock): Classification 
 
 export function classifyError(error: unknown, clock: WallClock): Classification {
   if (typeof error !== 'object' || error === null) return failure;
-  const { name, code, status, statusCode, response } = error as Record<string, unknown>;
+  const { name, code } = error as Record<string, unknown>;
   if (error instanceof StatewardenError) {
     // Whatever else this library has to say, it is not the service that says it.
     return code === 'TIMEOUT' ? timedOut : ignored;
@@ -76,7 +76,7 @@ export function classifyError(error: unknown, clock: WallClock): Classification 
   if (className === 'APIConnectionTimeoutError') return timedOut;
   // Of effects/retry: the outside has answered, and trying again would not help.
   if (name === 'TerminalError') return ignored;
-  const answered = httpStatus(status) ?? httpStatus(statusCode) ?? httpStatus((response as { status?: unknown } | undefined)?.status);
+  const answered = answeredStatus(error);
   if (answered !== undefined) return classifyStatus(answered, error, clock);
   if (typeof code === 'number') {
     if (httpStatus(code) !== undefined) return classifyStatus(code, error, clock);
@@ -91,6 +91,12 @@ export function classifyError(error: unknown, clock: WallClock): Classification 
   // fetch puts what happened into the cause of a TypeError.
   if (error instanceof TypeError && typeof cause === 'object' && cause !== null && cause !== error) return classifyError(cause, clock);
   return failure;
+}
+
+/** The HTTP status that an error tells of, where clients and SDKs put it; undefined: none. */
+export function answeredStatus(error: object): number | undefined {
+  const { status, statusCode, response } = error as Record<string, unknown>;
+  return httpStatus(status) ?? httpStatus(statusCode) ?? httpStatus((response as { status?: unknown } | undefined | null)?.status);
 }
 
 function httpStatus(value: unknown): number | undefined {

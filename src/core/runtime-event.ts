@@ -40,6 +40,8 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly attempt: number;
       readonly durationMs?: number;
       readonly nextRetryAt?: number;
+      /** Of a failed attempt: whether it was not done (`transient`, `persistent`), or may have been (`partial`). */
+      readonly failure?: 'transient' | 'persistent' | 'partial';
       /** Of `parked`: who refused it. */
       readonly breaker?: string;
       readonly error?: Error;

@@ -10,7 +10,9 @@ import { priorities, type Priority } from '../breakers/contract.js';
 import { systemClock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { isAmount } from './budget/reducer.js';
-import { resolveRetry, type RetryPolicy } from './retry.js';
+import type { ClassifyFailure } from './failure-class.js';
+import { assertProfile, builtInProfiles, type RetryProfile } from './profiles.js';
+import { assertRetry } from './retry.js';
 
 export interface ActivityContext {
   /** Aborted when the state is left, the agent ends, or the attempt takes longer than `timeoutMs`. */
@@ -41,8 +43,12 @@ export interface ActivityDefinition<TInput, TOutput> {
   /** Names it in the ledger and in events. Keep it when the code moves. */
   readonly name: string;
   readonly run: (input: TInput, context: ActivityContext) => Promise<TOutput> | TOutput;
-  /** Default: 5 attempts, 100 ms to 30 s, full jitter. Throw `TerminalError` to fail at once. */
-  readonly retry?: RetryPolicy;
+  /** How critical it is: `critical`, `standard` (default), `background`, or a profile of `createRuntime({ profiles })`. */
+  readonly profile?: string;
+  /** Where it differs from its profile. Of `standard`: 5 attempts, 100 ms to 30 s, full jitter, no deadline. Throw `TerminalError` to fail at once. */
+  readonly retry?: RetryProfile;
+  /** Whether a failed attempt can be made again: `persistent` is not. Returning undefined leaves it to the default, which knows HTTP, gRPC and system errors. */
+  readonly classify?: ClassifyFailure;
   /** For one attempt. Default: none. */
   readonly timeoutMs?: number;
   /** At most so many runs at once in a node. Default: no limit. */
@@ -57,7 +63,7 @@ export interface ActivityDefinition<TInput, TOutput> {
   readonly breakerKey?: (input: TInput) => string;
   /** `park` (default): waits, durably, until it gets leave; no attempt is counted. `fail`: fails at once with `BreakerOpenError`. */
   readonly whenOpen?: 'park' | 'fail';
-  /** Who goes first while a breaker lets little pass. Default `normal`. */
+  /** Who goes first while a breaker lets little pass, and for a place under `concurrency`. Default: its profile's. */
   readonly priority?: Priority | ((input: TInput) => Priority);
   /** Spends of a budget. With too little left it fails with `BudgetExhaustedError`, not tried again. Without a runtime it counts for nothing. */
   readonly budget?: ActivityBudget<TInput, TOutput>;
@@ -69,7 +75,9 @@ export type ActivityLogic<TInput, TOutput> = PromiseActorLogic<TOutput, TInput>;
 export interface ResolvedActivity {
   readonly name: string;
   readonly run: (input: unknown, context: ActivityContext) => unknown;
-  readonly retry: Required<RetryPolicy>;
+  readonly profile: string;
+  readonly retry: RetryProfile;
+  readonly classify?: ClassifyFailure | undefined;
   readonly timeoutMs: number | undefined;
   readonly concurrency: number;
   readonly key: ((input: unknown) => string) | undefined;
@@ -121,6 +129,8 @@ export function activity<TInput = undefined, TOutput = unknown>(
     });
   }
   if (budget !== undefined) checkBudget(name, budget);
+  const { profile = 'standard', retry = {}, classify } = definition;
+  checkRetrying(name, profile, retry, classify);
   const guarding = guardingOf(definition as ActivityDefinition<unknown, unknown>);
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
@@ -137,7 +147,9 @@ export function activity<TInput = undefined, TOutput = unknown>(
   definitions.set(logic, {
     name,
     run: run as ResolvedActivity['run'],
-    retry: resolveRetry(definition.retry, name),
+    profile,
+    retry,
+    classify,
     timeoutMs,
     concurrency: concurrency ?? Infinity,
     key: key as ResolvedActivity['key'],
@@ -145,6 +157,24 @@ export function activity<TInput = undefined, TOutput = unknown>(
     guarding,
   });
   return logic;
+}
+
+/** What can be said before the runtime's profiles are known. @throws BadInputError */
+function checkRetrying(activity: string, profile: unknown, retry: RetryProfile, classify: unknown): void {
+  if (typeof profile !== 'string' || profile === '') {
+    throw new BadInputError(`activity "${activity}": profile is ${JSON.stringify(profile) ?? typeof profile}`, {
+      hint: `Give a name: ${Object.keys(builtInProfiles).join(', ')}, or one of createRuntime({ profiles }).`,
+    });
+  }
+  if (classify !== undefined && typeof classify !== 'function') {
+    throw new BadInputError(`activity "${activity}": classify is ${typeof classify}`, {
+      hint: "Give a function: classify: (error) => (error.code === 'FULL' ? 'persistent' : undefined).",
+    });
+  }
+  const where = `activity "${activity}": retry`;
+  assertProfile(retry, where);
+  const known = (builtInProfiles as Readonly<Record<string, RetryProfile>>)[profile];
+  if (known !== undefined) assertRetry({ ...builtInProfiles.standard, ...known, ...retry }, where);
 }
 
 /** @throws BadInputError */
@@ -182,13 +212,21 @@ function checkBudget(activity: string, budget: Partial<ActivityBudget<never, nev
 }
 
 /** One attempt as XState knows it: a rejection goes to `onError` at once. */
-const plainRetry = resolveRetry({ attempts: 1 }, 'fromPromise');
+const plainRetry: RetryProfile = { attempts: 1 };
 
 /** The activity behind a promise logic: its definition, or a plain `fromPromise` taken as one. */
 export function activityOf(logic: AnyActorLogic, name: string): ResolvedActivity {
   const known = definitions.get(logic);
   if (known !== undefined) return known;
-  return { name, run: () => undefined, retry: plainRetry, timeoutMs: undefined, concurrency: Infinity, key: undefined };
+  return {
+    name,
+    run: () => undefined,
+    profile: 'standard',
+    retry: plainRetry,
+    timeoutMs: undefined,
+    concurrency: Infinity,
+    key: undefined,
+  };
 }
 
 export function isActivity(logic: AnyActorLogic): boolean {

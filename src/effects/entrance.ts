@@ -40,8 +40,8 @@ export class Entrance {
   }
 
   /** Takes a place; undefined: there was one. Else resolves when there is. A resumed operation was begun before those that wait. */
-  place({ activity: { name, concurrency } }: Run, resumed: boolean): Promise<void> | undefined {
-    return this.#lanes.enter(name, concurrency, resumed);
+  place({ activity: { name, concurrency }, priority }: Run, resumed: boolean): Promise<void> | undefined {
+    return this.#lanes.enter(name, concurrency, resumed, priority ?? 'normal');
   }
 
   leavePlace({ activity: { name, concurrency } }: Run): void {

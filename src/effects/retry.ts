@@ -19,21 +19,19 @@ export interface RetryPolicy {
   readonly jitter?: 'full' | 'none';
 }
 
-const defaults: Required<RetryPolicy> = { attempts: 5, initialMs: 100, maximumMs: 30_000, factor: 2, jitter: 'full' };
+export const standardRetry: Required<RetryPolicy> = { attempts: 5, initialMs: 100, maximumMs: 30_000, factor: 2, jitter: 'full' };
 
-/** @throws BadInputError */
-export function resolveRetry(policy: RetryPolicy | undefined, activity: string): Required<RetryPolicy> {
-  const resolved = { ...defaults, ...policy };
-  const wrong = (option: string, hint: string): BadInputError =>
-    new BadInputError(`activity "${activity}": retry.${option} is ${String(resolved[option as keyof RetryPolicy])}`, { hint });
-  const { attempts, jitter } = resolved;
+/** `where`: what the policy is of, for the message. @throws BadInputError */
+export function assertRetry(policy: Required<RetryPolicy>, where: string): void {
+  const wrong = (option: keyof RetryPolicy, hint: string): BadInputError =>
+    new BadInputError(`${where}.${option} is ${String(policy[option])}`, { hint });
+  const { attempts, jitter } = policy;
   if (attempts !== Infinity && !(Number.isSafeInteger(attempts) && attempts >= 1))
     throw wrong('attempts', 'Give a whole number from 1, or Infinity.');
-  if (!(resolved.initialMs >= 0)) throw wrong('initialMs', 'Give milliseconds, 0 or more.');
-  if (!(resolved.maximumMs >= resolved.initialMs)) throw wrong('maximumMs', 'Give milliseconds, not less than initialMs.');
-  if (!(resolved.factor >= 1)) throw wrong('factor', 'Give a number from 1.');
+  if (!(policy.initialMs >= 0)) throw wrong('initialMs', 'Give milliseconds, 0 or more.');
+  if (!(policy.maximumMs >= policy.initialMs)) throw wrong('maximumMs', 'Give milliseconds, not less than initialMs.');
+  if (!(policy.factor >= 1)) throw wrong('factor', 'Give a number from 1.');
   if (!['full', 'none'].includes(jitter)) throw wrong('jitter', "Use 'full' or 'none'.");
-  return resolved;
 }
 
 /** Milliseconds to wait after so many failed attempts. */

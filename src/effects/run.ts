@@ -6,14 +6,19 @@ import type { Guard, Permit, Priority } from '../breakers/contract.js';
 import type { TimerHandle } from '../core/clock.js';
 import type { ResolvedActivity } from './activity.js';
 import type { Parked } from './parking.js';
+import type { ResolvedProfile } from './profiles.js';
 
 export interface Run {
   readonly agent: Agent;
   readonly operation: Operation;
   readonly activity: ResolvedActivity;
+  /** How it is tried again. */
+  readonly profile: ResolvedProfile;
   /** Of the attempt that runs now; aborts its signal. */
   abort: ((reason: Error) => void) | undefined;
   timer: TimerHandle;
+  /** Ends it when its profile's deadline passes while it waits. */
+  deadline: TimerHandle;
   startedAt: number;
   /** Told when the attempt that runs has ended, whatever came of it. */
   ended?: () => void;

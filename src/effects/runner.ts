@@ -6,10 +6,11 @@
 
 import type { AnyActorLogic } from 'xstate';
 import type { BreakerBoard } from '../breakers/board.js';
+import { retryAfterOf } from '../breakers/retry-after.js';
 import type { Permit } from '../breakers/contract.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
-import { BreakerOpenError, CancelledError, TimeoutError } from '../core/errors.js';
+import { CancelledError, TimeoutError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
@@ -23,9 +24,12 @@ import { isSpending } from './budget/spend.js';
 import { Entrance } from './entrance.js';
 import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
+import { deadlineOf, limited, limitOf, watchDeadline } from './limits.js';
 import { isMonitor, type Down } from './monitor.js';
 import { Permits } from './permits.js';
-import { backoffMs, isTerminal } from './retry.js';
+import { classOf, type FailureClass } from './failure-class.js';
+import type { Profiles } from './profiles.js';
+import { backoffMs } from './retry.js';
 import type { Run } from './run.js';
 import { traitsOf } from './traits.js';
 import { monitoring, plain } from './unnamed.js';
@@ -41,10 +45,19 @@ export interface RunnerOptions {
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
   readonly board: BreakerBoard;
+  readonly profiles: Profiles;
 }
 
-/** Longest that an activity's own breaker may ask it to wait before it is tried again. */
+/** Longest that an error (a breaker's, or a service's `Retry-After`) may ask it to wait before it is tried again. */
 const longestPauseMs = 60_000;
+
+/** What is told of an attempt besides that it was. */
+interface Told {
+  readonly outcome?: OperationOutcome;
+  readonly failure?: FailureClass | undefined;
+  readonly nextRetryAt?: number | undefined;
+  readonly breaker?: string;
+}
 
 type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
 
@@ -68,7 +81,7 @@ export class Runner implements OperationRunner {
       random,
       board,
       wanted: (run) => this.#wanted(run),
-      parked: (run, by, nextRetryAt) => this.#report(run, 'parked', run.operation.record.attempts + 1, undefined, nextRetryAt, by),
+      parked: (run, breaker, nextRetryAt) => this.#report(run, 'parked', run.operation.record.attempts + 1, { breaker, nextRetryAt }),
       refused: (run, error) => this.#settle(run, { ok: false, error }),
     });
     this.#keyed = new Keyed({
@@ -89,10 +102,11 @@ export class Runner implements OperationRunner {
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
+    const { clock } = this.#options;
     const { record, logic } = operation;
     const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
-    const nothing = { abort: undefined, timer: undefined, guard: undefined, priority: undefined, parked: undefined };
-    const run: Run = { agent, operation, activity, startedAt: 0, ...nothing };
+    const nothing = { abort: undefined, timer: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
+    const run: Run = { agent, operation, activity, profile: this.#options.profiles.of(activity), startedAt: 0, ...nothing };
     this.#runs.set(operation, run);
     if (isSpending(logic)) return;
     if (isQuestion(logic)) {
@@ -100,9 +114,13 @@ export class Runner implements OperationRunner {
       return;
     }
     const proceed = (): void => this.#proceed(run, resumed);
+    watchDeadline(clock, run, (error) => {
+      this.#end(run, record.attempts, { ok: false, error }, classOf(error, activity.classify));
+    });
+    if (!this.#runs.has(operation)) return;
     try {
       run.guard = guardOf(activity, operation, this.#options.board);
-      run.priority = priorityOf(activity, operation);
+      run.priority = priorityOf(activity, operation) ?? run.profile.priority;
       if (!this.#permits.wait(run, resumed, proceed)) proceed();
     } catch (error) {
       this.#settle(run, { ok: false, error });
@@ -268,7 +286,8 @@ export class Runner implements OperationRunner {
           agent.beats += 1;
         },
       });
-      const value = activity.timeoutMs === undefined ? await running : await this.#limit(run, Promise.resolve(running), activity.timeoutMs);
+      const limitMs = limitOf(run, clock.now());
+      const value = limitMs === Infinity ? await running : await limited(clock, run, Promise.resolve(running), limitMs);
       outcome = { ok: true, value };
     } catch (error) {
       outcome = { ok: false, error };
@@ -280,21 +299,30 @@ export class Runner implements OperationRunner {
     if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);
     if (cancelled) return;
     run.abort = undefined;
-    if (outcome.ok || attempt >= activity.retry.attempts || isTerminal(outcome.error)) {
-      this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, outcome);
-      this.#settle(run, outcome);
-    } else this.#retry(run, attempt, outcome);
+    const failure = outcome.ok ? undefined : classOf(outcome.error, activity.classify);
+    if (outcome.ok || failure === undefined || failure === 'persistent' || attempt >= run.profile.attempts)
+      this.#end(run, attempt, outcome, failure);
+    else this.#retry(run, attempt, outcome, failure);
     this.#attemptEnded();
   }
 
-  #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }): void {
+  #end(run: Run, attempt: number, outcome: OperationOutcome, failure: FailureClass | undefined): void {
+    this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, { outcome, failure });
+    this.#settle(run, outcome);
+  }
+
+  #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
     const { clock, random } = this.#options;
     const { error } = outcome;
-    const asked = error instanceof BreakerOpenError ? Math.min(error.retryAfterMs, longestPauseMs) : 0;
-    const waitMs = Math.max(asked, backoffMs(run.activity.retry, failures, random));
+    const said = typeof error === 'object' && error !== null ? retryAfterOf(error, clock) : undefined;
+    const waitMs = Math.max(Math.min(said ?? 0, longestPauseMs), backoffMs(run.profile, failures, random));
     const nextRetryAt = clock.now() + Math.ceil(waitMs);
+    if (nextRetryAt >= deadlineOf(run)) {
+      this.#end(run, failures, outcome, failure);
+      return;
+    }
     run.agent.updateOperation(run.operation, { attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
-    this.#report(run, 'retrying', failures, outcome, nextRetryAt);
+    this.#report(run, 'retrying', failures, { outcome, failure, nextRetryAt });
     this.#after(run, waitMs, () => this.#begin(run, false));
   }
 
@@ -302,26 +330,6 @@ export class Runner implements OperationRunner {
     if (!this.#runs.has(run.operation)) return;
     this.#forget(run);
     run.agent.settleOperation(run.operation, outcome);
-  }
-
-  async #limit(run: Run, running: Promise<unknown>, timeoutMs: number): Promise<unknown> {
-    const { clock } = this.#options;
-    running.catch(() => undefined); // its late failure has been answered by the time limit
-    let handle: TimerHandle;
-    const expired = new Promise<never>((_, reject) => {
-      handle = clock.setTimeout(() => {
-        const error = new TimeoutError(`activity "${run.activity.name}" took longer than ${String(timeoutMs)} ms`, {
-          hint: 'Raise timeoutMs, or find out why the other side is slow; the call may still have had its effect.',
-        });
-        run.abort?.(error);
-        reject(error);
-      }, timeoutMs);
-    });
-    try {
-      return await Promise.race([running, expired]);
-    } finally {
-      clock.clearTimeout(handle);
-    }
   }
 
   #limitQuestion(run: Run): void {
@@ -348,10 +356,12 @@ export class Runner implements OperationRunner {
     this.#runs.delete(run.operation);
     if (run.timer !== undefined) this.#options.clock.clearTimeout(run.timer);
     run.timer = undefined;
+    if (run.deadline !== undefined) this.#options.clock.clearTimeout(run.deadline);
+    run.deadline = undefined;
     this.#entrance.forget(run);
   }
 
-  #report(run: Run, phase: ActivityPhase, attempt: number, outcome?: OperationOutcome, nextRetryAt?: number, breaker?: string): void {
+  #report(run: Run, phase: ActivityPhase, attempt: number, { outcome, failure, nextRetryAt, breaker }: Told = {}): void {
     if (!this.#options.observed()) return;
     this.#options.tell({
       type: 'activity',
@@ -363,6 +373,7 @@ export class Runner implements OperationRunner {
       ...(outcome === undefined ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
       ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
       ...(breaker === undefined ? {} : { breaker }),
+      ...(failure === undefined ? {} : { failure }),
       ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
     });
   }

@@ -3,7 +3,7 @@
 import { activityOf, type ResolvedActivity } from './activity.js';
 import type { Down, Monitored } from './monitor.js';
 import type { Operation } from '../actors/operation.js';
-import { resolveRetry, TerminalError } from './retry.js';
+import { TerminalError } from './retry.js';
 
 /** A plain `fromPromise`: its creator is called as XState would call it. */
 export function plain(operation: Operation): ResolvedActivity {
@@ -34,7 +34,8 @@ export function monitoring(ending: (id: string, since: number, signal: AbortSign
       if (typeof id === 'string' && id !== '') return ending(id, intendedAt, signal);
       throw new TerminalError(`monitor() was given ${JSON.stringify(input) ?? 'nothing'}: give its input as { id: 'the agent' }`);
     },
-    retry: resolveRetry({ attempts: Infinity, maximumMs: 5_000 }, 'monitor'),
+    profile: 'standard',
+    retry: { attempts: Infinity, initialMs: 100, maximumMs: 5_000, deadlineMs: Infinity },
     timeoutMs: undefined,
     concurrency: Infinity,
     key: undefined,

@@ -1,4 +1,4 @@
-/** The breakers that a runtime is told of when it is made: by its options, and by the activities of its machines, however deep. */
+/** What the activities of a runtime's machines, however deep, declare before anything runs: their breakers, besides those of its options, and the profiles that must be there. */
 
 import type { AnyActorLogic, AnyStateMachine } from 'xstate';
 import { innerLogics } from '../actors/placed-actions.js';
@@ -8,14 +8,16 @@ import { BreakerBoard, type GuardPattern } from '../breakers/board.js';
 import { activityOf, isActivity } from '../effects/activity.js';
 import type { ResolvedOptions } from './options.js';
 
-/** @throws BadInputError when two of them claim a name */
+/** @throws BadInputError when two of them claim a name, or an activity names a profile that is not there */
 export function declaredBreakers(options: ResolvedOptions, registrations: Iterable<Registration>): readonly GuardPattern[] {
   const patterns = new Set(options.breakers);
   const seen = new Set<AnyActorLogic>();
   const visit = (logic: AnyActorLogic): void => {
     if (seen.has(logic)) return;
     seen.add(logic);
-    const breaker = isActivity(logic) ? activityOf(logic, '').guarding?.breaker : undefined;
+    const activity = isActivity(logic) ? activityOf(logic, '') : undefined;
+    if (activity !== undefined) options.profiles.of(activity);
+    const breaker = activity?.guarding?.breaker;
     if (breaker !== undefined) patterns.add(breaker);
     if (sortOf(logic) === 'machine') innerLogics(logic as unknown as AnyStateMachine).forEach(visit);
   };

@@ -133,7 +133,7 @@ export class Node implements AgentHost, SupervisionHost {
     const observed = (): boolean => this.events.observed;
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
-    const { clock, random } = options;
+    const { clock, random, profiles } = options;
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
     this.#lease = new Lease({
       store,
@@ -154,7 +154,7 @@ export class Node implements AgentHost, SupervisionHost {
       tell,
     });
     const { board } = this.breakers;
-    this.operations = new Runner({ store, clock, random, observed, tell, ending, budgets: this.budgets, board });
+    this.operations = new Runner({ store, clock, random, observed, tell, ending, budgets: this.budgets, board, profiles });
     this.#timers = new Timers({
       store,
       clock: this.clock,

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
 import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
+import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import type { Store } from '../persistence/store.js';
 
 export type KindRegistry = Readonly<Record<string, KindDefinition>>;
@@ -39,6 +40,8 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   readonly budgets?: Readonly<Record<TBudget, BudgetDefinition>>;
   /** Breakers, registries and stages besides those that activities name. A stage guards all activities that a state with its name among its tags invokes. */
   readonly breakers?: readonly GuardPattern[];
+  /** Retry profiles by name, for activities that name one. `critical`, `standard` and `background` are there, and may be changed; what one does not say is as in `standard`, or as it was. */
+  readonly profiles?: Readonly<Record<string, RetryProfile>>;
   /** For kinds that do not say otherwise. */
   readonly checkpoints?: CheckpointPolicy;
   readonly limits?: Partial<Limits>;
@@ -59,6 +62,7 @@ export interface ResolvedOptions {
   readonly agents: KindRegistry;
   readonly budgets: Readonly<Record<string, BudgetDefinition>>;
   readonly breakers: readonly GuardPattern[];
+  readonly profiles: Profiles;
   readonly checkpoints: CheckpointPolicy | undefined;
   readonly limits: Limits;
   readonly nodeName: string;
@@ -137,6 +141,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     agents: options.agents,
     budgets: resolveBudgets(options.budgets),
     breakers: resolveBreakers(options.breakers),
+    profiles: new Profiles(options.profiles),
     checkpoints: options.checkpoints,
     limits,
     nodeName: options.node?.name ?? random.id(),

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import sinon from 'sinon';
 import { assign, setup } from 'xstate';
 import { activity, memory, type ActivityContext, type RetryPolicy } from 'statewarden';
-import { backoffMs, resolveRetry } from '#src/effects/retry.js';
+import { backoffMs, standardRetry } from '#src/effects/retry.js';
 import { Lives, type Ending } from './lives.js';
 import { runs, timeoutMs } from './runs.js';
 
@@ -70,7 +70,7 @@ async function attempts(policy: RetryPolicy, failures: readonly Failure[], draw:
   await using lives = new Lives(memory(), { agents: { searcher: { machine, version: 1 } }, random: chance(draw) });
   await lives.start();
   await lives.through(lives.runtime.spawn('searcher', { id: 's' }));
-  const resolved = resolveRetry(policy, 'search');
+  const resolved = { ...standardRetry, ...policy };
   const expected = Math.min(failures.length + 1, resolved.attempts);
   for (let made = 1; made < expected; made += 1) {
     await lives.clock.advance(0);

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { backoffMs, resolveRetry, type RetryPolicy } from '#src/effects/retry.js';
+import { assertRetry, backoffMs, standardRetry, type RetryPolicy } from '#src/effects/retry.js';
 import { runs } from './runs.js';
 
 const policy = fc
@@ -21,7 +21,7 @@ describe('the wait before the next attempt', () => {
   it('without jitter grows by the factor, from the initial to the maximum', () => {
     fc.assert(
       fc.property(policy, failures, (given, count) => {
-        const resolved = resolveRetry({ ...given, jitter: 'none' }, 'a');
+        const resolved = { ...standardRetry, ...given, jitter: 'none' as const };
         const wait = (failed: number): number => backoffMs(resolved, failed, saying(0.5));
         expect(wait(1)).to.equal(resolved.initialMs);
         expect(wait(count)).to.be.within(resolved.initialMs, resolved.maximumMs);
@@ -35,8 +35,8 @@ describe('the wait before the next attempt', () => {
   it('with full jitter is anything from nothing to that, in proportion to chance', () => {
     fc.assert(
       fc.property(policy, failures, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (given, count, chance) => {
-        const bound = backoffMs(resolveRetry({ ...given, jitter: 'none' }, 'a'), count, saying(0));
-        const full = resolveRetry(given, 'a');
+        const bound = backoffMs({ ...standardRetry, ...given, jitter: 'none' as const }, count, saying(0));
+        const full = { ...standardRetry, ...given };
         expect(full.jitter).to.equal('full');
         const wait = backoffMs(full, count, saying(chance));
         expect(wait).to.be.within(0, bound);
@@ -56,7 +56,7 @@ describe('the wait before the next attempt', () => {
     );
     fc.assert(
       fc.property(wrong, (given) => {
-        expect(() => resolveRetry(given, 'search'))
+        expect(() => assertRetry({ ...standardRetry, ...given }, 'activity "search": retry'))
           .to.throw(`activity "search": retry.${Object.keys(given)[0] as string} is `)
           .with.property('code', 'BAD_INPUT');
       }),

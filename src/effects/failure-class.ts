@@ -1,0 +1,53 @@
+/**
+ * What a failed attempt says about trying again: `transient`, it was not done and may go another time; `persistent`, it was not done and never will be; `partial`, it may have been done, wholly
+ * or in part, so that it is tried again only under the same idempotency key. The default reads what breakers read (`breakers/classification`): HTTP answers, gRPC and system codes, this library's own errors.
+ */
+
+import { answeredStatus } from '../breakers/classification.js';
+import { TimeoutError } from '../core/errors.js';
+import { isTerminal } from './retry.js';
+
+export type FailureClass = 'transient' | 'persistent' | 'partial';
+
+/** Returns undefined to leave it to the default. */
+export type ClassifyFailure = (error: unknown) => FailureClass | undefined;
+
+/** Statuses below 500 that say: not now. */
+const notNow: readonly number[] = [408, 409, 423, 425, 429];
+/** The service has done nothing, and says so. */
+const turnedAway: readonly number[] = [408, 425, 429, 503];
+/** Nobody was reached. */
+const unreached: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
+/** The connection went while something was under way. */
+const cut: readonly string[] = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ESOCKETTIMEDOUT', 'ECONNABORTED'];
+
+/** What the user's function says, or the default. What is no class, and what throws, is left to the default too: how the attempt ended is not changed by it. */
+export function classOf(error: unknown, classify: ClassifyFailure | undefined): FailureClass {
+  if (isTerminal(error)) return 'persistent';
+  try {
+    const said = classify?.(error);
+    if (said === 'transient' || said === 'persistent' || said === 'partial') return said;
+  } catch {
+    // The attempt has failed already, and of something else.
+  }
+  return byDefault(error);
+}
+
+function byDefault(error: unknown): FailureClass {
+  if (typeof error !== 'object' || error === null) return 'transient';
+  if (error instanceof TimeoutError) return 'partial';
+  const status = answeredStatus(error);
+  if (status !== undefined && status >= 400) {
+    if (turnedAway.includes(status)) return 'transient';
+    return status >= 500 ? 'partial' : notNow.includes(status) ? 'transient' : 'persistent';
+  }
+  const { code, name, cause } = error as { code?: unknown; name?: unknown; cause?: unknown };
+  if (typeof code === 'string') {
+    if (unreached.includes(code)) return 'transient';
+    if (cut.includes(code) || code.startsWith('UND_ERR_')) return 'partial';
+  }
+  if (name === 'TimeoutError' || name === 'AbortError') return 'partial';
+  // fetch puts what happened into the cause of a TypeError.
+  if (error instanceof TypeError && typeof cause === 'object' && cause !== null && cause !== error) return byDefault(cause);
+  return 'transient';
+}
