@@ -4,6 +4,7 @@
  */
 
 import { answeredStatus } from '../breakers/classification.js';
+import { retryAfterOf, type WallClock } from '../breakers/retry-after.js';
 import { TimeoutError } from '../core/errors.js';
 import { isTerminal } from './retry.js';
 
@@ -30,7 +31,21 @@ export function classOf(error: unknown, classify: ClassifyFailure | undefined): 
   } catch {
     // The attempt has failed already, and of something else.
   }
-  return byDefault(error);
+  try {
+    return byDefault(error);
+  } catch {
+    // It cannot even be looked at.
+    return 'transient';
+  }
+}
+
+/** Milliseconds that the service, or a guard, asks to be left alone; 0: it does not. `clock` gives epoch milliseconds. */
+export function askedMs(error: unknown, clock: WallClock): number {
+  try {
+    return typeof error === 'object' && error !== null ? (retryAfterOf(error, clock) ?? 0) : 0;
+  } catch {
+    return 0;
+  }
 }
 
 function byDefault(error: unknown): FailureClass {

@@ -6,7 +6,6 @@
 
 import type { AnyActorLogic } from 'xstate';
 import type { BreakerBoard } from '../breakers/board.js';
-import { retryAfterOf } from '../breakers/retry-after.js';
 import type { Permit } from '../breakers/contract.js';
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
@@ -27,7 +26,7 @@ import { Keyed } from './keyed.js';
 import { deadlineOf, limited, limitOf, watchDeadline } from './limits.js';
 import { isMonitor, type Down } from './monitor.js';
 import { Permits } from './permits.js';
-import { classOf, type FailureClass } from './failure-class.js';
+import { askedMs, classOf, type FailureClass } from './failure-class.js';
 import type { Profiles } from './profiles.js';
 import { backoffMs } from './retry.js';
 import type { Run } from './run.js';
@@ -314,8 +313,7 @@ export class Runner implements OperationRunner {
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
     const { clock, random } = this.#options;
     const { error } = outcome;
-    const said = typeof error === 'object' && error !== null ? retryAfterOf(error, clock) : undefined;
-    const waitMs = Math.max(Math.min(said ?? 0, longestPauseMs), backoffMs(run.profile, failures, random));
+    const waitMs = Math.max(Math.min(askedMs(error, clock), longestPauseMs), backoffMs(run.profile, failures, random));
     const nextRetryAt = clock.now() + Math.ceil(waitMs);
     if (nextRetryAt >= deadlineOf(run)) {
       this.#end(run, failures, outcome, failure);

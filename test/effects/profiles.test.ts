@@ -236,6 +236,29 @@ describe('a failed attempt', () => {
     );
   });
 
+  it('that cannot be looked at is tried again like any other', async () => {
+    const hostile = new Proxy(new Error('proxy'), {
+      get: (target, name) => {
+        if (name === 'status' || name === 'retryAfterMs') throw new Error('not for you');
+        return Reflect.get(target, name) as unknown;
+      },
+    });
+    expect(classOf(hostile, undefined)).to.equal('transient');
+    let made = 0;
+    const work = activity({
+      name: 'work',
+      run: () => {
+        made += 1;
+        if (made === 1) throw hostile;
+        return 'done';
+      },
+      retry: { initialMs: 0 },
+    });
+    await using runtime = await open(work);
+    const agent = await runtime.spawn('caller', { id: 'a', input: 1 });
+    expect(await agent.result()).to.equal('done');
+  });
+
   it('is not made again when it is persistent, and tells its class', async () => {
     const told: string[] = [];
     for (const [status, calls] of [
