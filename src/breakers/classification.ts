@@ -66,7 +66,8 @@ export function classifyError(error: unknown, clock: WallClock): Classification 
   const { name, code } = error as Record<string, unknown>;
   if (error instanceof StatewardenError) {
     // Whatever else this library has to say, it is not the service that says it. `HttpError` of effects/http-error passes on what it said.
-    if (code === 'HTTP' && httpStatus(status) !== undefined) return classifyStatus(status as number, error, clock);
+    const passedOn = code === 'HTTP' ? answeredStatus(error) : undefined;
+    if (passedOn !== undefined) return classifyStatus(passedOn, error, clock);
     return code === 'TIMEOUT' ? timedOut : ignored;
   }
   if (name === 'AbortError' || code === 'ABORT_ERR' || code === 'ERR_CANCELED') return ignored;
