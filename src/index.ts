@@ -55,6 +55,7 @@ export {
   AgentOwnedError,
   AgentStoppedError,
   AgentSuspendedError,
+  ArtifactMissingError,
   BadEventError,
   BadInputError,
   BreakerOpenError,

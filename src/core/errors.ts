@@ -192,6 +192,12 @@ export class CorruptRecordError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** A record points to an artifact that its store does not have: removed, or put elsewhere. */
+export class ArtifactMissingError extends StatewardenError {
+  readonly code = 'ARTIFACT_MISSING';
+  readonly disposition = terminal;
+}
+
 /** The store lacks something that an option asks for. */
 export class CapabilityMissingError extends StatewardenError {
   readonly code = 'CAPABILITY_MISSING';

@@ -1,0 +1,412 @@
+/**
+ * Artifacts as files of a directory, `ab/abcdef…` by the first two digits of the id, which any number of processes may share. A put writes a staging file, syncs
+ * it, renames it into place and syncs the folder: a crash leaves the whole artifact or a staging file, which is swept when it is an hour old.
+ *
+ * A removal must not take what a put has just made new, and file systems cannot compare and remove at once. So it sets the file aside under another
+ * name first, where no put reaches it, looks at its time then, and puts it back when it is new. Who finds no artifact in its place looks for it there:
+ * also after a crash in the middle it is not lost. A put makes the time new and then sees that the file is still in its place.
+ *
+ * Not promised: that damage is found before something is read; anything against who may write to the directory. Links inside of it are not followed.
+ */
+
+import { constants } from 'node:fs';
+import { link, lstat, lutimes, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BadInputError, StoreUnavailableError } from '../../core/errors.js';
+import { failpoint } from '../../core/failpoint.js';
+import { systemRandom } from '../../core/random.js';
+import type {
+  ArtifactContent,
+  ArtifactEntry,
+  ArtifactPage,
+  ArtifactPointer,
+  ArtifactStore,
+  ArtifactStoreSource,
+} from './artifact-store.js';
+import {
+  checkId,
+  checkPage,
+  checkPointer,
+  closed,
+  contentOf,
+  corrupt,
+  Digest,
+  gathered,
+  isArtifactId,
+  lengthFault,
+  missing,
+  pieceBytes,
+  piecesOf,
+  verified,
+} from './content.js';
+import { checkDirectory, systemCode, unavailable } from './file-faults.js';
+import { Folders } from './folders.js';
+
+const staging = 'staging';
+const stagingMs = 3_600_000;
+/** Some file systems keep times by two seconds. */
+const coarseMs = 2_000;
+const asideSuffix = '.removing';
+/** A removal may put a file back between two looks; more than one at a time is not to be expected. */
+const looks = 3;
+
+/**
+ * Artifacts in `directory`, which the first put makes; the folder around it must exist.
+ * @throws BadInputError
+ */
+export function files(directory: string): ArtifactStoreSource {
+  if (typeof directory !== 'string' || directory === '') {
+    throw new BadInputError(`files() was given ${JSON.stringify(directory)} as the directory`, {
+      hint: "Give the path of a folder: files('./agents-artifacts'). For artifacts in memory use memoryArtifacts().",
+    });
+  }
+  const name = `files:${directory}`;
+  return {
+    name,
+    capabilities: { durable: true },
+    open: async ({ now }) => {
+      const path = resolve(directory);
+      checkDirectory(path);
+      return new FileArtifacts(name, new Folders(path), now);
+    },
+  };
+}
+
+class FileArtifacts implements ArtifactStore {
+  readonly name: string;
+  readonly #folders: Folders;
+  readonly #now: () => number;
+  /** Staging files of puts under way, however old. */
+  readonly #underWay = new Set<string>();
+  #closed = false;
+
+  constructor(name: string, folders: Folders, now: () => number) {
+    this.name = name;
+    this.#folders = folders;
+    this.#now = now;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closed(this.name);
+  }
+
+  #folderOf(id: string): string {
+    return join(this.#folders.root, id.slice(0, 2));
+  }
+
+  #pathOf(id: string): string {
+    return join(this.#folderOf(id), id);
+  }
+
+  async #told<T>(verb: 'read' | 'written', work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') this.#folders.forget();
+      throw unavailable(error, this.#folders.root, verb);
+    }
+  }
+
+  // ── Putting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async put(content: ArtifactContent): Promise<ArtifactPointer> {
+    this.#checkOpen();
+    this.#folders.checkSound();
+    const source = contentOf(content);
+    if (!(source instanceof Uint8Array)) {
+      const digest = new Digest();
+      return this.#write(digested(source, digest), () => digest.pointer());
+    }
+    // Known content is not written again; that is worth a look at it first.
+    const digest = new Digest();
+    for (const piece of piecesOf(source)) {
+      digest.update(piece);
+      if (digest.bytes < source.length) await nextTurn();
+    }
+    const pointer = digest.pointer();
+    if (await this.#told('written', () => this.#refreshed(pointer))) return pointer;
+    return this.#write(piecesOf(source), () => pointer);
+  }
+
+  /** `pointer` is asked when all pieces are written. */
+  async #write(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, pointer: () => ArtifactPointer): Promise<ArtifactPointer> {
+    const name = systemRandom.id();
+    this.#underWay.add(name);
+    const path = join(this.#folders.root, staging, name);
+    try {
+      await this.#stage(path, pieces);
+      const made = pointer();
+      await this.#told('written', () => this.#place(path, made));
+      return made;
+    } catch (error) {
+      // What it had room for is given back; a failure of that must not hide the first one.
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    } finally {
+      this.#underWay.delete(name);
+    }
+  }
+
+  async #stage(path: string, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    const file = await this.#told('written', async () => {
+      await this.#folders.ready(staging);
+      return open(path, 'wx', 0o600);
+    });
+    try {
+      // Errors of the stream pass as they are, so only what is done to the file is told.
+      for await (const piece of pieces) await this.#told('written', () => file.writeFile(piece));
+      await this.#told('written', async () => {
+        const at = this.#now() / 1_000;
+        await file.utimes(at, at);
+        await this.#folders.syncFile(file);
+      });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #place(path: string, pointer: ArtifactPointer): Promise<void> {
+    await this.#folders.ready(pointer.id.slice(0, 2));
+    failpoint('artifact:staged');
+    try {
+      await rename(path, this.#pathOf(pointer.id));
+    } catch (error) {
+      // Windows does not replace a file that somebody reads: then the same content is there.
+      if (!(await this.#refreshed(pointer))) throw error;
+      await unlink(path);
+      return;
+    }
+    failpoint('artifact:renamed');
+    if (await this.#refreshed(pointer)) return;
+    throw new StoreUnavailableError(`artifact ${pointer.id} was removed from ${this.name} while it was put`, {
+      hint: 'The process stood still for long, or somebody removes files by hand: put it again.',
+    });
+  }
+
+  /** Makes the time new of what is there, durably. False: it is not there, or not whole, or not ours to change. */
+  async #refreshed({ id, bytes }: ArtifactPointer): Promise<boolean> {
+    const name = id.slice(0, 2);
+    if (!(await this.#folders.has(name))) return false;
+    const at = this.#now();
+    try {
+      await lutimes(this.#pathOf(id), at / 1_000, at / 1_000);
+    } catch (error) {
+      if (['ENOENT', 'EPERM', 'EACCES'].includes(systemCode(error) ?? '')) return false;
+      throw error;
+    }
+    // A removal may have set it aside while its time was being changed; then it is not in its place now.
+    const found = await statOf(this.#pathOf(id));
+    if (found === undefined || found.bytes !== bytes || found.at < at - coarseMs) return false;
+    await this.#folders.sync(await this.#folders.ready(name));
+    return true;
+  }
+
+  // ── Getting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get(pointer: ArtifactPointer): Promise<Uint8Array> {
+    return gathered(this.read(pointer), pointer.bytes);
+  }
+
+  async *read(pointer: ArtifactPointer): AsyncGenerator<Uint8Array> {
+    this.#checkOpen();
+    checkPointer(pointer);
+    const file = await this.#told('read', () => this.#find(pointer));
+    try {
+      const found = await this.#told('read', () => file.stat());
+      if (!found.isFile()) throw corrupt(pointer, this.name, 'it is not a file');
+      if (found.size !== pointer.bytes) throw corrupt(pointer, this.name, lengthFault(found.size, pointer));
+      yield* verified(this.#pieces(file), pointer, this.name);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** @throws ArtifactMissingError */
+  async #find(pointer: ArtifactPointer): Promise<FileHandle> {
+    if (await this.#folders.has(pointer.id.slice(0, 2))) {
+      for (let look = 0; look < looks; look += 1) {
+        const file = await this.#openFile(this.#pathOf(pointer.id), pointer);
+        if (file !== undefined) return file;
+        for (const path of await this.#aside(pointer.id)) {
+          const other = await this.#openFile(path, pointer);
+          if (other !== undefined) return other;
+        }
+      }
+    }
+    throw missing(pointer, this.name);
+  }
+
+  async #openFile(path: string, pointer: ArtifactPointer): Promise<FileHandle | undefined> {
+    try {
+      // Without waiting, should it be a pipe. Windows has neither of the two.
+      return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOENT') return undefined;
+      if (code === 'ELOOP' || code === 'EMLINK') throw corrupt(pointer, this.name, 'it is a link', error);
+      throw error;
+    }
+  }
+
+  async *#pieces(file: FileHandle): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const { buffer, bytesRead } = await this.#told('read', () => file.read(new Uint8Array(pieceBytes), 0, pieceBytes));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  // ── Listing and removing ────────────────────────────────────────────────────────────────────────────────────────
+
+  async list(page: { readonly after?: string | undefined; readonly limit: number }): Promise<ArtifactPage> {
+    this.#checkOpen();
+    checkPage(page);
+    const { after, limit } = page;
+    if (after === undefined) await this.#clearStaging();
+    return this.#told('read', async () => {
+      const artifacts: ArtifactEntry[] = [];
+      const folders = (await namesIn(this.#folders.root)).filter((name) => /^[0-9a-f]{2}$/.test(name)).sort();
+      for (const folder of folders) {
+        if (after !== undefined && folder < after.slice(0, 2)) continue;
+        const byId = await this.#namesById(folder);
+        const ids = [...byId.keys()].filter((id) => after === undefined || id > after).sort();
+        const chosen = ids.slice(0, limit - artifacts.length);
+        const found = await Promise.all(chosen.map((id) => this.#entry(id, byId.get(id) ?? [])));
+        artifacts.push(...found.filter((entry) => entry !== undefined));
+        if (chosen.length < ids.length) return { artifacts, next: chosen.at(-1) ?? artifacts.at(-1)?.id };
+      }
+      return { artifacts, next: undefined };
+    });
+  }
+
+  /** Of the file in its place, else of the newest that was set aside. */
+  async #entry(id: string, names: readonly string[]): Promise<ArtifactEntry | undefined> {
+    const found = (await Promise.all(names.map((name) => statOf(join(this.#folderOf(id), name))))).filter((stat) => stat !== undefined);
+    if (found.length === 0) return undefined;
+    return { id, ...found.reduce((newest, stat) => (stat.at > newest.at ? stat : newest)) };
+  }
+
+  /** The files of each artifact of a folder: the one in its place, and those that removals have set aside. */
+  async #namesById(folder: string): Promise<Map<string, string[]>> {
+    const byId = new Map<string, string[]>();
+    if (!(await this.#folders.has(folder))) return byId;
+    for (const name of await namesIn(join(this.#folders.root, folder))) {
+      const id = name.slice(0, 64);
+      if (!isArtifactId(id) || !id.startsWith(folder) || (name !== id && !name.endsWith(asideSuffix))) continue;
+      byId.set(id, [...(byId.get(id) ?? []), name]);
+    }
+    return byId;
+  }
+
+  async #aside(id: string): Promise<string[]> {
+    const names = (await this.#namesById(id.slice(0, 2))).get(id) ?? [];
+    return names.filter((name) => name !== id).map((name) => join(this.#folderOf(id), name));
+  }
+
+  async remove(ids: readonly string[], notAfter: number): Promise<readonly boolean[]> {
+    this.#checkOpen();
+    ids.forEach(checkId);
+    return this.#told('written', async () => {
+      const folders = new Map<string, Map<string, string[]>>();
+      const removed: boolean[] = [];
+      for (const id of ids) {
+        const folder = id.slice(0, 2);
+        const byId = folders.get(folder) ?? (await this.#namesById(folder));
+        folders.set(folder, byId);
+        removed.push(await this.#remove(id, byId.get(id) ?? [], notAfter));
+      }
+      return removed;
+    });
+  }
+
+  async #remove(id: string, names: readonly string[], notAfter: number): Promise<boolean> {
+    let [removed, kept] = [false, false];
+    for (const name of names) {
+      const path = join(this.#folderOf(id), name);
+      const found = await statOf(path);
+      if (found === undefined) continue;
+      if (found.at > notAfter) {
+        kept = true;
+        continue;
+      }
+      const aside = name === id ? `${path}.${systemRandom.id()}${asideSuffix}` : path;
+      if (aside !== path && !(await unlessGone(rename(path, aside)))) continue;
+      failpoint('artifact:set-aside');
+      if (await this.#settle(aside, id, notAfter)) removed = true;
+      else kept = true;
+    }
+    return removed && !kept;
+  }
+
+  /** Ends a removal: by its time, which no put can change any more. */
+  async #settle(aside: string, id: string, notAfter: number): Promise<boolean> {
+    const found = await statOf(aside);
+    if (found === undefined) return false;
+    if (found.at <= notAfter) return unlessGone(unlink(aside));
+    try {
+      await link(aside, this.#pathOf(id));
+    } catch (error) {
+      // It was put anew meanwhile (EEXIST), or another removal has ended this one. Where there are no hard links it stays aside, and is found there.
+      if (!['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) return false;
+    }
+    await unlessGone(unlink(aside));
+    return false;
+  }
+
+  /** What processes that died have left. A put of another process that has written nothing for an hour ends in an error. */
+  async #clearStaging(): Promise<void> {
+    try {
+      if (!(await this.#folders.has(staging))) return;
+      for (const name of await namesIn(join(this.#folders.root, staging))) {
+        const path = join(this.#folders.root, staging, name);
+        const found = this.#underWay.has(name) ? undefined : await statOf(path);
+        if (found !== undefined && found.at < this.#now() - stagingMs) await unlink(path);
+      }
+    } catch {
+      // It is no part of what was asked for, and is tried again with the next listing.
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+/** Length and time of a file; undefined when there is none. A link is none. */
+async function statOf(path: string): Promise<{ readonly bytes: number; readonly at: number } | undefined> {
+  try {
+    const found = await lstat(path);
+    return found.isFile() ? { bytes: found.size, at: Math.round(found.mtimeMs) } : undefined;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** False when there was no such file. */
+async function unlessGone(work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function* digested(pieces: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    digest.update(piece);
+    yield piece;
+  }
+}
