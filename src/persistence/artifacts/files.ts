@@ -1,16 +1,12 @@
 /**
- * Artifacts as files of a directory, `ab/abcdef…` by the first two digits of the id, which any number of processes may share. A put writes a staging file, syncs
- * it, renames it into place and syncs the folder: a crash leaves the whole artifact or a staging file, which is swept when it is an hour old.
- *
- * A removal must not take what a put has just made new, and file systems cannot compare and remove at once. So it sets the file aside under another
- * name first, where no put reaches it, looks at its time then, and puts it back when it is new. Who finds no artifact in its place looks for it there:
- * also after a crash in the middle it is not lost. A put makes the time new and then sees that the file is still in its place.
+ * Artifacts as files of a directory, `ab/abcdef…` by the first two digits of the id, which any number of processes may share. A put writes a staging file,
+ * syncs it, renames it into place and syncs the folder: a crash leaves the whole artifact or a staging file, which is swept when it is an hour old.
  *
  * Not promised: that damage is found before something is read; anything against who may write to the directory. Links inside of it are not followed.
  */
 
 import { constants } from 'node:fs';
-import { link, lstat, lutimes, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { lutimes, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BadInputError, StoreUnavailableError } from '../../core/errors.js';
@@ -33,7 +29,6 @@ import {
   corrupt,
   Digest,
   gathered,
-  isArtifactId,
   lengthFault,
   missing,
   pieceBytes,
@@ -42,12 +37,12 @@ import {
 } from './content.js';
 import { checkDirectory, systemCode, unavailable } from './file-faults.js';
 import { Folders } from './folders.js';
+import { namesIn, Shelf, statOf } from './shelf.js';
 
 const staging = 'staging';
 const stagingMs = 3_600_000;
 /** Some file systems keep times by two seconds. */
 const coarseMs = 2_000;
-const asideSuffix = '.removing';
 /** A removal may put a file back between two looks; more than one at a time is not to be expected. */
 const looks = 3;
 
@@ -76,6 +71,7 @@ export function files(directory: string): ArtifactStoreSource {
 class FileArtifacts implements ArtifactStore {
   readonly name: string;
   readonly #folders: Folders;
+  readonly #shelf: Shelf;
   readonly #now: () => number;
   /** Staging files of puts under way, however old. */
   readonly #underWay = new Set<string>();
@@ -84,19 +80,12 @@ class FileArtifacts implements ArtifactStore {
   constructor(name: string, folders: Folders, now: () => number) {
     this.name = name;
     this.#folders = folders;
+    this.#shelf = new Shelf(folders);
     this.#now = now;
   }
 
   #checkOpen(): void {
     if (this.#closed) throw closed(this.name);
-  }
-
-  #folderOf(id: string): string {
-    return join(this.#folders.root, id.slice(0, 2));
-  }
-
-  #pathOf(id: string): string {
-    return join(this.#folderOf(id), id);
   }
 
   async #told<T>(verb: 'read' | 'written', work: () => Promise<T>): Promise<T> {
@@ -170,7 +159,7 @@ class FileArtifacts implements ArtifactStore {
     await this.#folders.ready(pointer.id.slice(0, 2));
     failpoint('artifact:staged');
     try {
-      await rename(path, this.#pathOf(pointer.id));
+      await rename(path, this.#shelf.pathOf(pointer.id));
     } catch (error) {
       // Windows does not replace a file that somebody reads: then the same content is there.
       if (!(await this.#refreshed(pointer))) throw error;
@@ -190,14 +179,14 @@ class FileArtifacts implements ArtifactStore {
     if (!(await this.#folders.has(name))) return false;
     const at = this.#now();
     try {
-      await lutimes(this.#pathOf(id), at / 1_000, at / 1_000);
+      await lutimes(this.#shelf.pathOf(id), at / 1_000, at / 1_000);
     } catch (error) {
       if (['ENOENT', 'EPERM', 'EACCES'].includes(systemCode(error) ?? '')) return false;
       throw error;
     }
     // A removal may have set it aside while its time was being changed; then it is not in its place now.
-    const found = await statOf(this.#pathOf(id));
-    if (found === undefined || found.bytes !== bytes || found.at < at - coarseMs) return false;
+    const found = await statOf(this.#shelf.pathOf(id));
+    if (found?.bytes !== bytes || found.at < at - coarseMs) return false;
     await this.#folders.sync(await this.#folders.ready(name));
     return true;
   }
@@ -226,9 +215,9 @@ class FileArtifacts implements ArtifactStore {
   async #find(pointer: ArtifactPointer): Promise<FileHandle> {
     if (await this.#folders.has(pointer.id.slice(0, 2))) {
       for (let look = 0; look < looks; look += 1) {
-        const file = await this.#openFile(this.#pathOf(pointer.id), pointer);
+        const file = await this.#openFile(this.#shelf.pathOf(pointer.id), pointer);
         if (file !== undefined) return file;
-        for (const path of await this.#aside(pointer.id)) {
+        for (const path of await this.#shelf.aside(pointer.id)) {
           const other = await this.#openFile(path, pointer);
           if (other !== undefined) return other;
         }
@@ -269,39 +258,15 @@ class FileArtifacts implements ArtifactStore {
       const folders = (await namesIn(this.#folders.root)).filter((name) => /^[0-9a-f]{2}$/.test(name)).sort();
       for (const folder of folders) {
         if (after !== undefined && folder < after.slice(0, 2)) continue;
-        const byId = await this.#namesById(folder);
+        const byId = await this.#shelf.namesById(folder);
         const ids = [...byId.keys()].filter((id) => after === undefined || id > after).sort();
         const chosen = ids.slice(0, limit - artifacts.length);
-        const found = await Promise.all(chosen.map((id) => this.#entry(id, byId.get(id) ?? [])));
+        const found = await Promise.all(chosen.map((id) => this.#shelf.entry(id, byId.get(id) ?? [])));
         artifacts.push(...found.filter((entry) => entry !== undefined));
         if (chosen.length < ids.length) return { artifacts, next: chosen.at(-1) ?? artifacts.at(-1)?.id };
       }
       return { artifacts, next: undefined };
     });
-  }
-
-  /** Of the file in its place, else of the newest that was set aside. */
-  async #entry(id: string, names: readonly string[]): Promise<ArtifactEntry | undefined> {
-    const found = (await Promise.all(names.map((name) => statOf(join(this.#folderOf(id), name))))).filter((stat) => stat !== undefined);
-    if (found.length === 0) return undefined;
-    return { id, ...found.reduce((newest, stat) => (stat.at > newest.at ? stat : newest)) };
-  }
-
-  /** The files of each artifact of a folder: the one in its place, and those that removals have set aside. */
-  async #namesById(folder: string): Promise<Map<string, string[]>> {
-    const byId = new Map<string, string[]>();
-    if (!(await this.#folders.has(folder))) return byId;
-    for (const name of await namesIn(join(this.#folders.root, folder))) {
-      const id = name.slice(0, 64);
-      if (!isArtifactId(id) || !id.startsWith(folder) || (name !== id && !name.endsWith(asideSuffix))) continue;
-      byId.set(id, [...(byId.get(id) ?? []), name]);
-    }
-    return byId;
-  }
-
-  async #aside(id: string): Promise<string[]> {
-    const names = (await this.#namesById(id.slice(0, 2))).get(id) ?? [];
-    return names.filter((name) => name !== id).map((name) => join(this.#folderOf(id), name));
   }
 
   async remove(ids: readonly string[], notAfter: number): Promise<readonly boolean[]> {
@@ -312,46 +277,12 @@ class FileArtifacts implements ArtifactStore {
       const removed: boolean[] = [];
       for (const id of ids) {
         const folder = id.slice(0, 2);
-        const byId = folders.get(folder) ?? (await this.#namesById(folder));
+        const byId = folders.get(folder) ?? (await this.#shelf.namesById(folder));
         folders.set(folder, byId);
-        removed.push(await this.#remove(id, byId.get(id) ?? [], notAfter));
+        removed.push(await this.#shelf.remove(id, byId.get(id) ?? [], notAfter));
       }
       return removed;
     });
-  }
-
-  async #remove(id: string, names: readonly string[], notAfter: number): Promise<boolean> {
-    let [removed, kept] = [false, false];
-    for (const name of names) {
-      const path = join(this.#folderOf(id), name);
-      const found = await statOf(path);
-      if (found === undefined) continue;
-      if (found.at > notAfter) {
-        kept = true;
-        continue;
-      }
-      const aside = name === id ? `${path}.${systemRandom.id()}${asideSuffix}` : path;
-      if (aside !== path && !(await unlessGone(rename(path, aside)))) continue;
-      failpoint('artifact:set-aside');
-      if (await this.#settle(aside, id, notAfter)) removed = true;
-      else kept = true;
-    }
-    return removed && !kept;
-  }
-
-  /** Ends a removal: by its time, which no put can change any more. */
-  async #settle(aside: string, id: string, notAfter: number): Promise<boolean> {
-    const found = await statOf(aside);
-    if (found === undefined) return false;
-    if (found.at <= notAfter) return unlessGone(unlink(aside));
-    try {
-      await link(aside, this.#pathOf(id));
-    } catch (error) {
-      // It was put anew meanwhile (EEXIST), or another removal has ended this one. Where there are no hard links it stays aside, and is found there.
-      if (!['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) return false;
-    }
-    await unlessGone(unlink(aside));
-    return false;
   }
 
   /** What processes that died have left. A put of another process that has written nothing for an hour ends in an error. */
@@ -370,37 +301,6 @@ class FileArtifacts implements ArtifactStore {
 
   async close(): Promise<void> {
     this.#closed = true;
-  }
-}
-
-/** Length and time of a file; undefined when there is none. A link is none. */
-async function statOf(path: string): Promise<{ readonly bytes: number; readonly at: number } | undefined> {
-  try {
-    const found = await lstat(path);
-    return found.isFile() ? { bytes: found.size, at: Math.round(found.mtimeMs) } : undefined;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function namesIn(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** False when there was no such file. */
-async function unlessGone(work: Promise<void>): Promise<boolean> {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
   }
 }
 

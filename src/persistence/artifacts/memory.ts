@@ -56,7 +56,7 @@ class MemoryArtifacts implements ArtifactStore {
     const pieces: Uint8Array[] = [];
     for await (const piece of source instanceof Uint8Array ? piecesOf(source) : source) {
       digest.update(piece);
-      pieces.push(piece.slice());
+      pieces.push(new Uint8Array(piece));
     }
     const pointer = digest.pointer();
     const known = this.#kept.get(pointer.id);
@@ -107,5 +107,5 @@ class MemoryArtifacts implements ArtifactStore {
 
 /** The reader may do with them what it likes. */
 async function* copies(content: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (const piece of piecesOf(content)) yield piece.slice();
+  for (const piece of piecesOf(content)) yield new Uint8Array(piece);
 }
