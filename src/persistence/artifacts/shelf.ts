@@ -76,6 +76,7 @@ export class Shelf {
         kept = true;
         continue;
       }
+      failpoint('artifact:remove');
       const aside = name === id ? `${path}.${systemRandom.id()}${asideSuffix}` : path;
       if (aside !== path && !(await unlessGone(rename(path, aside)))) continue;
       failpoint('artifact:set-aside');
