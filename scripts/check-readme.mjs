@@ -10,7 +10,15 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.build', 'readme');
-const pages = ['README.md', 'docs/supervision.md', 'docs/fleets.md', 'docs/budgets.md', 'docs/breakers.md', 'docs/retries.md'];
+const pages = [
+  'README.md',
+  'docs/supervision.md',
+  'docs/fleets.md',
+  'docs/budgets.md',
+  'docs/breakers.md',
+  'docs/retries.md',
+  'docs/artifacts.md',
+];
 
 const blocks = [];
 for (const page of pages) {
