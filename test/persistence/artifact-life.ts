@@ -37,12 +37,20 @@ async function* inTwo(bytes: Buffer): AsyncGenerator<Uint8Array> {
   yield bytes.subarray(bytes.length / 2);
 }
 
-/** Puts all contents, and notes each pointer once it is told. */
+/** Puts all contents, and notes each pointer once it is told. An error has `again`: what came of one more put after it. */
 export async function putAll(folder: string): Promise<void> {
   const store = await files(directoryIn(folder)).open({ now: Date.now });
-  for (const [n, bytes] of contents.entries()) {
-    const content: ArtifactContent = n < 4 ? bytes : inTwo(bytes);
-    appendFileSync(join(folder, 'acknowledged.log'), `${JSON.stringify(await store.put(content))}\n`);
+  try {
+    for (const [n, bytes] of contents.entries()) {
+      const content: ArtifactContent = n < 4 ? bytes : inTwo(bytes);
+      appendFileSync(join(folder, 'acknowledged.log'), `${JSON.stringify(await store.put(content))}\n`);
+    }
+  } catch (error) {
+    const again = await store.put('once').then(
+      () => 'kept',
+      (next: unknown) => (next as StatewardenError).code,
+    );
+    throw Object.assign(error as Error, { again });
   }
 }
 
@@ -77,7 +85,7 @@ if (process.argv[1] === artifactLifePath) {
     await deeds[deed]?.(folder, argument);
   } catch (error) {
     if (!(error instanceof StatewardenError)) throw error;
-    const { code, message, hint } = error;
-    process.stderr.write(JSON.stringify({ code, message, hint }));
+    const { code, message, hint, again } = error as StatewardenError & { readonly again?: string };
+    process.stderr.write(JSON.stringify({ code, message, hint, again }));
   }
 }

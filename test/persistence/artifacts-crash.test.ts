@@ -178,6 +178,8 @@ interface Told {
   readonly code?: string;
   readonly message?: string;
   readonly hint?: string;
+  /** What came of one more put after it. */
+  readonly again?: string;
 }
 
 function liveUnder(under: readonly string[], folder: string, deed: string): Told {
@@ -207,6 +209,7 @@ describe('a disk that fails under artifacts', function () {
         const told = liveUnder(refusing('EIO', nth), inner, 'put');
         expect(told.code, `${String(nth)}: ${String(told.message)}`).to.equal('STORE_POISONED');
         expect(told.hint).to.include('start again');
+        expect(told.again, 'one more put').to.equal('STORE_POISONED');
         expect(stagingIn(inner)).to.deep.equal([]);
         acknowledged += acknowledgedIn(inner).length;
         expect(acknowledgedIn(inner).length).to.be.below(contents.length);
@@ -224,8 +227,9 @@ describe('a disk that fails under artifacts', function () {
       const told = liveUnder(refusing('ENOSPC', 3), folder, 'put');
       expect(told.code, told.message).to.equal('STORE_UNAVAILABLE');
       expect(told.hint).to.include('Free space');
+      expect(told.again, 'one more put').to.equal('kept');
       expect(acknowledgedIn(folder)).to.deep.equal([]);
-      expect(await judge(folder, 'full')).to.deep.equal([]);
+      expect(await judge(folder, 'full')).to.have.lengthOf(1);
       expect(stagingIn(folder)).to.deep.equal([]);
     });
   });
@@ -246,6 +250,7 @@ describe('a disk that fails under artifacts', function () {
       expect(told.status).to.equal(0);
       expect(told.code, told.message).to.equal('STORE_UNAVAILABLE');
       expect(told.hint).to.include('Free space');
+      expect(told.again, 'one more put').to.equal('kept');
     });
   });
 });

@@ -359,6 +359,20 @@ describe('artifacts in files', () => {
       expect(await textOf(store, pointer)).to.equal('content');
     }));
 
+  it('are known by their SHA-256 where length and checksum would not tell', () =>
+    inFolder(async (folder) => {
+      const store = await opened(join(folder, 'artifacts'));
+      const bytes = Buffer.from('content that somebody has changed with care');
+      const pointer = await store.put(bytes);
+      // A multiple of its polynomial changes no crc.
+      const polynomial = 1n | (0x82f63b78n << 1n);
+      for (let at = 0; at < 5; at += 1) bytes[7 + at]! ^= Number((polynomial >> BigInt(8 * at)) & 0xffn);
+      expect(crc32c(bytes)).to.equal(pointer.checksum);
+      writeFileSync(join(folder, 'artifacts', pointer.id.slice(0, 2), pointer.id), bytes);
+      const error = await failing('CORRUPT_RECORD', () => store.get(pointer));
+      expect(error.message).to.include('SHA-256');
+    }));
+
   it('pass over what is not theirs in their folder', () =>
     inFolder(async (folder) => {
       const directory = join(folder, 'artifacts');
