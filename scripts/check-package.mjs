@@ -23,6 +23,7 @@ const step = (what, work) => {
 
 const consumer = `
 import { activity, createRuntime, memory, type RuntimeEvent } from 'statewarden';
+import { files } from 'statewarden/artifacts';
 import { adaptiveBreaker } from 'statewarden/breakers';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
@@ -48,6 +49,9 @@ const machine = setup({
   },
   output: ({ context }) => context.n,
 });
+const artifacts = await files('./consumer-artifacts').open({ now: Date.now });
+const report = new TextDecoder().decode(await artifacts.get(await artifacts.put('report')));
+if (report !== 'report') throw new Error(report);
 for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
   await using runtime = await createRuntime({ store, agents: { doubler: { machine, version: 1 } } });
   runtime.events$.subscribe((event: RuntimeEvent) => event.type);

@@ -192,6 +192,8 @@ describe('the sweep of artifacts', () => {
       reachable: async (ids) => {
         const answer = ids.map((id) => records.has(id));
         records.add((await artifacts.put('content')).id);
+        // However long the answer takes.
+        time += 2 * hourMs;
         return answer;
       },
     });
