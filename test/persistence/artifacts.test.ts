@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -265,7 +266,8 @@ describe('artifacts in files', () => {
       writeFileSync(join(folder, 'file'), '');
       const file = await failing('STORE_OPEN', () => opened(join(folder, 'file')));
       expect(file.message).to.equal(`${join(folder, 'file')} is a file`);
-      await failing('STORE_OPEN', () => opened(join(folder, 'file', 'artifacts')));
+      const inside = await failing('STORE_OPEN', () => opened(join(folder, 'file', 'artifacts')));
+      expect(inside.hint).to.include('is a file');
       const orphan = await failing('STORE_OPEN', () => opened(join(folder, 'missing', 'artifacts')));
       expect(orphan.hint).to.include('mkdir -p');
       expect(existsSync(join(folder, 'missing'))).to.equal(false);
@@ -374,6 +376,21 @@ describe('artifacts in files', () => {
       const error = await failing('CORRUPT_RECORD', () => store.get(pointer));
       expect(error.message).to.include('SHA-256');
     }));
+
+  it('have no more files open than a process may, however many are put at once', function () {
+    if (process.platform === 'win32') this.skip();
+    return inFolder(async (folder) => {
+      const program = `
+        import { files } from 'statewarden/artifacts';
+        const store = await files(${JSON.stringify(join(folder, 'artifacts'))}).open({ now: Date.now });
+        await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.put(String(n))));
+      `;
+      const node = [process.execPath, '--input-type=module', '--eval', program];
+      const { status, stderr } = spawnSync('sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', ...node], { encoding: 'utf8' });
+      expect(stderr).to.equal('');
+      expect(status).to.equal(0);
+    });
+  });
 
   it('pass over what is not theirs in their folder', () =>
     inFolder(async (folder) => {

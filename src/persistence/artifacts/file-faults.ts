@@ -10,6 +10,11 @@ export function systemCode(error: unknown): string | undefined {
   return typeof syscall === 'string' ? code : undefined;
 }
 
+const openHints: Readonly<Record<string, string>> = {
+  ENOTDIR: 'A part of the path is a file: give one whose folders are folders.',
+  EROFS: 'The disk is mounted read-only: mount it writable, or give a path on another.',
+};
+
 /** Nothing is made: a directory that is not there yet is made by the first put. @throws StoreOpenError when there cannot be artifacts in `directory`. */
 export function checkDirectory(directory: string): void {
   const parent = dirname(directory);
@@ -28,7 +33,9 @@ export function checkDirectory(directory: string): void {
     if (error instanceof StatewardenError) throw error;
     throw new StoreOpenError(`${directory} cannot be opened: ${(error as Error).message}`, {
       cause: error,
-      hint: `Check the path and its permissions: ${exists ? directory : parent} must be readable and writable.`,
+      hint:
+        openHints[systemCode(error) ?? ''] ??
+        `Check the path and its permissions: ${exists ? directory : parent} must be readable and writable.`,
     });
   }
 }

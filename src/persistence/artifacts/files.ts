@@ -41,6 +41,8 @@ import { namesIn, Shelf, statOf } from './shelf.js';
 
 const staging = 'staging';
 const stagingMs = 3_600_000;
+/** Puts that may have files open at once; more would be no quicker, and ten thousand agents must not use up what a process may open. */
+const putsAtOnce = 32;
 /** Some file systems keep times by two seconds. */
 const coarseMs = 2_000;
 /** A removal may put a file back between two looks; more than one at a time is not to be expected. */
@@ -76,6 +78,8 @@ class FileArtifacts implements ArtifactStore {
   /** Staging files of puts under way, however old. */
   readonly #underWay = new Set<string>();
   #closed = false;
+  #putting = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(name: string, folders: Folders, now: () => number) {
     this.name = name;
@@ -114,8 +118,24 @@ class FileArtifacts implements ArtifactStore {
       if (digest.bytes < source.length) await nextTurn();
     }
     const pointer = digest.pointer();
-    if (await this.#told('written', () => this.#refreshed(pointer))) return pointer;
-    return this.#write(piecesOf(source), () => pointer);
+    return this.#inTurn(async () => {
+      if (await this.#told('written', () => this.#refreshed(pointer))) return pointer;
+      return this.#write(piecesOf(source), () => pointer);
+    });
+  }
+
+  /** Not for streams: one that waits for another put would wait for ever. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#putting < putsAtOnce) this.#putting += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      // The place is handed on.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#putting -= 1;
+      else next();
+    }
   }
 
   /** `pointer` is asked when all pieces are written. */
