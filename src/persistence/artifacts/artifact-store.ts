@@ -9,7 +9,7 @@
 
 /**
  * Where an artifact is and what it must be: plain data, for a record. `id` is what we trust: what is read is digested again. `checksum` is beside
- * it for the other side: object stores compute crc32c, and no SHA-256, so with it an upload or what is there already is verified without a download.
+ * it for the other side: crc32c is what the object stores have in common, so with it an upload, or what is there already, is verified without a download.
  */
 export interface ArtifactPointer {
   /** SHA-256 of the content, 64 lower-case hexadecimal digits. */
