@@ -17,6 +17,7 @@ import { doctor } from './commands/doctor.js';
 import { fleets, showFleet } from './commands/fleet.js';
 import { orderFleet, parseSize, submitJob } from './commands/fleet-orders.js';
 import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-words.js';
+import { gateway, gatewayFlags } from './commands/gateway.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
 import { send } from './commands/send.js';
@@ -32,7 +33,9 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const isFlag = (arg: string): boolean => ['--json', '--debug', '--all', '--groups', '--wait', '--nodes'].includes(arg);
+const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', ...gatewayFlags];
+/** `--wait` of a gateway has a value. */
+const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
 const now = (): number => Date.now();
 
@@ -271,11 +274,43 @@ cli
     return withStore(found.place, breakerWork(found));
   });
 cli
+  .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
+  .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')
+  .option('--port <n>', '0: any that is free (or PORT)', { default: 8080 })
+  .option('--host <address>', 'Where to listen; 0.0.0.0: everywhere', { default: '127.0.0.1' })
+  .option('--header <name>', 'Where the key stands', { default: 'Idempotency-Key' })
+  .option('--methods <list>', 'What is deduplicated', { default: 'POST,PATCH,PUT,DELETE' })
+  .option('--require-key', 'Refuse these with 400 when they have no key')
+  .option('--scope-header <name>', 'Says whose keys they are; none: all are of one', { default: 'Authorization' })
+  .option('--not-stored-header <name>', 'With "false" upstream says that it did not carry out the operation', {
+    default: 'Idempotency-Stored',
+  })
+  .option('--on-unknown <how>', 'hold, or release: forward again what may have been carried out', { default: 'hold' })
+  .option('--ttl <seconds>', 'A key is forgotten after it', { default: 86_400 })
+  .option('--wait <seconds>', 'A duplicate waits so long for the first', { default: 60 })
+  .option('--timeout <seconds>', 'So long upstream has for a whole answer', { default: 30 })
+  .option('--lease <seconds>', 'After so long without a sign a gateway counts as gone', { default: 15 })
+  .option('--max-body <bytes>', 'Answers up to this size are kept', { default: 1_048_576 })
+  .option('--max-request <bytes>', 'Requests with a key may be so large', { default: 10_485_760 })
+  .option('--trust-restarts', 'Redis keeps all it acknowledges over restarts, although it does not say so')
+  .option('--accept-loss', 'Go on after a loss in Redis; without --upstream: only that')
+  .option('--log', 'A line of JSON on standard error for each request')
+  .example('  $ statewarden gateway --upstream http://localhost:9000 --store memory:')
+  .example('  $ statewarden gateway --upstream https://pay.example --store redis://localhost:6379 --require-key --log')
+  .action(() => {
+    const output = new Output(process.stdout, process.env, json);
+    const onStop = (stop: () => void): void => void ['SIGTERM', 'SIGINT'].forEach((signal) => process.once(signal, stop));
+    return gateway({ args: beforeDashes, env: process.env, output, aside: process.stderr, onStop });
+  });
+cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')
   .action((place?: string) => withStore(place, doctor));
 
-cli.option('--store <url>', 'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db');
+cli.option(
+  '--store <url>',
+  'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
+);
 cli.option('--json', 'Print one JSON document');
 cli.option('--debug', 'Print the stack of an error');
 cli.help((sections) => [...sections, { title: 'Exit codes', body: '  0  done\n  1  it failed, or found a problem\n  2  called wrongly' }]);

@@ -18,6 +18,7 @@ const storeys: readonly (readonly string[])[] = [
   ['supervisor'],
   ['observability'],
   ['runtime'],
+  ['gateway'],
   ['console', 'cli', 'testing', 'index'],
 ];
 /** `persistence` is above nothing that knows machines; the edges may use the runtime, never one another. */
