@@ -53,7 +53,8 @@ export function targetOf(request: Request): string {
 export function forwardedHeaders(request: Request, remoteAddress: string | undefined, body: Uint8Array | undefined): Header[] {
   const incoming: Header[] = [...request.headers];
   const kept = endToEnd(incoming).filter(([name]) => {
-    return !['host', 'expect', ...(body === undefined ? [] : ['content-length'])].includes(name);
+    // A length is only said of a body that follows: a GET's has been left out by then.
+    return !['host', 'expect', ...(body === undefined && request.body !== null ? [] : ['content-length'])].includes(name);
   });
   const given = (name: string): string | null => request.headers.get(name);
   const forwarded = new Map<string, string>([

@@ -4,7 +4,7 @@
  */
 
 import { Hono } from 'hono';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { admit, forwardedHeaders, targetOf, type AdmissionRules } from './admission.js';
 import { answerResponse } from './answer.js';
 import { Flight, type Landing } from './flight.js';
@@ -17,6 +17,8 @@ import { Upstream } from './upstream.js';
 /** As Hono's server for Node gives it: who is at the other end. */
 export interface Connection {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } };
+  /** Destroyed when an answer breaks off on its way, so that nobody takes it for whole. */
+  readonly outgoing?: { destroy(): unknown };
 }
 
 export interface Gateway {
@@ -122,7 +124,7 @@ class IdempotencyGateway implements Gateway {
         key = admission.key;
         reply = await this.#deduplicate(request, key, admission.fingerprint, admission.body, remoteAddress);
     }
-    return this.#respond(request, reply, startedAt, key);
+    return this.#respond(request, connection, reply, startedAt, key);
   }
 
   async #deduplicate(
@@ -200,10 +202,10 @@ class IdempotencyGateway implements Gateway {
     }
   }
 
-  #respond(request: Request, reply: Reply, startedAt: number, key: string | undefined): Response {
+  #respond(request: Request, connection: Connection, reply: Reply, startedAt: number, key: string | undefined): Response {
     const { clock, log } = this.#options;
     this.#outcomes[reply.outcome] += 1;
-    const response = responseTo(request, reply);
+    const response = responseTo(request, connection, reply);
     log?.({
       at: clock.now(),
       method: request.method,
@@ -218,7 +220,7 @@ class IdempotencyGateway implements Gateway {
   }
 }
 
-function responseTo(request: Request, reply: Reply): Response {
+function responseTo(request: Request, { outgoing }: Connection, reply: Reply): Response {
   if ('problem' in reply) return problemResponse(reply.problem);
   const replayed = reply.outcome === 'replayed' || reply.outcome === 'held';
   if (!('stream' in reply)) return answerResponse(reply.answer, reply.answer.body, replayed);
@@ -227,7 +229,35 @@ function responseTo(request: Request, reply: Reply): Response {
     letGo(reply);
     return answerResponse(reply.answer, null, replayed);
   }
-  return answerResponse(reply.answer, Readable.toWeb(stream) as ReadableStream, replayed);
+  const breakOff = outgoing === undefined ? undefined : (): unknown => outgoing.destroy();
+  return answerResponse(reply.answer, following(stream, breakOff), replayed);
+}
+
+/** Hono's server for Node ends an answer whose body fails with the error's text, as if it were whole: with `breakOff` it never hears of it. */
+function following(stream: Readable, breakOff: (() => unknown) | undefined): ReadableStream {
+  const source = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const next = await source.next();
+          if (next.done === true) controller.close();
+          else controller.enqueue(next.value);
+        } catch (error) {
+          if (breakOff === undefined) {
+            controller.error(error);
+            return;
+          }
+          breakOff();
+          controller.close();
+        }
+      },
+      cancel() {
+        stream.destroy();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Of an answer that nobody reads: its connection. */

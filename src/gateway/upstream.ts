@@ -76,7 +76,10 @@ export class Upstream {
 
   /** Sends it as it comes, and gives the answer as it comes. @throws the system's error when there is none. */
   async pass(outgoing: Outgoing, body: ReadableStream | null): Promise<{ head: Omit<Answer, 'body'>; body: Readable }> {
-    const { request } = this.#open(outgoing, true);
+    // Of some methods Node sends a body without saying where it ends, unless it is told to.
+    const framed = body === null || outgoing.headers.some(([name]) => name === 'content-length');
+    const headers: readonly Header[] = framed ? outgoing.headers : [...outgoing.headers, ['transfer-encoding', 'chunked']];
+    const { request } = this.#open({ ...outgoing, headers }, true);
     const timer = this.#options.clock.setTimeout(() => {
       request.destroy(Object.assign(new Error(`no answer in ${String(this.#options.timeoutMs)} ms`), { code: 'ETIMEDOUT' }));
     }, this.#options.timeoutMs);
