@@ -17,7 +17,7 @@ import {
   type StoreHealth,
   type UnknownReason,
 } from './key-store.js';
-import { connectRedis, type RedisLink } from './redis-link.js';
+import { connectRedis, throwIfRefused, type RedisLink } from './redis-link.js';
 import { changeScript, claimScript, enterScript } from './redis-scripts.js';
 import { thingsSaid, weaknesses } from './redis-state.js';
 
@@ -89,7 +89,13 @@ class RedisKeys implements KeyStore {
       },
       ready: () => void this.#examine().catch(() => undefined),
     });
-    await this.#examine();
+    try {
+      await this.#examine();
+    } catch (error) {
+      await this.close();
+      throwIfRefused(this.name, (error as Error).cause);
+      throw error;
+    }
     if (this.#evicts === undefined) return;
     await this.close();
     throw new CapabilityMissingError(`${this.name}: ${this.#evicts}`, {

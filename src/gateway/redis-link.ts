@@ -64,12 +64,7 @@ export async function connectRedis(
   } catch (cause) {
     client.destroy();
     const { message } = cause as Error;
-    if (/WRONGPASS|NOAUTH|NOPERM|invalid username|Protocol error|DB index/i.test(message)) {
-      throw new StoreOpenError(`${name} refuses: ${message}`, {
-        hint: 'Give user, password and database in the URL: redis://user:password@host:6379/0.',
-        cause,
-      });
-    }
+    throwIfRefused(name, cause);
     throw new StoreUnavailableError(`${name} cannot be reached: ${message === '' ? 'no connection' : message}`, {
       hint: 'Is it up, and is the URL right?',
       cause,
@@ -86,4 +81,14 @@ export async function connectRedis(
     call: (words) => client.sendCommand(words),
     close: () => client.destroy(),
   };
+}
+
+/** Trying again does not help against what is set up wrongly. @throws StoreOpenError */
+export function throwIfRefused(name: string, cause: unknown): void {
+  const message = cause instanceof Error ? cause.message : '';
+  if (!/WRONGPASS|NOAUTH|NOPERM|invalid password|DB index|unknown command/i.test(message)) return;
+  throw new StoreOpenError(`${name} refuses: ${message}`, {
+    hint: 'Give user, password and database in the URL: redis://user:password@host:6379/0.',
+    cause,
+  });
 }
