@@ -25,6 +25,7 @@ const consumer = `
 import { activity, createRuntime, memory, type RuntimeEvent } from 'statewarden';
 import { files } from 'statewarden/artifacts';
 import { adaptiveBreaker } from 'statewarden/breakers';
+import { createGateway, memoryKeys, redisKeys, type KeyStore } from 'statewarden/gateway';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
 import { assign, setup } from 'xstate';
@@ -62,6 +63,13 @@ for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
   // @ts-expect-error: not an event of this machine
   (): unknown => agent.send({ type: 'NO' });
 }
+const keys: KeyStore = redisKeys('redis://localhost');
+const hint = await keys.open().catch((error: { hint: string }) => error.hint);
+if (!String(hint).includes('npm install redis')) throw new Error(String(hint));
+const gateway = createGateway({ upstream: 'http://127.0.0.1:9', store: memoryKeys() });
+const { status } = await gateway.fetch(new Request('http://x/', { method: 'POST', headers: { 'idempotency-key': 'k' } }));
+if (status !== 502) throw new Error(String(status));
+await gateway.close();
 `;
 
 try {
@@ -73,7 +81,9 @@ try {
   step('the tarball has what it should and no more', () => {
     const stray = files
       .map(({ path }) => path)
-      .filter((path) => !/^(dist\/|docs\/|package\.json$|README|LICENSE|CHANGELOG)|^$/.test(path) || path.endsWith('.tsbuildinfo'));
+      .filter(
+        (path) => !/^(dist\/|docs\/|docker\/|package\.json$|README|LICENSE|CHANGELOG)|^$/.test(path) || path.endsWith('.tsbuildinfo'),
+      );
     if (stray.length > 0) throw new Error(`stray files: ${stray.join(', ')}`);
   });
   step('publint', () => run(bin('publint'), [tarball, '--strict']));

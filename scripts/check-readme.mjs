@@ -18,6 +18,7 @@ const pages = [
   'docs/breakers.md',
   'docs/retries.md',
   'docs/artifacts.md',
+  'docs/gateway.md',
 ];
 
 const blocks = [];

@@ -42,6 +42,9 @@ export async function connectRedis(
     url: url.href,
     RESP: 2,
     disableOfflineQueue: true,
+    // Managed ones refuse CLIENT.
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
     // A connection whose other end is gone without a word is given up.
     pingInterval: 2_000,
     socket: {

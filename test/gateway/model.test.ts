@@ -12,8 +12,11 @@ import { SimulatedClock } from 'statewarden/testing';
 import { Flight, type FlightOptions, type Landing } from '#src/gateway/flight.js';
 import type { Sent } from '#src/gateway/upstream.js';
 
-/** Of one call of the store: it works; it was not done; it was done and nobody heard; the gateway died before, or after it. */
-const faults = ['none', 'none', 'none', 'not done', 'done unheard', 'died before', 'died after'] as const;
+/**
+ * Of one call of the store: it works; it was not done; it was done and nobody heard; the gateway stood still before it
+ * for longer than its lease; it died before, or after it.
+ */
+const faults = ['none', 'none', 'none', 'not done', 'done unheard', 'slow', 'died before', 'died after'] as const;
 type Fault = (typeof faults)[number];
 
 /** `gone`: carried out, and the gateway died before the answer came. */
@@ -31,7 +34,7 @@ interface Step {
 const never = new Promise<never>(() => undefined);
 
 /** One gateway's way to the store, that does to each call what the step says. */
-function faulty(store: KeyStore, plan: Fault[]): KeyStore {
+function faulty(store: KeyStore, plan: Fault[], clock: SimulatedClock): KeyStore {
   const dead = { is: false };
   const through = async <T>(call: () => Promise<T>): Promise<T> => {
     const fault = dead.is ? 'died before' : (plan.shift() ?? 'none');
@@ -39,9 +42,10 @@ function faulty(store: KeyStore, plan: Fault[]): KeyStore {
     if (fault === 'died before') return never;
     const unheard = new StoreUnavailableError(fault, { hint: 'a test' });
     if (fault === 'not done') throw unheard;
+    if (fault === 'slow') await new Promise<void>((resolve) => clock.setTimeout(resolve, 1_500));
     const value = await call();
     if (fault === 'done unheard') throw unheard;
-    return fault === 'none' ? value : never;
+    return fault === 'died after' ? never : value;
   };
   return {
     name: 'faulty',
@@ -96,7 +100,7 @@ async function run(steps: readonly Step[], onUnknown: 'hold' | 'release'): Promi
   for (const { requests, faults: plan, behaviour, ms, other } of steps) {
     for (let nth = 0; nth < requests; nth += 1) {
       const options: FlightOptions = {
-        store: faulty(store, [...plan]),
+        store: faulty(store, [...plan], clock),
         upstream: { send: () => send(behaviour) },
         clock,
         random: { next: () => 0, id: () => `token ${(ids += 1)}` },

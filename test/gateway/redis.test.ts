@@ -201,6 +201,19 @@ describeRedis('the gateway on Redis', function () {
     expect((await healthOf(await start({ trustRestarts: true }))).warnings).to.deep.equal([]);
   });
 
+  it('works with one that refuses CONFIG and CLIENT, as managed ones do, and warns for what it cannot know', async () => {
+    redis = await RedisServer.start();
+    await redis.command('ACL', 'SETUSER', 'managed', 'on', '>word', '~*', '+@all', '-config', '-client');
+    const store = redisKeys(redis.url.replace('//', '//managed:word@'));
+    const gateway = createGateway({ upstream: service.url, store });
+    await gateway.open();
+    expect((await gateway.health()).warnings[0]).to.include('it does not say what appendfsync is');
+    const request = (): Request => new Request('http://gateway/', { method: 'POST', headers: { 'idempotency-key': 'k' } });
+    expect((await gateway.fetch(request())).status).to.equal(200);
+    expect((await gateway.fetch(request())).headers.get('idempotency-replayed')).to.equal('true');
+    await gateway.close();
+  });
+
   it('is not opened on a Redis that may throw keys away', async () => {
     redis = await RedisServer.start([...durable, '--maxmemory', '100mb', '--maxmemory-policy', 'volatile-lru']);
     const store = redisKeys(redis.url);
