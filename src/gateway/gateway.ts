@@ -9,7 +9,7 @@ import { admit, forwardedHeaders, targetOf, type AdmissionRules } from './admiss
 import { answerResponse } from './answer.js';
 import { Flight, type Landing } from './flight.js';
 import { resolveGateway, type GatewayOptions, type ResolvedGatewayOptions } from './options.js';
-import { closing, defect, inProgress, problemResponse, unreachable } from './problem.js';
+import { broken, closing, defect, inProgress, problemResponse, unreachable } from './problem.js';
 import { outcomes, type Outcome, type Reply } from './reply.js';
 import type { StoreHealth } from './key-store.js';
 import { Upstream } from './upstream.js';
@@ -194,12 +194,10 @@ class IdempotencyGateway implements Gateway {
 
   async #pass(request: Request, remoteAddress: string | undefined): Promise<Reply> {
     const outgoing = { method: request.method, target: targetOf(request), headers: forwardedHeaders(request, remoteAddress, undefined) };
-    try {
-      const { head, body } = await this.#upstream.pass(outgoing, request.body);
-      return { outcome: 'passed', answer: head, stream: body };
-    } catch (error) {
-      return { outcome: 'unreachable', problem: unreachable(error instanceof Error ? error.message : String(error)) };
-    }
+    const sent = await this.#upstream.pass(outgoing, request.body);
+    if (sent.kind === 'large') return { outcome: 'passed', answer: sent.head, stream: sent.body };
+    if (sent.kind === 'unreachable') return { outcome: 'unreachable', problem: unreachable(sent.detail) };
+    return { outcome: 'unknown', problem: broken(sent.reason, sent.detail, 'Ask upstream what became of it.') };
   }
 
   #respond(request: Request, connection: Connection, reply: Reply, startedAt: number, key: string | undefined): Response {

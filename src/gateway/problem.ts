@@ -1,6 +1,6 @@
 /**
  * What the gateway itself has to say, as problem details (RFC 9457, application/problem+json). `code` is stable; `carriedOut` says the one thing a
- * caller must know before it does anything else: whether the operation was carried out.
+ * caller must know before it does anything else: whether the operation was carried out, by this request or an earlier one with its key.
  */
 
 export interface Problem {
@@ -51,7 +51,7 @@ export const requestTooLarge = (limit: number): Problem =>
   );
 
 export const requestBroken = (detail: string): Problem =>
-  problem(400, 'REQUEST_BROKEN', 'no', 'the request did not arrive whole', 'Send it again with the same key.', { detail });
+  problem(400, 'REQUEST_BROKEN', 'unknown', 'the request did not arrive whole', 'Send it again with the same key.', { detail });
 
 /** `carriedOut` is that of the first request; of this one nothing was done. */
 export const keyReused = (header: string): Problem =>
@@ -70,14 +70,14 @@ export const inProgress = (waitedMs: number): Problem =>
   });
 
 export const closing = (): Problem =>
-  problem(503, 'CLOSING', 'no', 'the gateway is stopping', 'Send it again with the same key.', { retryAfterSeconds: 1 });
+  problem(503, 'CLOSING', 'unknown', 'the gateway is stopping', 'Send it again with the same key.', { retryAfterSeconds: 1 });
 
 /** What the store says. */
 export const storeUnavailable = (detail: string): Problem =>
   problem(
     503,
     'STORE_UNAVAILABLE',
-    'no',
+    'unknown',
     'the store of keys does not answer, so nothing was forwarded',
     'Send it again with the same key.',
     {
@@ -103,10 +103,10 @@ export const unreachable = (detail: string): Problem =>
     retryAfterSeconds: 1,
   });
 
-export const broken = (reason: 'reset' | 'timeout', detail: string): Problem =>
+export const broken = (reason: 'reset' | 'timeout', detail: string, hint = unknownHint): Problem =>
   reason === 'timeout'
-    ? problem(504, 'UPSTREAM_TIMEOUT', 'unknown', 'upstream did not answer in time', unknownHint, { detail })
-    : problem(502, 'UPSTREAM_RESET', 'unknown', 'upstream broke the connection before its answer was whole', unknownHint, { detail });
+    ? problem(504, 'UPSTREAM_TIMEOUT', 'unknown', 'upstream did not answer in time', hint, { detail })
+    : problem(502, 'UPSTREAM_RESET', 'unknown', 'upstream broke the connection before its answer was whole', hint, { detail });
 
 const unknownHint = 'Ask upstream what became of the operation. It is not forwarded again under this key.';
 

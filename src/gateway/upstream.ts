@@ -74,31 +74,37 @@ export class Upstream {
     });
   }
 
-  /** Sends it as it comes, and gives the answer as it comes. @throws the system's error when there is none. */
-  async pass(outgoing: Outgoing, body: ReadableStream | null): Promise<{ head: Omit<Answer, 'body'>; body: Readable }> {
+  /** Sends it as it comes, and gives the answer as it comes. Never rejects. */
+  pass(outgoing: Outgoing, body: ReadableStream | null): Promise<Exclude<Sent, { kind: 'answer' }>> {
     // Of some methods Node sends a body without saying where it ends, unless it is told to.
     const framed = body === null || outgoing.headers.some(([name]) => name === 'content-length');
     const headers: readonly Header[] = framed ? outgoing.headers : [...outgoing.headers, ['transfer-encoding', 'chunked']];
-    const { request } = this.#open({ ...outgoing, headers }, true);
-    const timer = this.#options.clock.setTimeout(() => {
-      request.destroy(Object.assign(new Error(`no answer in ${String(this.#options.timeoutMs)} ms`), { code: 'ETIMEDOUT' }));
-    }, this.#options.timeoutMs);
-    try {
-      const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        request.on('response', resolve);
-        request.on('error', reject);
-        request.on('close', () => reject(new Error('the connection was closed')));
-        if (body === null) request.end();
-        else {
-          const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
-          source.on('error', (error) => request.destroy(error));
-          source.pipe(request);
-        }
+    const { request, connected } = this.#open({ ...outgoing, headers }, true);
+    return new Promise((resolve) => {
+      let reason: 'reset' | 'timeout' = 'reset';
+      const timer = this.#options.clock.setTimeout(() => {
+        reason = 'timeout';
+        request.destroy(new Error(`no answer in ${String(this.#options.timeoutMs)} ms`));
+      }, this.#options.timeoutMs);
+      const failed = (error: Error): void => {
+        this.#options.clock.clearTimeout(timer);
+        const detail = describe(error);
+        resolve(connected() ? { kind: 'broken', reason, detail } : { kind: 'unreachable', detail });
+      };
+      request.on('error', failed);
+      request.on('close', () => failed(new Error('the connection was closed')));
+      request.on('response', (response) => {
+        this.#options.clock.clearTimeout(timer);
+        resolve({ kind: 'large', head: headOf(response), body: response });
       });
-      return { head: headOf(response), body: response };
-    } finally {
-      this.#options.clock.clearTimeout(timer);
-    }
+      if (body === null) {
+        request.end();
+        return;
+      }
+      const source = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
+      source.on('error', (error) => request.destroy(error));
+      source.pipe(request);
+    });
   }
 
   close(): void {

@@ -321,6 +321,16 @@ describe('the gateway', () => {
     }
   });
 
+  it('tells also of a request without a key whether it may have been carried out', async () => {
+    await start({ timeoutMs: 100 });
+    service.answer = () => undefined;
+    expect(await send({ key: null })).to.include({ status: 504, code: 'UPSTREAM_TIMEOUT' });
+    service.answer = (response) => response.socket?.resetAndDestroy();
+    const { code, text } = await send({ key: null });
+    expect(code).to.equal('UPSTREAM_RESET');
+    expect(JSON.parse(text)).to.include({ carriedOut: 'unknown' });
+  });
+
   it('breaks an answer off that upstream breaks off, when it passes it on', async () => {
     await start();
     service.answer = (response) => {
