@@ -18,6 +18,7 @@ import {
   closing,
   inProgress,
   keyReused,
+  notCarriedOut,
   outcomeUnknown,
   storeUnavailable,
   unreachable,
@@ -157,20 +158,26 @@ export class Flight {
         const verdict = verdictOf(answer.status, answer.headers, notStoredHeader);
         const landing = answered(answer);
         if (verdict.carriedOut === 'no') return { ending: undefined, landing };
-        const { keep } = verdict;
-        const ending: Ending = { state: 'done', reason: keep, answer: keep === 'kept' ? encodeAnswer(answer) : undefined };
-        const kept = verdict.carriedOut === 'yes' ? ending : held(ending);
-        return { ending: kept, landing: keep === 'kept' ? landing : { ...landing, others: notKept(keep) } };
+        if (verdict.keep === 'no-store') return this.#unkept(landing.first, verdict.carriedOut, 'no-store');
+        const ending: Ending = { state: 'done', reason: 'kept', answer: encodeAnswer(answer) };
+        return { ending: verdict.carriedOut === 'yes' ? ending : held(ending), landing };
       }
       case 'large': {
         const { head, body } = sent;
-        const verdict = verdictOf(head.status, head.headers, notStoredHeader);
-        const ending: Ending = { state: 'done', reason: 'too-large', answer: undefined };
+        const { carriedOut } = verdictOf(head.status, head.headers, notStoredHeader);
         const first: Reply = { outcome: 'forwarded', answer: head, stream: body };
-        const kept = verdict.carriedOut === 'no' ? undefined : verdict.carriedOut === 'yes' ? ending : held(ending);
-        return { ending: kept, landing: { first, others: notKept('too-large') } };
+        if (carriedOut !== 'no') return this.#unkept(first, carriedOut, 'too-large');
+        return { ending: undefined, landing: { first, others: { outcome: 'in-progress', problem: notCarriedOut() } } };
       }
     }
+  }
+
+  /** The first alone gets the answer. One of 500 or more does not even say whether anything was done. */
+  #unkept(first: Reply, carriedOut: 'yes' | 'perhaps', reason: 'no-store' | 'too-large'): { ending: Ending | undefined; landing: Landing } {
+    if (carriedOut === 'yes') return { ending: { state: 'done', reason, answer: undefined }, landing: { first, others: notKept(reason) } };
+    const ending: Ending = { state: 'unknown', reason: 'failed' };
+    const landing: Landing = { first, others: { outcome: 'unknown', problem: outcomeUnknown(whyUnknown.failed) } };
+    return { ending: this.#options.onUnknown === 'release' ? undefined : ending, landing };
   }
 
   /** What the store does not take is tried again behind the callers' backs: they have their answer, and until then the key stands as sent. */
@@ -225,6 +232,7 @@ const whyUnknown = {
   crashed: 'the gateway that sent it was gone before there was an answer',
   reset: 'the connection to upstream broke before there was a whole answer',
   timeout: 'upstream did not answer in time',
+  failed: 'upstream answered with an error, which was not kept',
 } as const;
 
 function notKept(reason: Exclude<DoneReason, 'kept'>): Reply {

@@ -18,8 +18,8 @@ export interface Claim {
   readonly retake: boolean;
 }
 
-/** Why an outcome is unknown: the holder is gone, the connection broke, or it took too long. */
-export type UnknownReason = 'crashed' | 'reset' | 'timeout';
+/** Why an outcome is unknown: the holder is gone, the connection broke, it took too long, or upstream failed with an answer that was not kept. */
+export type UnknownReason = 'crashed' | 'reset' | 'timeout' | 'failed';
 /** Whether the answer is there, and why not. */
 export type DoneReason = 'kept' | 'no-store' | 'too-large';
 

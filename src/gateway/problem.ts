@@ -110,6 +110,12 @@ export const broken = (reason: 'reset' | 'timeout', detail: string, hint = unkno
 
 const unknownHint = 'Ask upstream what became of the operation. It is not forwarded again under this key.';
 
+/** To those who waited, when upstream's own words were too many to be passed on. */
+export const notCarriedOut = (): Problem =>
+  problem(503, 'NOT_CARRIED_OUT', 'no', 'upstream did not take up the first request with this key', 'Send it again with the same key.', {
+    retryAfterSeconds: 1,
+  });
+
 /** For those that come later. */
 export const outcomeUnknown = (detail: string): Problem =>
   problem(409, 'OUTCOME_UNKNOWN', 'unknown', 'it is not known whether the first request with this key was carried out', unknownHint, {

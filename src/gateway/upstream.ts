@@ -95,7 +95,9 @@ export class Upstream {
       request.on('close', () => failed(new Error('the connection was closed')));
       request.on('response', (response) => {
         this.#options.clock.clearTimeout(timer);
-        resolve({ kind: 'large', head: headOf(response), body: response });
+        const head = headOf(response);
+        if (head.status >= 200 && head.status <= 599) resolve({ kind: 'large', head, body: response });
+        else request.destroy(new Error(`upstream answered with status ${String(head.status)}`));
       });
       if (body === null) {
         request.end();

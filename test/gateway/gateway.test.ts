@@ -246,6 +246,40 @@ describe('the gateway', () => {
     expect(service.executed).to.have.length(1);
   });
 
+  it('says that the outcome is unknown when upstream failed with an answer that was not kept', async () => {
+    await start({ maximumAnswerBytes: 10 });
+    for (const [key, headers, text] of [
+      ['no-store', { 'Cache-Control': 'no-store' }, 'oh'],
+      ['large', {}, 'x'.repeat(11)],
+    ] as const) {
+      service.answer = (response) => response.writeHead(500, headers).end(text);
+      expect(await send({ key })).to.include({ status: 500, text });
+      expect(await send({ key })).to.include({ status: 409, code: 'OUTCOME_UNKNOWN' });
+    }
+    expect(service.executed).to.have.length(2);
+  });
+
+  it('frees the key also when upstream says at length that it did nothing', async () => {
+    await start({ maximumAnswerBytes: 10 });
+    const answers: (() => void)[] = [];
+    service.answer = (response) => void answers.push(() => response.writeHead(429).end('x'.repeat(11)));
+    const first = send();
+    await until(() => answers.length === 1, 'the call');
+    const held = send();
+    await until(() => gateway.stats().waiting === 2, 'both wait');
+    answers[0]?.();
+    expect(await first).to.include({ status: 429, text: 'x'.repeat(11) });
+    expect(await held).to.include({ status: 503, code: 'NOT_CARRIED_OUT' });
+    service.answer = (response) => response.end('done');
+    expect(await send()).to.include({ status: 200, text: 'done' });
+  });
+
+  it('tells a status that there is not', async () => {
+    await start();
+    service.answer = (response) => response.socket?.end('HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n');
+    for (const key of ['a', null]) expect(await send({ key })).to.include({ status: 502, code: 'UPSTREAM_RESET' });
+  });
+
   it('keeps an answer of exactly the size that is kept', async () => {
     await start({ maximumAnswerBytes: 1_000 });
     service.answer = (response) => response.end(Buffer.alloc(1_000, 'x'));
