@@ -34,13 +34,7 @@ export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js
 export { activity, type ActivityBudget, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
 export { ask, type Question } from './effects/ask.js';
 export { HttpError } from './effects/http-error.js';
-export {
-  idempotentFetch,
-  passesKeyOn,
-  type FetchingRun,
-  type HttpRequest,
-  type IdempotentFetchOptions,
-} from './effects/idempotent-fetch.js';
+export { idempotentFetch, type FetchingRun, type HttpRequest, type IdempotentFetchOptions } from './effects/idempotent-fetch.js';
 export { monitor, type Down, type Monitored } from './effects/monitor.js';
 export type { ClassifyFailure, FailureClass } from './effects/failure-class.js';
 export { builtInProfiles, type RetryProfile } from './effects/profiles.js';

@@ -6,7 +6,7 @@ import type { RuntimeEvent } from './core/runtime-event.js';
 import type { OpenedStore } from './persistence/store.js';
 import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
-import { declaredBreakers } from './runtime/declared-breakers.js';
+import { declarations } from './runtime/declarations.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
@@ -73,7 +73,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   // Machines are checked before the store is touched.
   const { clock, leaseMs, nodeName } = resolved;
   const registrations = registerKinds(resolved);
-  const breakers = declaredBreakers(resolved, registrations.values());
+  const { breakers } = declarations(resolved, registrations.values());
   const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
   const node = new Node(resolved, registrations, store);
   try {

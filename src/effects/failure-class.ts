@@ -22,6 +22,11 @@ const unreached: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 
 /** The connection went while something was under way. */
 const cut: readonly string[] = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ESOCKETTIMEDOUT', 'ECONNABORTED'];
 
+/** https://grpc.io/docs/guides/status-codes/: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED, UNAUTHENTICATED. */
+const refusedByGrpc: readonly number[] = [3, 5, 6, 7, 9, 11, 12, 16];
+/** RESOURCE_EXHAUSTED and ABORTED: nothing was done. */
+const notDoneByGrpc: readonly number[] = [8, 10];
+
 /** What the user's function says, or the default. What is no class, and what throws, is left to the default too: how the attempt ended is not changed by it. */
 export function classOf(error: unknown, classify: ClassifyFailure | undefined): FailureClass {
   if (isTerminal(error)) return 'persistent';
@@ -57,6 +62,10 @@ function byDefault(error: unknown): FailureClass {
     return status >= 500 ? 'partial' : notNow.includes(status) ? 'transient' : 'persistent';
   }
   const { code, name, cause } = error as { code?: unknown; name?: unknown; cause?: unknown };
+  // A number alone may be a process's exit code.
+  if (typeof code === 'number' && 'metadata' in error && 'details' in error) {
+    return refusedByGrpc.includes(code) ? 'persistent' : notDoneByGrpc.includes(code) ? 'transient' : 'partial';
+  }
   if (typeof code === 'string') {
     if (unreached.includes(code)) return 'transient';
     if (cut.includes(code) || code.startsWith('UND_ERR_')) return 'partial';

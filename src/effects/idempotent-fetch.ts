@@ -41,7 +41,6 @@ export interface IdempotentFetchOptions<TInput = HttpRequest, TOutput = unknown>
 /** `run` of an activity. */
 export type FetchingRun<TInput, TOutput> = (input: TInput, context: Pick<ActivityContext, 'signal' | 'idempotencyKey'>) => Promise<TOutput>;
 
-const passing = new WeakSet<object>();
 const longestErrorBody = 2_048;
 
 /**
@@ -65,19 +64,12 @@ export function idempotentFetch<TInput = HttpRequest, TOutput = unknown>(
     throw new BadInputError(`idempotentFetch: ${option} is ${typeof value}`, { hint: `Give a function for ${option}, or leave it out.` });
   }
   const read = options.read ?? (readBody as (response: Response) => Promise<TOutput>);
-  const run: FetchingRun<TInput, TOutput> = async (input, { signal, idempotencyKey }) => {
+  return async (input, { signal, idempotencyKey }) => {
     const { url, init } = requestOf(options.request?.(input) ?? (input as HttpRequest), header, idempotencyKey);
     const response = await (options.fetch ?? globalThis.fetch)(url, { ...init, signal });
     if (response.status < 400) return read(response);
     throw await errorOf(response, `${init.method} ${url.origin}${url.pathname}`, clock);
   };
-  passing.add(run);
-  return run;
-}
-
-/** Whether an activity's body was made by `idempotentFetch`: then it is known to pass its key on. */
-export function passesKeyOn(run: unknown): boolean {
-  return typeof run === 'function' && passing.has(run);
 }
 
 /** A key as services take it: up to 255 printable ASCII characters. Another one is told by its SHA-256, the same at every attempt. */

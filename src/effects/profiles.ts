@@ -34,7 +34,8 @@ interface Retried {
 
 export class Profiles {
   readonly #profiles: ReadonlyMap<string, ResolvedProfile>;
-  readonly #resolved = new WeakMap<Retried, ResolvedProfile>();
+  /** By what the activity says itself, and by the profile that it names: a plain promise has no activity that lasts. */
+  readonly #resolved = new WeakMap<RetryProfile, Map<string, ResolvedProfile>>();
 
   /** @throws BadInputError */
   constructor(own: Readonly<Record<string, RetryProfile>> = {}) {
@@ -53,7 +54,7 @@ export class Profiles {
 
   /** @throws BadInputError for a profile that is not there, or does not go with what the activity says itself */
   of(activity: Retried): ResolvedProfile {
-    const known = this.#resolved.get(activity);
+    const known = this.#resolved.get(activity.retry)?.get(activity.profile);
     if (known !== undefined) return known;
     const profile = this.#profiles.get(activity.profile);
     if (profile === undefined) {
@@ -64,7 +65,8 @@ export class Profiles {
       });
     }
     const resolved = merged(profile, activity.retry, `activity "${activity.name}": retry`);
-    this.#resolved.set(activity, resolved);
+    const byProfile = this.#resolved.get(activity.retry) ?? new Map<string, ResolvedProfile>();
+    this.#resolved.set(activity.retry, byProfile.set(activity.profile, resolved));
     return resolved;
   }
 }

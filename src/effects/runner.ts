@@ -53,6 +53,8 @@ const longestPauseMs = 60_000;
 /** What is told of an attempt besides that it was. */
 interface Told {
   readonly outcome?: OperationOutcome;
+  /** It ended while no attempt ran. */
+  readonly waited?: boolean;
   readonly failure?: FailureClass | undefined;
   readonly nextRetryAt?: number | undefined;
   readonly breaker?: string;
@@ -114,7 +116,9 @@ export class Runner implements OperationRunner {
     }
     const proceed = (): void => this.#proceed(run, resumed);
     watchDeadline(clock, run, (error) => {
-      this.#end(run, record.attempts, { ok: false, error }, classOf(error, activity.classify));
+      // With no attempt behind it nothing was done; one of an earlier life may have come to nobody's knowledge.
+      const failure = operation.record.attempts === 0 && !resumed ? 'transient' : 'partial';
+      this.#end(run, operation.record.attempts, { outcome: { ok: false, error }, failure, waited: true });
     });
     if (!this.#runs.has(operation)) return;
     try {
@@ -298,16 +302,18 @@ export class Runner implements OperationRunner {
     if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);
     if (cancelled) return;
     run.abort = undefined;
-    const failure = outcome.ok ? undefined : classOf(outcome.error, activity.classify);
-    if (outcome.ok || failure === undefined || failure === 'persistent' || attempt >= run.profile.attempts)
-      this.#end(run, attempt, outcome, failure);
-    else this.#retry(run, attempt, outcome, failure);
+    if (outcome.ok) this.#end(run, attempt, { outcome });
+    else {
+      const failure = classOf(outcome.error, activity.classify);
+      if (failure === 'persistent' || attempt >= run.profile.attempts) this.#end(run, attempt, { outcome, failure });
+      else this.#retry(run, attempt, outcome, failure);
+    }
     this.#attemptEnded();
   }
 
-  #end(run: Run, attempt: number, outcome: OperationOutcome, failure: FailureClass | undefined): void {
-    this.#report(run, outcome.ok ? 'succeeded' : 'failed', attempt, { outcome, failure });
-    this.#settle(run, outcome);
+  #end(run: Run, attempt: number, told: Told & { readonly outcome: OperationOutcome }): void {
+    this.#report(run, told.outcome.ok ? 'succeeded' : 'failed', attempt, told);
+    this.#settle(run, told.outcome);
   }
 
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
@@ -316,7 +322,7 @@ export class Runner implements OperationRunner {
     const waitMs = Math.max(Math.min(askedMs(error, clock), longestPauseMs), backoffMs(run.profile, failures, random));
     const nextRetryAt = clock.now() + Math.ceil(waitMs);
     if (nextRetryAt >= deadlineOf(run)) {
-      this.#end(run, failures, outcome, failure);
+      this.#end(run, failures, { outcome, failure });
       return;
     }
     run.agent.updateOperation(run.operation, { attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
@@ -359,7 +365,7 @@ export class Runner implements OperationRunner {
     this.#entrance.forget(run);
   }
 
-  #report(run: Run, phase: ActivityPhase, attempt: number, { outcome, failure, nextRetryAt, breaker }: Told = {}): void {
+  #report(run: Run, phase: ActivityPhase, attempt: number, { outcome, waited, failure, nextRetryAt, breaker }: Told = {}): void {
     if (!this.#options.observed()) return;
     this.#options.tell({
       type: 'activity',
@@ -368,7 +374,7 @@ export class Runner implements OperationRunner {
       operationId: run.operation.record.id,
       phase,
       attempt,
-      ...(outcome === undefined ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
+      ...(outcome === undefined || waited === true ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
       ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
       ...(breaker === undefined ? {} : { breaker }),
       ...(failure === undefined ? {} : { failure }),

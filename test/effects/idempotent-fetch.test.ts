@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { assign, setup } from 'xstate';
-import { activity, BadInputError, createRuntime, HttpError, idempotentFetch, memory, passesKeyOn, TerminalError } from 'statewarden';
+import { activity, BadInputError, createRuntime, HttpError, idempotentFetch, memory, TerminalError } from 'statewarden';
 import { classifyError } from '#src/breakers/classification.js';
 import { systemClock } from '#src/core/clock.js';
 import { decode, encodeThrown } from '#src/core/codec.js';
@@ -159,11 +159,6 @@ describe('idempotentFetch', () => {
     while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
     controller.abort(new Error('left'));
     expect(await running).to.have.property('message', 'left');
-  });
-
-  it('is known to pass its key on', () => {
-    expect(passesKeyOn(idempotentFetch())).to.equal(true);
-    expect([passesKeyOn(() => undefined), passesKeyOn(undefined)]).to.deep.equal([false, false]);
   });
 
   it('as an activity sends one key at all attempts, until there is an answer', async () => {

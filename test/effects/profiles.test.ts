@@ -1,32 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { assign, setup, type AnyActorLogic } from 'xstate';
+import type { AnyActorLogic } from 'xstate';
 import { activity, createRuntime, memory, TerminalError, type RetryProfile, type RuntimeEvent, type RuntimeOptions } from 'statewarden';
 import { slidingWindowBreaker } from 'statewarden/breakers';
+import { caller } from '../runtime/caller.js';
 import { ManualClock, settled } from '../runtime/manual-clock.js';
 import { classOf } from '#src/effects/failure-class.js';
 
-function caller(work: AnyActorLogic) {
-  return setup({
-    actors: { work },
-    types: { context: {} as { input: unknown; result: unknown }, input: {} as unknown, output: {} as unknown },
-  }).createMachine({
-    context: ({ input }) => ({ input, result: undefined }),
-    initial: 'calling',
-    states: {
-      calling: {
-        invoke: {
-          src: 'work',
-          input: ({ context }: { context: { input: unknown } }) => context.input,
-          onDone: { target: 'end', actions: assign({ result: ({ event }) => event.output as unknown }) },
-          onError: { target: 'end', actions: assign({ result: ({ event }) => (event.error as Error).message }) },
-        },
-      },
-      end: { type: 'final' },
-    },
-    output: ({ context }: { context: { result: unknown } }) => context.result,
-  });
-}
 const open = (work: AnyActorLogic, more: Partial<RuntimeOptions> = {}) =>
   createRuntime({ store: memory(), ...more, agents: { caller: { machine: caller(work), version: 1 } } });
 
@@ -107,6 +87,10 @@ describe('a retry profile', () => {
     const breaker = slidingWindowBreaker({ name: 'service' });
     const work = activity({ name: 'work', run: () => 1, breaker, retry: { deadlineMs: 1_000 } });
     await using runtime = await open(work, { clock });
+    const told: object[] = [];
+    runtime.events$.subscribe((event) => {
+      if (event.type === 'activity' && event.phase === 'failed') told.push(event);
+    });
     await runtime.breakers.isolate('service');
     const agent = await runtime.spawn('caller', { id: 'a', input: 1 });
     await settled();
@@ -114,6 +98,8 @@ describe('a retry profile', () => {
     await clock.advance(1_000);
     expect(await agent.result()).to.equal('activity "work" was not done within 1000 ms');
     expect(await runtime.breakers.parked()).to.deep.equal([]);
+    expect(told).to.have.length(1);
+    expect(told[0]).to.include({ failure: 'transient', attempt: 0 }).and.not.to.have.property('durationMs');
   });
 
   it('counts the deadline from when the activity was asked for, also after a restart', async () => {
@@ -188,6 +174,7 @@ describe('a retry profile', () => {
 
 describe('a failed attempt', () => {
   const http = (status: number) => Object.assign(new Error(`status ${String(status)}`), { status });
+  const grpc = (code: number) => Object.assign(new Error(`code ${String(code)}`), { code, details: 'said', metadata: {} });
   const system = (code: string) => Object.assign(new Error(code), { code });
 
   it('is transient, persistent or partial by what it failed with', () => {
@@ -198,14 +185,18 @@ describe('a failed attempt', () => {
         http(429),
         http(503),
         http(409),
+        grpc(8),
+        Object.assign(new Error('exit'), { code: 3 }),
         system('ECONNREFUSED'),
         new TypeError('fetch', { cause: system('ENOTFOUND') }),
       ],
-      persistent: [new TerminalError('no'), http(400), http(404), http(422)],
+      persistent: [new TerminalError('no'), http(400), http(404), http(422), grpc(3), grpc(16)],
       partial: [
         http(500),
         http(502),
         http(504),
+        grpc(14),
+        grpc(4),
         system('ECONNRESET'),
         new TypeError('fetch', { cause: system('UND_ERR_SOCKET') }),
         Object.assign(new Error('late'), { name: 'TimeoutError' }),

@@ -1,38 +1,9 @@
 import { expect } from 'chai';
-import { assign, fromPromise, setup, type AnyActorLogic } from 'xstate';
+import { fromPromise, type AnyActorLogic } from 'xstate';
 import { activity, createRuntime, memory, TerminalError, type ActivityContext, type RuntimeEvent } from 'statewarden';
+import { caller } from './caller.js';
 import { ManualClock, settled } from './manual-clock.js';
 
-/** A machine that calls `work` once with its input and ends with the result, or with the error's message. */
-function caller(work: AnyActorLogic) {
-  return setup({
-    actors: { work },
-    types: {
-      context: {} as { input: unknown; result: unknown },
-      input: {} as unknown,
-      output: {} as unknown,
-      events: {} as { type: 'LEAVE' },
-    },
-  }).createMachine({
-    id: 'caller',
-    context: ({ input }) => ({ input, result: undefined }),
-    initial: 'calling',
-    states: {
-      calling: {
-        invoke: {
-          src: 'work',
-          input: ({ context }: { context: { input: unknown } }) => context.input,
-          onDone: { target: 'end', actions: assign({ result: ({ event }) => event.output as unknown }) },
-          onError: { target: 'end', actions: assign({ result: ({ event }) => (event.error as Error).message }) },
-        },
-        on: { LEAVE: 'left' },
-      },
-      left: {},
-      end: { type: 'final' },
-    },
-    output: ({ context }: { context: { result: unknown } }) => context.result,
-  });
-}
 const open = (work: AnyActorLogic, more: Partial<Parameters<typeof createRuntime>[0]> = {}) =>
   createRuntime({ store: memory(), ...more, agents: { caller: { machine: caller(work), version: 1 } } });
 

@@ -10,3 +10,4 @@ export type {
 } from './artifact-store.js';
 export { files } from './files.js';
 export { memoryArtifacts } from './memory.js';
+export { sweepArtifacts, type SweepOptions, type SweepReport } from './sweep.js';
