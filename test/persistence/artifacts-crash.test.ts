@@ -257,13 +257,14 @@ describe('a disk that fails under artifacts', function () {
 
 describe('artifacts in a folder that may not be written', () => {
   const nobody = 65_534;
-  /** As a user without privileges; undefined when that cannot read the code. */
+  /** As a user without privileges; undefined when that cannot run this Node, or read the code. */
   const liveAsNobody = (folder: string, deed: string): Told | undefined => {
     const root = process.getuid?.() === 0;
-    const { status, stderr } = spawnSync(process.execPath, ['--no-warnings', artifactLifePath, folder, deed], {
+    const { status, stderr, error } = spawnSync(process.execPath, ['--no-warnings', artifactLifePath, folder, deed], {
       encoding: 'utf8',
       ...(root ? { uid: nobody, gid: nobody } : {}),
     });
+    if (root && (error as NodeJS.ErrnoException | undefined)?.code === 'EACCES') return undefined;
     if (stderr.startsWith('{')) return { status, ...(JSON.parse(stderr) as Omit<Told, 'status'>) };
     if (root && /EACCES|permission denied|Cannot find module/.test(stderr)) return undefined;
     return { status, message: stderr };

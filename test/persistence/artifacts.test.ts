@@ -268,6 +268,8 @@ describe('artifacts in files', () => {
       expect(file.message).to.equal(`${join(folder, 'file')} is a file`);
       const inside = await failing('STORE_OPEN', () => opened(join(folder, 'file', 'artifacts')));
       expect(inside.hint).to.include('is a file');
+      const deeper = await failing('STORE_OPEN', () => opened(join(folder, 'file', 'a', 'b')));
+      expect(deeper.hint).to.include('is a file');
       const orphan = await failing('STORE_OPEN', () => opened(join(folder, 'missing', 'artifacts')));
       expect(orphan.hint).to.include('mkdir -p');
       expect(existsSync(join(folder, 'missing'))).to.equal(false);

@@ -25,7 +25,10 @@ export function checkDirectory(directory: string): void {
       throw new StoreOpenError(`${directory} is a file`, { hint: `Give the path of a folder, for example ${directory}-artifacts.` });
     }
     exists = found !== undefined;
-    if (!exists && statSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    const file = exists ? undefined : fileAmong(parent);
+    if (file !== undefined)
+      throw new StoreOpenError(`${directory} cannot be made: ${file} is a file`, { hint: openHints['ENOTDIR'] as string });
+    if (!exists && statSync(parent, { throwIfNoEntry: false }) === undefined) {
       throw new StoreOpenError(`the folder of ${directory} does not exist`, { hint: `Make it first: mkdir -p ${parent}` });
     }
     accessSync(exists ? directory : parent, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -37,6 +40,15 @@ export function checkDirectory(directory: string): void {
         openHints[systemCode(error) ?? ''] ??
         `Check the path and its permissions: ${exists ? directory : parent} must be readable and writable.`,
     });
+  }
+}
+
+/** The part of a path that is a file, if one is. Some versions of Node say that there is nothing behind it, others throw ENOTDIR. */
+function fileAmong(path: string): string | undefined {
+  for (let at = path; ; at = dirname(at)) {
+    const found = statSync(at, { throwIfNoEntry: false });
+    if (found !== undefined) return found.isDirectory() ? undefined : at;
+    if (dirname(at) === at) return undefined;
   }
 }
 
