@@ -23,6 +23,10 @@ export type { TreeNode } from './supervisor/tree.js';
 export type { FailureReason } from './actors/failure.js';
 export type { RuntimeBreakers } from './runtime/breakers-ref.js';
 export type { ParkedFilter, ParkedReport, ParkedWork } from './runtime/parked-work.js';
+export { logAlerts, webhookAlerts, type Alert, type AlertSink, type WebhookOptions } from './runtime/alerts.js';
+export type { Hold, HoldFilter, PendingApproval, Signed } from './runtime/holds.js';
+export type { RuntimeApprovals, RuntimeHolds } from './runtime/people.js';
+export type { Resolution } from './actors/operation.js';
 export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
 export type { BudgetDefinition } from './effects/budget/reducer.js';
 export { spend, type Spending, type Spent } from './effects/budget/spend.js';
@@ -32,7 +36,11 @@ export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint
 export type { Receipt } from './actors/draft.js';
 export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';
 export { activity, type ActivityBudget, type ActivityContext, type ActivityDefinition, type ActivityLogic } from './effects/activity.js';
+export { approval, type Approval, type ApprovalRequest } from './effects/approval.js';
 export { ask, type Question } from './effects/ask.js';
+export type { OnUnknown, Reconcile, Reconciled } from './effects/caution.js';
+export { compensation, type CompensationInput, type CompensationResult } from './effects/saga/compensation.js';
+export type { Compensate, CompensationOptions } from './effects/saga/undoing.js';
 export { HttpError } from './effects/http-error.js';
 export { idempotentFetch, type FetchingRun, type HttpRequest, type IdempotentFetchOptions } from './effects/idempotent-fetch.js';
 export { monitor, type Down, type Monitored } from './effects/monitor.js';
@@ -41,7 +49,7 @@ export { builtInProfiles, type RetryProfile } from './effects/profiles.js';
 export { TerminalError, type RetryPolicy } from './effects/retry.js';
 export { memory } from './persistence/memory/index.js';
 export type { Store } from './persistence/store.js';
-export type { RuntimeEvent } from './core/runtime-event.js';
+export type { AlertEvent, RuntimeEvent } from './core/runtime-event.js';
 export type { Clock, TimerHandle } from './core/clock.js';
 export type { Random } from './core/random.js';
 export {
@@ -49,6 +57,7 @@ export {
   AgentOwnedError,
   AgentStoppedError,
   AgentSuspendedError,
+  ApprovalExpiredError,
   ArtifactMissingError,
   BadEventError,
   BadInputError,
@@ -56,16 +65,23 @@ export {
   BudgetExhaustedError,
   CancelledError,
   CapabilityMissingError,
+  CompensationFailedError,
   CorruptRecordError,
   DeadLetterError,
   EndlessTurnError,
   EventTooLargeError,
   HungAgentError,
   InvariantViolationError,
+  KeyConflictError,
   KindConflictError,
   LeaseLostError,
   MailboxFullError,
+  NoOutcomeError,
+  NotHeldError,
   NotSerializableError,
+  OutcomeUnknownError,
+  PivotPassedError,
+  ResolvedAsFailedError,
   RuntimeClosedError,
   SnapshotVersionError,
   StatewardenError,
@@ -79,6 +95,7 @@ export {
   UnknownBreakerError,
   UnknownBudgetError,
   UnknownKindError,
+  UnknownOperationError,
   UnsupportedMachineError,
   type Disposition,
 } from './core/errors.js';

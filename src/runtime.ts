@@ -10,6 +10,7 @@ import { declarations } from './runtime/declarations.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
+import { NodeApprovals, NodeHolds, type RuntimeApprovals, type RuntimeHolds } from './runtime/people.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
 import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
@@ -49,6 +50,10 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
   budget(name: TBudget): BudgetRef;
   /** Breakers of activities and stages, and the operations that wait for them. */
   readonly breakers: RuntimeBreakers;
+  /** Operations of which a person is to say what became of them. */
+  readonly holds: RuntimeHolds;
+  /** Decisions that people are waited for. */
+  readonly approvals: RuntimeApprovals;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
@@ -72,12 +77,11 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   const resolved = resolveOptions(options);
   // Machines are checked before the store is touched.
   const { clock, leaseMs, nodeName } = resolved;
-  const registrations = registerKinds(resolved);
-  const { breakers } = declarations(resolved, registrations.values());
+  const declared = declarations(resolved, registerKinds(resolved));
   const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
-  const node = new Node(resolved, registrations, store);
+  const node = new Node(resolved, declared, store);
   try {
-    await node.start(breakers);
+    await node.start(declared.breakers);
   } catch (error) {
     await node.close(0).catch(() => undefined);
     throw error;
@@ -103,6 +107,8 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     },
     tree: () => readTree(store),
     breakers: new NodeBreakers(node),
+    holds: new NodeHolds(node),
+    approvals: new NodeApprovals(node),
     budget: (name: string) => new Budget(node, resolved, name),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),

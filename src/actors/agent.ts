@@ -36,7 +36,7 @@ import type { AgentHost } from './host.js';
 import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
-import { settled, type Answer, type Operation, type OperationOutcome } from './operation.js';
+import { operationTimer, rests, settled, type Answer, type Operation, type OperationOutcome } from './operation.js';
 import { endJob } from './job-end.js';
 import { actorAt, asData } from './place.js';
 import { report, type Cause } from './setback.js';
@@ -108,7 +108,8 @@ export class Agent {
   #inFlight = 0;
   #effectsOpen = 0;
   readonly #tail: JournalTail;
-  #committedSnapshot: AnyMachineSnapshot | undefined;
+  /** Its snapshot as of the last commit; undefined before the first. */
+  committed: AnyMachineSnapshot | undefined;
   #state: string | undefined;
   #busy: boolean;
   /** Why the output of a machine that is done could not be kept; then the agent has ended in error. */
@@ -243,7 +244,7 @@ export class Agent {
     this.#tail.checkpointBytes = checkpoint?.data.length ?? 0;
     this.#tail.bytes = tailBytes;
     this.#effectsOpen = effectsOpen;
-    this.#committedSnapshot = this.snapshot();
+    this.committed = this.snapshot();
   }
 
   /** Its checkpoint fits again: it is active from its next commit on. */
@@ -256,11 +257,6 @@ export class Agent {
 
   snapshot(): AnyMachineSnapshot {
     return this.root.getSnapshot() as AnyMachineSnapshot;
-  }
-
-  /** As of the last commit. */
-  committedSnapshot(): AnyMachineSnapshot {
-    return this.#committedSnapshot ?? this.snapshot();
   }
 
   // ── Taking events ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -334,7 +330,7 @@ export class Agent {
     const { messageId, from } = message;
     const draft = this.#open({ event: message.event, messageId, from, mail: message });
     (draft.taken ??= []).push(message.position);
-    if (event.type === answerType) this.#answered(event as unknown as Answer & { operation: string });
+    if (event.type === answerType) this.#answered(event as unknown as Answer & { operation: string }, messageId);
     else if (messageId === undefined || this.marks.get(messageId) === undefined)
       this.#take(event, message.event, { id: messageId, from, reply: message.replyTo, mail: message.position });
     // What was no turn is not undone with the next one.
@@ -342,7 +338,11 @@ export class Agent {
     draft.forget();
   }
 
-  #answered({ operation: id, ...answer }: Answer & { readonly operation: string }): void {
+  #answered({ operation: id, ...answer }: Answer & { readonly operation: string }, messageId: string | undefined): void {
+    // A person is told who was first, also when that is long ago.
+    if (answer.resolution !== undefined && messageId !== undefined) {
+      (this.draft().marks ??= []).push({ messageId, sequenceNumber: this.sequenceNumber });
+    }
     for (const operation of this.operations.values()) {
       if (operation.record.id !== id) continue;
       const outcome = this.host.operations.answered(operation, answer);
@@ -367,6 +367,13 @@ export class Agent {
       return;
     }
     failpoint('timer:fire');
+    if (id.endsWith(operationTimer)) {
+      this.timers.delete(id);
+      this.draft().clearTimer(id);
+      const operation = this.#operations?.get(timer.target);
+      if (operation !== undefined) this.host.operations.due(operation);
+      return;
+    }
     const draft = this.#open({ event: timer.event, timer: id, dueAt: timer.dueAt });
     this.timers.delete(id);
     draft.clearTimer(id);
@@ -407,13 +414,15 @@ export class Agent {
     operation.record = settled(operation.record, result, text, sequenceNumber, now);
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);
+    const other = this.host.operations.along(operation, result);
+    if (other !== undefined) draft.setOperation(other);
     this.collector.settle(operation, result);
     const entry = operationEntry(sequenceNumber, now, operation.record.id);
     this.#turn(`activity ${operation.record.activity}`, entry, 'entire', settlePromise, operation.actor, result);
   }
 
   /** Writes down how an open operation stands: a failed attempt and when the next is due. */
-  updateOperation(operation: Operation, change: Partial<Pick<OperationRecord, 'attempts' | 'outcome' | 'nextRetryAt' | 'parkedBy'>>): void {
+  updateOperation(operation: Operation, change: Partial<OperationRecord>): void {
     if (this.gone || this.operations.get(operation.record.path) !== operation) return;
     operation.record = { ...operation.record, ...change };
     this.draft().setOperation(operation.record);
@@ -614,6 +623,11 @@ export class Agent {
   goDown(draft: Draft): void {
     this.leaving = true;
     this.status = draft.status = 'suspended';
+    for (const { record } of this.#operations?.values() ?? []) {
+      // Its intent is on the way with this commit or the one before: it is not begun any more.
+      if (record.status === 'started' && record.intendedIn > this.committedSequenceNumber)
+        draft.setOperation({ ...record, status: 'intended' });
+    }
     this.host.operations.halt(this.#operations?.values() ?? [], 0)?.catch(() => undefined);
     this.#operations = undefined;
     // It is not busy: should it be ended for good, nothing brings its callbacks back.
@@ -752,7 +766,7 @@ export class Agent {
   #runs(): boolean {
     if (this.#effectsOpen > 0 || (this.#ephemerals?.size ?? 0) > 0) return true;
     for (const operation of this.#operations?.values() ?? []) {
-      if (!operation.question) return true;
+      if (!rests(this, operation)) return true;
     }
     return false;
   }
@@ -784,7 +798,7 @@ export class Agent {
       return;
     }
     this.committedSequenceNumber = commit.sequenceNumber;
-    this.#committedSnapshot = snapshot;
+    this.committed = snapshot;
     draft.acknowledge();
     this.#durability?.reached(this.committedSequenceNumber);
     if (draft.taken !== undefined) for (const position of draft.taken) this.#mail?.delete(position);
@@ -838,28 +852,6 @@ export class Agent {
   }
 
   // ── Being looked at ─────────────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * The committed snapshot, once a checkpoint covers it: what somebody has seen must come back after a crash, and a turn
-   * that is only journaled may come out differently when it is run again.
-   */
-  async seen(): Promise<AnyMachineSnapshot> {
-    this.usedAt = this.host.uses += 1;
-    // A supervisor's turns come out as they did.
-    if (this.registration.isSupervisor) await this.whenDurable(1);
-    while (
-      !this.gone &&
-      !this.registration.isSupervisor &&
-      (this.#committedSnapshot === undefined || this.checkpointSequenceNumber < this.committedSequenceNumber)
-    ) {
-      const draft = this.draft();
-      draft.checkpoint = true;
-      await new Promise<void>((resolve, reject) => {
-        draft.awaitCommit(resolve, reject);
-      });
-    }
-    return this.#committedSnapshot ?? this.snapshot();
-  }
 
   observe(observer: AgentObserver): () => void {
     return (this.#observers ??= new Observers()).add(observer);

@@ -26,7 +26,7 @@ import { isOfAgent, mailAddress, operationAddress, readAddress } from './address
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
-import { cancelled, type Operation, type OperationOutcome, type Asked } from './operation.js';
+import { cancelled, wakeAt, type Operation, type OperationOutcome, type Asked } from './operation.js';
 import { asData } from './place.js';
 import { timerPolicy } from './registration.js';
 import type { CollectedAction, TurnSink } from './seam.js';
@@ -275,7 +275,7 @@ export class Collector implements TurnSink {
         id,
         activity: traits.name,
         path,
-        status: 'intended',
+        status: traits.status,
         attempts: 0,
         userKey: traits.userKey(input),
         input: encoded,
@@ -286,6 +286,10 @@ export class Collector implements TurnSink {
         intendedAt: agent.host.clock.now(),
         settledAt: undefined,
         parkedBy: undefined,
+        saga: traits.saga?.(input, agent.id),
+        compensates: traits.compensates?.(input),
+        resolutions: undefined,
+        artifact: undefined,
       },
       logic,
       input,
@@ -295,6 +299,8 @@ export class Collector implements TurnSink {
     agent.operations.set(path, operation);
     draft.setOperation(operation.record);
     if (asked !== undefined) this.ask(id, asked);
+    const wakesAt = traits.wakesAt?.(input, operation.record.intendedAt);
+    if (wakesAt !== undefined) wakeAt(agent, operation, wakesAt);
     draft.releases.push(() => {
       if (agent.operations.get(path) === operation) agent.host.operations.start(agent, operation, false);
     });
@@ -323,7 +329,8 @@ export class Collector implements TurnSink {
     const operation = agent.operations.get(path);
     if (operation === undefined) return;
     agent.operations.delete(path);
-    operation.record = cancelled(operation.record, agent.sequenceNumber, agent.host.clock.now());
+    const mayBeDone = agent.host.operations.mayBeDone(agent, operation);
+    operation.record = cancelled(operation.record, agent.sequenceNumber, agent.host.clock.now(), mayBeDone);
     this.#draft.setOperation(operation.record);
     this.settle(operation, undefined);
     this.#draft.releases.push(() => {

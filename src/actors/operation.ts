@@ -4,7 +4,8 @@
  */
 
 import type { AnyActorLogic, AnyActorRef, EventObject } from 'xstate';
-import type { OperationRecord } from '../persistence/store.js';
+import { decode, encode } from '../core/codec.js';
+import type { OperationRecord, OperationStatus, TimerRecord } from '../persistence/store.js';
 import type { Agent } from './agent.js';
 
 export interface Operation {
@@ -25,33 +26,60 @@ export interface Asked {
   readonly messageId: string | undefined;
 }
 
-/** Text on an activity's logic that names it in the ledger and gives the key that the user chose. */
+/** What an operation is by its logic: how the ledger names it and what is written with its intent. */
 export interface OperationTraits {
   readonly name: string;
   /** Sent to another agent as a question instead of being run here. */
   readonly question: boolean;
+  /** What its intent says: `started` when it may be begun as soon as that is durable, with nothing written in between. */
+  readonly status: OperationStatus;
   userKey(input: unknown): string | undefined;
   /** What another agent is asked with the intent: the question itself, or leave to begin. @throws what makes it a failure before it was intended */
   asks?(input: unknown, operationId: string): Asked | undefined;
+  /** The scope within which it can be undone. */
+  saga?(input: unknown, agentId: string): string | undefined;
+  /** Id of the operation that it undoes. */
+  compensates?(input: unknown): string | undefined;
+  /** When it is to be looked at, epoch milliseconds, whether or not anything has happened. */
+  wakesAt?(input: unknown, now: number): number | undefined;
 }
 
-/** The record of an open operation that nobody wants any more. `settledIn`: the turn that it ended with. */
-export function cancelled(record: OperationRecord, settledIn: number, at: number): OperationRecord {
-  return { ...record, status: 'cancelled', nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
+/** The record of an open operation that nobody wants any more. `settledIn`: the turn that it ended with. `mayBeDone`: then its outcome is unknown. */
+export function cancelled(
+  record: OperationRecord,
+  settledIn: number,
+  at: number,
+  mayBeDone = record.status === 'started' || record.status === 'held',
+): OperationRecord {
+  const status = mayBeDone ? 'unknown' : 'cancelled';
+  return { ...record, status, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
 /** The record of an operation that has ended. `outcome`: encoded. */
 export function settled(
   record: OperationRecord,
-  { ok }: OperationOutcome,
+  result: OperationOutcome,
   outcome: string,
   settledIn: number,
   at: number,
 ): OperationRecord {
-  return { ...record, status: ok ? 'succeeded' : 'failed', outcome, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
+  const status = result.ok ? 'succeeded' : result.unknown === true ? 'unknown' : 'failed';
+  return { ...record, status, outcome, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
-export type OperationOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+/** `unknown`: it failed for its machine, and nobody knows whether it was done. */
+export type OperationOutcome =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown; readonly unknown?: boolean };
+
+/** What a person says of a held operation. `done`: it was, with this result; `failed`: it was not, and is not to be; `retry`: it was not, run it. `expired`: the time for an answer is over. */
+export interface Resolution {
+  readonly order: 'done' | 'failed' | 'retry' | 'expired';
+  readonly result?: unknown;
+  readonly by: string;
+  readonly note?: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
 
 /** What comes for an operation by mail. */
 export interface Answer {
@@ -59,6 +87,54 @@ export interface Answer {
   readonly error?: unknown;
   /** Of a person, to one that waits for its breaker: go, or end. */
   readonly parked?: 'release' | 'cancel';
+  /** Of a person, to one that is held. */
+  readonly resolution?: Resolution;
+}
+
+/** Oldest first. */
+export function resolutionsOf({ resolutions }: Pick<OperationRecord, 'resolutions'>): readonly Resolution[] {
+  return resolutions === undefined ? [] : (decode(resolutions) as readonly Resolution[]);
+}
+
+export function withResolution(record: OperationRecord, resolution: Resolution): OperationRecord {
+  return { ...record, resolutions: encode([...resolutionsOf(record), resolution], 'the resolution') };
+}
+
+/** Of the message that answers a hold: each hold takes one answer, for ever. */
+export function holdName(record: Pick<OperationRecord, 'id' | 'resolutions'>): string {
+  return `hold ${String(resolutionsOf(record).length + 1)} of ${record.id}`;
+}
+
+/** Ends the id of a timer that is an operation's and not a machine's; before it stands the path. */
+export const operationTimer = '#statewarden.operation';
+
+/** Has an operation looked at again at a time (epoch milliseconds), also after a crash. Until then its agent need not be in memory. */
+export function wakeAt(agent: Agent, { record: { path } }: Pick<Operation, 'record'>, at: number): void {
+  if (agent.gone) return;
+  const dueAt = Math.ceil(at);
+  const delayMs = Math.max(0, dueAt - agent.host.clock.now());
+  const timer: TimerRecord = {
+    id: `${path}${operationTimer}`,
+    dueAt,
+    delayMs,
+    policy: 'deadline',
+    target: path,
+    event: '{"type":"statewarden.due"}',
+  };
+  agent.timers.set(timer.id, timer);
+  agent.draft().setTimer(timer);
+  agent.host.armTimer(agent.key, timer.id, dueAt);
+}
+
+/** It is looked at now. */
+export function stopWaking(agent: Agent, { record: { path } }: Pick<Operation, 'record'>): void {
+  const id = `${path}${operationTimer}`;
+  if (agent.forgetTimer(id)) agent.draft().clearTimer(id);
+}
+
+/** Whether nothing of it is under way here: another agent, a person or a time has the word. */
+export function rests(agent: Pick<Agent, 'timers'>, { question, record }: Operation): boolean {
+  return question || record.status === 'held' || (record.nextRetryAt !== undefined && agent.timers.has(`${record.path}${operationTimer}`));
 }
 
 /** Runs operations. Called only when the intent is durable. */
@@ -66,11 +142,19 @@ export interface OperationRunner {
   traits(logic: AnyActorLogic, path: string): OperationTraits;
   /** Begins, or goes on after a restart: `record.attempts` have failed and `record.nextRetryAt` may lie ahead. */
   start(agent: Agent, operation: Operation, resumed: boolean): void;
+  /** The time has come that it was to be looked at again. */
+  due(operation: Operation): void;
   cancel(operation: Operation): void;
+  /** Whether one that nobody wants any more may have been carried out all the same. */
+  mayBeDone(agent: Agent, operation: Operation): boolean;
+  /** Its agent leaves memory while it rests. */
+  rest(operations: Iterable<Operation>): void;
   /** Another agent has answered what the operation asked, or a person has given an order; what it ends with, if it does. */
   answered(operation: Operation, answer: Answer): OperationOutcome | undefined;
   /** What another agent is told of an operation's end, with the end's own commit. `outcome` undefined: it was cancelled. */
   settlement(operation: Operation, outcome: OperationOutcome | undefined): Asked | undefined;
+  /** Another operation's record that changes with this one's end, in the same commit. */
+  along(operation: Operation, outcome: OperationOutcome): OperationRecord | undefined;
   /** Tells those that run to end, and resolves once they have, after `graceMs` at the latest. Undefined when none runs. Their outcomes are nobody's. */
   halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined;
 }

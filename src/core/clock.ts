@@ -24,3 +24,8 @@ export const systemClock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, Math.min(ms, longestTimeoutMs)),
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
 };
+
+/** Resolves after so many milliseconds, at the next turn of the clock. */
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimeout(resolve, ms));
+}

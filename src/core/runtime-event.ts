@@ -1,6 +1,25 @@
 /** What a runtime tells about itself: one union, each with `at` in epoch milliseconds and durations in milliseconds. */
 
+/** Somebody should look. */
+export interface AlertEvent {
+  readonly type: 'alert';
+  /** The same whenever the same thing is told again. */
+  readonly id: string;
+  /** `held`: a person is to say what became of an operation. `approval-requested`, `approval-reminder`: a person is to decide. `compensation-failed`: a saga cannot be undone, a person resolves it. */
+  readonly alert: 'held' | 'compensation-failed' | 'approval-requested' | 'approval-reminder';
+  readonly agentId: string;
+  readonly operationId: string;
+  readonly activity: string;
+  /** Of an operation that belongs to one. */
+  readonly saga?: string;
+  readonly message: string;
+  readonly error?: Error;
+}
+
 export type RuntimeEvent = { readonly at: number } & (
+  | AlertEvent
+  /** A receiver of alerts has failed too often. */
+  | { readonly type: 'alert-failed'; readonly id: string; readonly error: Error }
   | { readonly type: 'spawned'; readonly agentId: string; readonly kind: string }
   | {
       readonly type: 'turn';
@@ -36,7 +55,9 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly agentId: string;
       readonly activity: string;
       readonly operationId: string;
-      readonly phase: 'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled' | 'parked';
+      /** `unknown`: nobody knows whether it was carried out; `held`: a person is to say; `reconciled`: the outside has said. */
+      readonly phase:
+        'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled' | 'parked' | 'unknown' | 'reconciled' | 'held';
       readonly attempt: number;
       readonly durationMs?: number;
       readonly nextRetryAt?: number;

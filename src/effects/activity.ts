@@ -7,12 +7,15 @@
 import { fromPromise, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
 import { isGuardPattern, isRegistry, type GuardPattern } from '../breakers/board.js';
 import { priorities, type Priority } from '../breakers/contract.js';
+import type { OperationOutcome, Resolution } from '../actors/operation.js';
 import { systemClock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { isAmount } from './budget/reducer.js';
+import { cautionOf, freely, type Caution, type OnUnknown, type Reconcile } from './caution.js';
 import type { ClassifyFailure } from './failure-class.js';
 import { assertProfile, builtInProfiles, type RetryProfile } from './profiles.js';
 import { assertRetry } from './retry.js';
+import { undoingOf, type SagaDefinition, type Undoing } from './saga/undoing.js';
 
 export interface ActivityContext {
   /** Aborted when the state is left, the agent ends, or the attempt takes longer than `timeoutMs`. */
@@ -39,7 +42,7 @@ export interface ActivityBudget<TInput, TOutput> {
   readonly actual?: (output: TOutput) => number;
 }
 
-export interface ActivityDefinition<TInput, TOutput> {
+export interface ActivityDefinition<TInput, TOutput> extends SagaDefinition<TInput, TOutput> {
   /** Names it in the ledger and in events. Keep it when the code moves. */
   readonly name: string;
   readonly run: (input: TInput, context: ActivityContext) => Promise<TOutput> | TOutput;
@@ -49,12 +52,22 @@ export interface ActivityDefinition<TInput, TOutput> {
   readonly retry?: RetryProfile;
   /** Whether a failed attempt can be made again: `persistent` is not. Returning undefined leaves it to the default, which knows HTTP, gRPC and system errors. */
   readonly classify?: ClassifyFailure;
+  /**
+   * When nobody knows whether a call was carried out, because its process ended in between: `retry` it with the same key, `reconcile`, `fail` with `OutcomeUnknownError`, or `hold` it until a
+   * person says what happened. Default: `retry` when `run` passes its `idempotencyKey` on (its text names it), `reconcile` when there is one, else `hold`. Said here, it goes also for failures
+   * that may have come after the fact: timeouts, cut connections, answers of 500, and errors that nobody recognises.
+   */
+  readonly onUnknown?: OnUnknown;
+  /** Asks the outside what became of the call: `{ outcome: 'done', result }`, `{ outcome: 'not-done' }`, or `{ outcome: 'unknown' }`, which holds it. Tried again by its profile. */
+  readonly reconcile?: Reconcile<TInput, TOutput>;
   /** For one attempt. Default: none. */
   readonly timeoutMs?: number;
   /** At most so many runs at once in a node. Default: no limit. */
   readonly concurrency?: number;
   /** The user's own key: an operation of this activity that succeeded with it before, in any agent, is not run again. */
   readonly key?: (input: TInput) => string;
+  /** How long a result is taken for a later operation with the same key, in milliseconds since it came. Default: for ever. */
+  readonly reuseMs?: number;
   /**
    * Guards each attempt: a breaker, a registry of them (then with `breakerKey`), a bulkhead, a retry budget, or several with `allOf`. It is a pattern: each runtime makes breakers of its own from it. Without a runtime it does nothing.
    */
@@ -81,6 +94,13 @@ export interface ResolvedActivity {
   readonly timeoutMs: number | undefined;
   readonly concurrency: number;
   readonly key: ((input: unknown) => string) | undefined;
+  readonly reuseMs?: number;
+  readonly caution: Caution;
+  readonly undoing?: Undoing | undefined;
+  /** What is left when it fails for good: it is held with this; undefined: it fails. */
+  readonly lastWord?: (error: unknown) => Error | undefined;
+  /** What a person's `done` and `failed` come to, where that has to be looked up. */
+  readonly resolve?: (resolution: Resolution) => Promise<OperationOutcome>;
   readonly budget?: ActivityBudget<unknown, unknown> | undefined;
   readonly guarding?: Guarding | undefined;
 }
@@ -131,6 +151,14 @@ export function activity<TInput = undefined, TOutput = unknown>(
   if (budget !== undefined) checkBudget(name, budget);
   const { profile = 'standard', retry = {}, classify } = definition;
   checkRetrying(name, profile, retry, classify);
+  const { onUnknown, reconcile, reuseMs = Infinity } = definition;
+  if (!(reuseMs >= 0) || (reuseMs !== Infinity && key === undefined)) {
+    throw new BadInputError(`activity "${name}": reuseMs is ${String(reuseMs)}${key === undefined ? ' and it has no key' : ''}`, {
+      hint: 'Give milliseconds, 0 or more, together with key: (input) => string.',
+    });
+  }
+  const caution = cautionOf(name, run, onUnknown, reconcile as Reconcile<never, unknown> | undefined);
+  const undoing = undoingOf(name, definition as SagaDefinition<never, unknown>);
   const guarding = guardingOf(definition as ActivityDefinition<unknown, unknown>);
   const logic = fromPromise<TOutput, TInput>(async ({ input, signal, self }) => {
     const operationId = `${name}:${self.sessionId}`;
@@ -153,6 +181,9 @@ export function activity<TInput = undefined, TOutput = unknown>(
     timeoutMs,
     concurrency: concurrency ?? Infinity,
     key: key as ResolvedActivity['key'],
+    reuseMs,
+    caution,
+    undoing,
     budget: budget as ResolvedActivity['budget'],
     guarding,
   });
@@ -226,6 +257,7 @@ export function activityOf(logic: AnyActorLogic, name: string): ResolvedActivity
     timeoutMs: undefined,
     concurrency: Infinity,
     key: undefined,
+    caution: freely,
   };
 }
 

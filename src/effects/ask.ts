@@ -6,7 +6,7 @@
 import { fromPromise, type AnyActorLogic, type EventObject, type PromiseActorLogic } from 'xstate';
 import { checkEvent } from '../actors/event-check.js';
 import type { Asked } from '../actors/operation.js';
-import { BadInputError } from '../core/errors.js';
+import { BadInputError, TimeoutError } from '../core/errors.js';
 
 export interface Question<TEvent extends EventObject = EventObject> {
   /** Id of the agent that is asked. */
@@ -31,6 +31,19 @@ export function ask<TReply = unknown, TEvent extends EventObject = EventObject>(
 export function questionOf(input: unknown, operationId: string): Asked {
   const { to, event } = input as Question;
   return { to, event: checkEvent(event), messageId: `question ${operationId}` };
+}
+
+/** When it fails for want of an answer. */
+export function expiryOf(input: unknown, now: number): number | undefined {
+  const { timeoutMs } = input as Question;
+  return timeoutMs === undefined ? undefined : now + timeoutMs;
+}
+
+export function unanswered(input: unknown): TimeoutError {
+  const { to, timeoutMs } = input as Question;
+  return new TimeoutError(`agent "${to}" did not answer within ${String(timeoutMs)} ms`, {
+    hint: 'Look at it with `statewarden show`; its machine answers with reply(…).',
+  });
 }
 
 export function isQuestion(logic: AnyActorLogic): boolean {

@@ -5,7 +5,8 @@
 
 import { answeredStatus } from '../breakers/classification.js';
 import { retryAfterOf, type WallClock } from '../breakers/retry-after.js';
-import { TimeoutError } from '../core/errors.js';
+import { StatewardenError, TimeoutError } from '../core/errors.js';
+import type { Caution } from './caution.js';
 import { isTerminal } from './retry.js';
 
 export type FailureClass = 'transient' | 'persistent' | 'partial';
@@ -27,8 +28,13 @@ const refusedByGrpc: readonly number[] = [3, 5, 6, 7, 9, 11, 12, 16];
 /** RESOURCE_EXHAUSTED and ABORTED: nothing was done. */
 const notDoneByGrpc: readonly number[] = [8, 10];
 
+interface Classified {
+  readonly classify?: ClassifyFailure | undefined;
+  readonly caution: Caution;
+}
+
 /** What the user's function says, or the default. What is no class, and what throws, is left to the default too: how the attempt ended is not changed by it. */
-export function classOf(error: unknown, classify: ClassifyFailure | undefined): FailureClass {
+export function classOf(error: unknown, { classify, caution }: Classified): FailureClass {
   if (isTerminal(error)) return 'persistent';
   try {
     const said = classify?.(error);
@@ -37,10 +43,11 @@ export function classOf(error: unknown, classify: ClassifyFailure | undefined): 
     // The attempt has failed already, and of something else.
   }
   try {
-    return byDefault(error);
+    // Whoever takes care is not to guess that what it does not know came before the fact.
+    return byDefault(error) ?? (caution.declared && caution.onUnknown !== 'retry' ? 'partial' : 'transient');
   } catch {
     // It cannot even be looked at.
-    return 'transient';
+    return caution.declared && caution.onUnknown !== 'retry' ? 'partial' : 'transient';
   }
 }
 
@@ -53,8 +60,9 @@ export function askedMs(error: unknown, clock: WallClock): number {
   }
 }
 
-function byDefault(error: unknown): FailureClass {
-  if (typeof error !== 'object' || error === null) return 'transient';
+/** Undefined: it says nothing about it. */
+function byDefault(error: unknown): FailureClass | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
   if (error instanceof TimeoutError) return 'partial';
   const status = answeredStatus(error);
   if (status !== undefined && status >= 400) {
@@ -73,5 +81,6 @@ function byDefault(error: unknown): FailureClass {
   if (name === 'TimeoutError' || name === 'AbortError') return 'partial';
   // fetch puts what happened into the cause of a TypeError.
   if (error instanceof TypeError && typeof cause === 'object' && cause !== null && cause !== error) return byDefault(cause);
-  return 'transient';
+  // This library's own say it of themselves.
+  return error instanceof StatewardenError ? 'transient' : undefined;
 }

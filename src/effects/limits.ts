@@ -1,5 +1,5 @@
 /**
- * How long an operation may take: one attempt by its activity's `timeoutMs`, all of it by its profile's deadline, counted from when it was asked for, so that a restart does not begin to count again. An attempt that runs into
+ * How long an operation may take: one attempt by its activity's `timeoutMs`, all of it by its profile's deadline, counted from when it was asked for, or a person had it run again, so that a restart does not begin to count again. An attempt that runs into
  * either is told to end; what ignores that runs on, and its result is nobody's.
  */
 
@@ -8,8 +8,8 @@ import { TimeoutError } from '../core/errors.js';
 import type { Run } from './run.js';
 
 /** Epoch milliseconds. */
-export function deadlineOf({ operation, profile }: Run): number {
-  return operation.record.intendedAt + profile.deadlineMs;
+export function deadlineOf({ countsFrom, profile }: Run): number {
+  return countsFrom + profile.deadlineMs;
 }
 
 /** Milliseconds that an attempt which begins now may take. */

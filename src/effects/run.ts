@@ -16,10 +16,17 @@ export interface Run {
   readonly profile: ResolvedProfile;
   /** Of the attempt that runs now; aborts its signal. */
   abort: ((reason: Error) => void) | undefined;
-  timer: TimerHandle;
   /** Ends it when its profile's deadline passes while it waits. */
   deadline: TimerHandle;
   startedAt: number;
+  /** An attempt, of this life or an earlier one, may have been carried out although no outcome came. */
+  doubt: boolean;
+  /** That attempt is of an earlier life. */
+  inherited: boolean;
+  /** How often the outside was asked what became of it, in this life. */
+  questions: number;
+  /** From when its deadline counts: epoch milliseconds. */
+  countsFrom: number;
   /** Told when the attempt that runs has ended, whatever came of it. */
   ended?: () => void;
   guard: Guard | undefined;

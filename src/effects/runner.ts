@@ -7,19 +7,23 @@
 import type { AnyActorLogic } from 'xstate';
 import type { BreakerBoard } from '../breakers/board.js';
 import type { Permit } from '../breakers/contract.js';
-import { encodeThrown, errorOf } from '../core/codec.js';
-import type { Clock, TimerHandle } from '../core/clock.js';
-import { CancelledError, TimeoutError } from '../core/errors.js';
+import { encodeThrown } from '../core/codec.js';
+import type { Clock } from '../core/clock.js';
+import { CancelledError, CompensationFailedError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
-import type { RuntimeEvent } from '../core/runtime-event.js';
-import type { OpenedStore } from '../persistence/store.js';
+import type { AlertEvent, RuntimeEvent } from '../core/runtime-event.js';
+import type { OpenedStore, OperationRecord } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
 import type { WithoutTime } from '../actors/host.js';
+import { resolutionsOf, stopWaking, wakeAt } from '../actors/operation.js';
 import type { Answer, Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
-import { isQuestion, type Question } from './ask.js';
+import { Abort, activityEvent, contextOf, type ActivityPhase, type Told } from './attempt.js';
+import { alertOf, isApproval, lookAgain } from './approval.js';
+import { expiryOf, isQuestion, unanswered } from './ask.js';
 import { isSpending } from './budget/spend.js';
+import { Doubt, isCareful, mayBeDone } from './doubt.js';
 import { Entrance } from './entrance.js';
 import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
@@ -30,17 +34,23 @@ import { askedMs, classOf, type FailureClass } from './failure-class.js';
 import type { Profiles } from './profiles.js';
 import { backoffMs } from './retry.js';
 import type { Run } from './run.js';
+import { isDoubtful, Sagas } from './saga/sagas.js';
 import { traitsOf } from './traits.js';
 import { monitoring, plain } from './unnamed.js';
+import { endAll, whileAny } from './wind-down.js';
 
 export interface RunnerOptions {
-  readonly store: Pick<OpenedStore, 'succeeded'>;
+  readonly store: Pick<OpenedStore, 'keyed' | 'operations'>;
+  /** Those that its machines declare, by name. */
+  readonly activities: ReadonlyMap<string, ResolvedActivity>;
   readonly clock: Clock;
   readonly random: Random;
   /** Resolves when an agent has ended, or has failed since a time. */
   readonly ending: (id: string, since: number, signal: AbortSignal) => Promise<Down>;
   readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
   readonly observed: () => boolean;
+  /** Somebody should look. */
+  readonly alert: (alert: AlertEvent) => void;
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
   readonly board: BreakerBoard;
@@ -50,24 +60,14 @@ export interface RunnerOptions {
 /** Longest that an error (a breaker's, or a service's `Retry-After`) may ask it to wait before it is tried again. */
 const longestPauseMs = 60_000;
 
-/** What is told of an attempt besides that it was. */
-interface Told {
-  readonly outcome?: OperationOutcome;
-  /** It ended while no attempt ran. */
-  readonly waited?: boolean;
-  readonly failure?: FailureClass | undefined;
-  readonly nextRetryAt?: number | undefined;
-  readonly breaker?: string;
-}
-
-type ActivityPhase = Extract<RuntimeEvent, { type: 'activity' }>['phase'];
-
 export class Runner implements OperationRunner {
   readonly #options: RunnerOptions;
   readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
   readonly #entrance: Entrance;
   readonly #keyed: Keyed;
+  readonly #doubt: Doubt;
+  readonly #sagas: Sagas;
   readonly #monitor: ResolvedActivity;
   #draining = false;
   #attemptEnded: () => void = () => undefined;
@@ -85,41 +85,65 @@ export class Runner implements OperationRunner {
       parked: (run, breaker, nextRetryAt) => this.#report(run, 'parked', run.operation.record.attempts + 1, { breaker, nextRetryAt }),
       refused: (run, error) => this.#settle(run, { ok: false, error }),
     });
+    this.#sagas = new Sagas({ store, clock, activities: options.activities });
+    this.#doubt = new Doubt({
+      clock,
+      random,
+      wanted: (run) => this.#wanted(run),
+      begin: (run) => {
+        this.#limit(run);
+        if (this.#runs.has(run.operation)) this.#begin(run, false);
+      },
+      settle: (run, outcome) => this.#settle(run, outcome),
+      report: (run, phase, told) => this.#report(run, phase, run.operation.record.attempts, told),
+      alert: options.alert,
+    });
     this.#keyed = new Keyed({
       store,
+      now: () => clock.now(),
       has: (run) => this.#runs.has(run.operation),
       enter: (run, resumed) => this.#enter(run, resumed),
       reused: (run, value) => {
         this.#permits.reused(run.operation);
+        // It is the other one's result, and as old as that.
+        run.operation.record = { ...run.operation.record, userKey: undefined };
         this.#report(run, 'reused', run.operation.record.attempts + 1);
         this.#settle(run, { ok: true, value });
       },
+      doubtful: (run, other) => this.#doubt.meetOther(run, other),
       failed: (run, error) => this.#settle(run, { ok: false, error }),
     });
   }
 
   traits(logic: AnyActorLogic, path: string): OperationTraits {
-    return traitsOf(logic, path, this.#permits);
+    return traitsOf(logic, path, this.#permits, this.#options.board.stages.size > 0);
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
-    const { clock } = this.#options;
     const { record, logic } = operation;
-    const activity = isActivity(logic) ? activityOf(logic, record.activity) : isMonitor(logic) ? this.#monitor : plain(operation);
-    const nothing = { abort: undefined, timer: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
-    const run: Run = { agent, operation, activity, profile: this.#options.profiles.of(activity), startedAt: 0, ...nothing };
+    const activity = this.#activityOf(agent, operation);
+    const doubt = (resumed && record.status === 'started' && record.parkedBy === undefined) || isDoubtful(operation);
+    const last = resolutionsOf(record).at(-1);
+    const countsFrom = last?.at ?? record.intendedAt;
+    const nothing = { abort: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
+    const life = { startedAt: 0, doubt, inherited: doubt, questions: 0, countsFrom };
+    const run: Run = { agent, operation, activity, profile: this.#options.profiles.of(activity), ...life, ...nothing };
     this.#runs.set(operation, run);
     if (isSpending(logic)) return;
-    if (isQuestion(logic)) {
-      this.#limitQuestion(run);
+    if (isApproval(logic)) {
+      if (!resumed) this.#options.alert(alertOf(run, 'approval-requested'));
       return;
     }
-    const proceed = (): void => this.#proceed(run, resumed);
-    watchDeadline(clock, run, (error) => {
-      // With no attempt behind it nothing was done; one of an earlier life may have come to nobody's knowledge.
-      const failure = operation.record.attempts === 0 && !resumed ? 'transient' : 'partial';
-      this.#end(run, operation.record.attempts, { outcome: { ok: false, error }, failure, waited: true });
-    });
+    if (isQuestion(logic)) {
+      const expiry = resumed ? expiryOf(operation.input, record.intendedAt) : undefined;
+      if (expiry !== undefined) wakeAt(agent, operation, expiry);
+      return;
+    }
+    const isHeld = record.status === 'held';
+    if (isHeld && this.#doubt.carryOut(run, last)) return;
+    const proceed = (): void => (isHeld ? undefined : this.#proceed(run, resumed));
+    // Who waits for an answer about it waits for as long as that takes.
+    if (!isHeld && !this.#doubt.concerns(run)) this.#limit(run);
     if (!this.#runs.has(operation)) return;
     try {
       run.guard = guardOf(activity, operation, this.#options.board);
@@ -128,6 +152,13 @@ export class Runner implements OperationRunner {
     } catch (error) {
       this.#settle(run, { ok: false, error });
     }
+  }
+
+  #limit(run: Run): void {
+    watchDeadline(this.#options.clock, run, (error) => {
+      const failure = run.doubt ? 'partial' : 'transient';
+      this.#end(run, run.operation.record.attempts, { outcome: { ok: false, error }, failure, waited: true });
+    });
   }
 
   /** With its permit, if it needs one. */
@@ -141,12 +172,52 @@ export class Runner implements OperationRunner {
       return;
     }
     const waitMs = nextRetryAt === undefined ? 0 : nextRetryAt - this.#options.clock.now();
-    if (waitMs > 0) this.#after(run, waitMs, () => this.#begin(run, resumed));
+    if (waitMs > 0) wakeAt(run.agent, run.operation, nextRetryAt as number);
+    else {
+      stopWaking(run.agent, run.operation);
+      this.#goOn(run, resumed);
+    }
+  }
+
+  due(operation: Operation): void {
+    const run = this.#runs.get(operation);
+    if (run === undefined) return;
+    if (isApproval(operation.logic)) lookAgain(run, this.#options.clock.now(), this.#options.alert);
+    else if (isQuestion(operation.logic)) this.#settle(run, { ok: false, error: unanswered(operation.input) });
+    else this.#goOn(run, false);
+  }
+
+  #goOn(run: Run, resumed: boolean): void {
+    if (this.#doubt.concerns(run)) this.#doubt.goOn(run);
     else this.#begin(run, resumed);
   }
 
-  answered(operation: Operation, { value, error, parked }: Answer): OperationOutcome | undefined {
-    if (parked !== undefined) return this.#entrance.ordered(operation, this.#runs.get(operation), parked);
+  mayBeDone(agent: Agent, operation: Operation): boolean {
+    return mayBeDone(agent, operation, this.#runs.get(operation));
+  }
+
+  along(operation: Operation, outcome: OperationOutcome): OperationRecord | undefined {
+    return this.#sagas.along(operation, outcome);
+  }
+
+  #activityOf(agent: Agent, operation: Operation): ResolvedActivity {
+    const { logic, record } = operation;
+    if (isActivity(logic)) return activityOf(logic, record.activity);
+    if (this.#sagas.has(logic)) return this.#sagas.activityOf(agent, operation);
+    return isMonitor(logic) ? this.#monitor : plain(operation);
+  }
+
+  rest(operations: Iterable<Operation>): void {
+    for (const operation of operations) {
+      const run = this.#runs.get(operation);
+      if (run !== undefined) this.#forget(run);
+    }
+  }
+
+  answered(operation: Operation, { value, error, parked, resolution }: Answer): OperationOutcome | undefined {
+    const run = this.#runs.get(operation);
+    if (resolution !== undefined) return run && this.#doubt.ordered(run, resolution);
+    if (parked !== undefined) return this.#entrance.ordered(operation, run, parked);
     if (this.#permits.answered(operation, error === undefined)) return undefined;
     return error === undefined ? { ok: true, value } : { ok: false, error };
   }
@@ -159,7 +230,8 @@ export class Runner implements OperationRunner {
     const run = this.#runs.get(operation);
     if (run === undefined) return;
     this.#forget(run);
-    if (run.operation.record.status === 'cancelled') this.#report(run, 'cancelled', run.operation.record.attempts + 1);
+    const { status, attempts } = run.operation.record;
+    if (status === 'cancelled' || status === 'unknown') this.#report(run, status, attempts + 1);
     run.abort?.(
       new CancelledError(`activity "${run.activity.name}" is not wanted any more`, { hint: 'Its state was left or its agent ended.' }),
     );
@@ -178,20 +250,9 @@ export class Runner implements OperationRunner {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     this.#entrance.close();
-    const { clock } = this.#options;
-    const until = clock.elapsed() + graceMs;
-    for (;;) {
-      // Whoever only waits for somebody else's end does so again at the next start.
-      const running = [...this.#runs.values()].filter((run) => run.abort !== undefined && run.activity !== this.#monitor);
-      if (running.length === 0 || clock.elapsed() >= until) return;
-      await new Promise<void>((resolve) => {
-        const handle = clock.setTimeout(resolve, until - clock.elapsed());
-        this.#attemptEnded = () => {
-          clock.clearTimeout(handle);
-          resolve();
-        };
-      });
-    }
+    // Whoever only waits for somebody else's end does so again at the next start.
+    const running = (): boolean => [...this.#runs.values()].some((run) => run.abort !== undefined && run.activity !== this.#monitor);
+    await whileAny(this.#options.clock, graceMs, running, (ended) => (this.#attemptEnded = ended));
   }
 
   /** How many operations run, wait for their turn, or wait to be tried again. */
@@ -222,27 +283,14 @@ export class Runner implements OperationRunner {
   }
 
   halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined {
-    const ends: Promise<void>[] = [];
+    const runs: Run[] = [];
     for (const operation of operations) {
       const run = this.#runs.get(operation);
       if (run === undefined) continue;
       this.#forget(run);
-      if (run.abort === undefined) continue;
-      ends.push(new Promise((resolve) => (run.ended = resolve)));
-      run.abort(
-        new CancelledError(`activity "${run.activity.name}" was told to end: its agent goes down`, {
-          hint: 'It is run again, with the same idempotency key, when the agent comes back.',
-        }),
-      );
+      runs.push(run);
     }
-    if (ends.length === 0) return undefined;
-    const { clock } = this.#options;
-    let handle: TimerHandle;
-    const late = new Promise<void>((resolve) => {
-      if (graceMs !== Infinity) handle = clock.setTimeout(resolve, graceMs);
-    });
-    const all = Promise.all(ends).then(() => undefined);
-    return Promise.race([all, late]).finally(() => clock.clearTimeout(handle));
+    return endAll(this.#options.clock, runs, graceMs);
   }
 
   #wanted(run: Run): boolean {
@@ -252,43 +300,28 @@ export class Runner implements OperationRunner {
   async #attempt(run: Run, permit?: Permit): Promise<void> {
     const { clock } = this.#options;
     const { agent, operation, activity } = run;
+    const careful = isCareful(activity);
+    if (careful && this.#wanted(run) && operation.record.status !== 'started') {
+      agent.updateOperation(operation, { status: 'started', nextRetryAt: undefined });
+      await agent.whenCommitted().catch(() => undefined);
+      failpoint('activity:started');
+    }
     if (!this.#wanted(run)) {
       permit?.cancel();
       this.#entrance.leavePlace(run);
+      if (careful && this.#runs.has(operation)) agent.updateOperation(operation, { status: 'intended' });
       return;
     }
     const attempt = operation.record.attempts + 1;
-    // A controller costs more than the rest of an attempt: it is made for those that look at the signal.
-    let controller: AbortController | undefined;
-    let aborted: Error | undefined;
-    const abort = (reason: Error): void => {
-      aborted = reason;
-      controller?.abort(reason);
-    };
-    run.abort = abort;
+    const abort = new Abort();
+    run.abort = abort.now;
     run.startedAt = clock.elapsed();
     this.#permits.begun(operation);
     this.#report(run, 'started', attempt);
     failpoint('activity:begin');
     let outcome: OperationOutcome;
     try {
-      const running = activity.run(operation.input, {
-        get signal() {
-          if (controller === undefined) {
-            controller = new AbortController();
-            if (aborted !== undefined) controller.abort(aborted);
-          }
-          return controller.signal;
-        },
-        idempotencyKey: operation.record.userKey ?? operation.record.id,
-        attempt,
-        agentId: agent.id,
-        operationId: operation.record.id,
-        intendedAt: operation.record.intendedAt,
-        heartbeat: () => {
-          agent.beats += 1;
-        },
-      });
+      const running = activity.run(operation.input, contextOf(run, attempt, abort));
       const limitMs = limitOf(run, clock.now());
       const value = limitMs === Infinity ? await running : await limited(clock, run, Promise.resolve(running), limitMs);
       outcome = { ok: true, value };
@@ -298,14 +331,18 @@ export class Runner implements OperationRunner {
     failpoint('activity:end');
     run.ended?.();
     this.#entrance.leavePlace(run);
-    const cancelled = !this.#runs.has(operation) || run.abort !== abort;
+    const cancelled = !this.#runs.has(operation) || run.abort !== abort.now;
     if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);
     if (cancelled) return;
     run.abort = undefined;
     if (outcome.ok) this.#end(run, attempt, { outcome });
     else {
-      const failure = classOf(outcome.error, activity.classify);
-      if (failure === 'persistent' || attempt >= run.profile.attempts) this.#end(run, attempt, { outcome, failure });
+      const failure = classOf(outcome.error, activity);
+      if (failure === 'partial') run.doubt = true;
+      if (failure === 'partial' && careful && activity.caution.declared) {
+        agent.updateOperation(operation, { attempts: attempt });
+        this.#doubt.meet(run, outcome.error);
+      } else if (failure === 'persistent' || attempt >= run.profile.attempts) this.#end(run, attempt, { outcome, failure });
       else this.#retry(run, attempt, outcome, failure);
     }
     this.#attemptEnded();
@@ -313,7 +350,12 @@ export class Runner implements OperationRunner {
 
   #end(run: Run, attempt: number, told: Told & { readonly outcome: OperationOutcome }): void {
     this.#report(run, told.outcome.ok ? 'succeeded' : 'failed', attempt, told);
-    this.#settle(run, told.outcome);
+    const last = told.outcome.ok ? undefined : run.activity.lastWord?.(told.outcome.error);
+    if (last === undefined) this.#settle(run, told.outcome);
+    else {
+      run.agent.updateOperation(run.operation, { attempts: attempt });
+      this.#doubt.hold(run, last, last instanceof CompensationFailedError ? 'compensation-failed' : 'held');
+    }
   }
 
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
@@ -325,60 +367,26 @@ export class Runner implements OperationRunner {
       this.#end(run, failures, { outcome, failure });
       return;
     }
-    run.agent.updateOperation(run.operation, { attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
+    const status = isCareful(run.activity) && !run.doubt ? { status: 'intended' as const } : {};
+    run.agent.updateOperation(run.operation, { ...status, attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
     this.#report(run, 'retrying', failures, { outcome, failure, nextRetryAt });
-    this.#after(run, waitMs, () => this.#begin(run, false));
+    wakeAt(run.agent, run.operation, nextRetryAt);
   }
 
   #settle(run: Run, outcome: OperationOutcome): void {
     if (!this.#runs.has(run.operation)) return;
     this.#forget(run);
-    run.agent.settleOperation(run.operation, outcome);
-  }
-
-  #limitQuestion(run: Run): void {
-    const { to, timeoutMs } = run.operation.input as Question;
-    if (timeoutMs === undefined) return;
-    const { clock } = this.#options;
-    const left = run.operation.record.intendedAt + timeoutMs - clock.now();
-    this.#after(run, Math.max(0, left), () => {
-      const error = new TimeoutError(`agent "${to}" did not answer within ${String(timeoutMs)} ms`, {
-        hint: 'Look at it with `statewarden show`; its machine answers with reply(…).',
-      });
-      this.#settle(run, { ok: false, error });
-    });
-  }
-
-  #after(run: Run, ms: number, callback: () => void): void {
-    run.timer = this.#options.clock.setTimeout(() => {
-      run.timer = undefined;
-      if (this.#runs.has(run.operation)) callback();
-    }, ms);
+    run.agent.settleOperation(run.operation, outcome.ok || !run.doubt ? outcome : { ...outcome, unknown: true });
   }
 
   #forget(run: Run): void {
     this.#runs.delete(run.operation);
-    if (run.timer !== undefined) this.#options.clock.clearTimeout(run.timer);
-    run.timer = undefined;
     if (run.deadline !== undefined) this.#options.clock.clearTimeout(run.deadline);
     run.deadline = undefined;
     this.#entrance.forget(run);
   }
 
-  #report(run: Run, phase: ActivityPhase, attempt: number, { outcome, waited, failure, nextRetryAt, breaker }: Told = {}): void {
-    if (!this.#options.observed()) return;
-    this.#options.tell({
-      type: 'activity',
-      agentId: run.agent.id,
-      activity: run.activity.name,
-      operationId: run.operation.record.id,
-      phase,
-      attempt,
-      ...(outcome === undefined || waited === true ? {} : { durationMs: this.#options.clock.elapsed() - run.startedAt }),
-      ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
-      ...(breaker === undefined ? {} : { breaker }),
-      ...(failure === undefined ? {} : { failure }),
-      ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
-    });
+  #report(run: Run, phase: ActivityPhase, attempt: number, told: Told = {}): void {
+    if (this.#options.observed()) this.#options.tell(activityEvent(this.#options.clock, run, phase, attempt, told));
   }
 }

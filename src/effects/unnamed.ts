@@ -1,6 +1,7 @@
 /** Promise logics that are no activities of the user's, taken as such: a plain `fromPromise`, and a monitor. */
 
 import { activityOf, type ResolvedActivity } from './activity.js';
+import { freely } from './caution.js';
 import type { Down, Monitored } from './monitor.js';
 import type { Operation } from '../actors/operation.js';
 import { TerminalError } from './retry.js';
@@ -39,5 +40,6 @@ export function monitoring(ending: (id: string, since: number, signal: AbortSign
     timeoutMs: undefined,
     concurrency: Infinity,
     key: undefined,
+    caution: freely,
   };
 }

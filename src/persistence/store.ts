@@ -11,11 +11,11 @@
  */
 
 import type { NoteName, NoteRecord } from './notes.js';
-import type { OperationRecord, ParkedOperation, ParkedPage } from './operations.js';
+import type { AgentOperation, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 export type { NoteName, NoteRecord } from './notes.js';
-export type { OperationRecord, ParkedOperation, ParkedPage } from './operations.js';
+export type { AgentOperation, FlaggedPage, OperationPage, OperationRecord, OperationStatus, ParkedPage } from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
@@ -307,10 +307,12 @@ export interface OpenedStore {
   post(messages: readonly MessageRecord[], cap: number): Promise<readonly PostOutcome[]>;
   /** Where a message id stands, when the loaded marks are not complete. */
   mark(agent: AgentKey, messageId: string): Promise<number | undefined>;
-  /** The newest succeeded operation of an activity with this user key, whichever agent it belongs to. */
-  succeeded(activity: string, userKey: string): Promise<OperationRecord | undefined>;
-  /** Open operations that wait for a breaker, of all agents, in order of agent key and operation id (by code points). */
-  parked(page: ParkedPage): Promise<readonly ParkedOperation[]>;
+  /** Of an activity's operations with this user key, whichever agents they belong to: the newest that has succeeded; else one of which nobody knows (`held` or `unknown`), the newest. */
+  keyed(activity: string, userKey: string): Promise<OperationRecord | undefined>;
+  /** Open operations that wait for a breaker. */
+  parked(page: ParkedPage): Promise<readonly AgentOperation[]>;
+  /** Operations that somebody has to look at, or that belong to a saga. */
+  flagged(page: FlaggedPage): Promise<readonly AgentOperation[]>;
 
   /** Keeps notes, each in place of the one that its author left on the topic before; all or none, durable when it resolves. Unfenced, as `post`. */
   publish(notes: readonly NoteRecord[]): Promise<void>;

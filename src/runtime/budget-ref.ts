@@ -87,7 +87,7 @@ async function stateOf(node: Node, name: string): Promise<BudgetState> {
   const id = budgetId(name);
   const agent = node.resident(id);
   if (agent !== undefined && agent.committedSequenceNumber > 0 && agent.status === 'active') {
-    return (agent.committedSnapshot().context as BudgetContext).state;
+    return ((agent.committed ?? agent.snapshot()).context as BudgetContext).state;
   }
   const checkpoint = (await node.store.inspect(id))?.checkpoint;
   if (checkpoint === undefined) {

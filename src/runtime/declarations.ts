@@ -6,18 +6,39 @@ import type { Registration } from '../actors/registration.js';
 import { sortOf } from '../actors/seam.js';
 import { BreakerBoard, type GuardPattern } from '../breakers/board.js';
 import { activityOf, isActivity, type ResolvedActivity } from '../effects/activity.js';
+import { BadInputError } from '../core/errors.js';
+import type { Undoing } from '../effects/saga/undoing.js';
 import type { ResolvedOptions } from './options.js';
 
 export interface Declarations {
+  readonly registrations: ReadonlyMap<string, Registration>;
   readonly breakers: readonly GuardPattern[];
+  /** Activities by name. */
+  readonly activities: ReadonlyMap<string, ResolvedActivity>;
 }
 
 /** @throws BadInputError when two breakers claim a name, or an activity names a profile that is not there */
-export function declarations(options: ResolvedOptions, registrations: Iterable<Registration>): Declarations {
-  const activities = activitiesOf(registrations);
-  for (const activity of activities) options.profiles.of(activity);
+export function declarations(options: ResolvedOptions, registrations: ReadonlyMap<string, Registration>): Declarations {
+  const activities = activitiesOf(registrations.values());
+  const byName = new Map<string, ResolvedActivity>();
+  for (const activity of activities) {
+    options.profiles.of(activity);
+    const { name, undoing } = activity;
+    if (undoing?.compensate !== undefined) options.profiles.of(undoneAs(activity, undoing));
+    const other = byName.get(name);
+    if (other !== undefined && (other.undoing ?? undoing) !== undefined) {
+      throw new BadInputError(`two activities are called "${name}", and one of them can be undone`, {
+        hint: 'The ledger knows an activity by its name: name them differently, or use the same one in both machines.',
+      });
+    }
+    byName.set(name, activity);
+  }
   const named = activities.map(({ guarding }) => guarding?.breaker).filter((breaker) => breaker !== undefined);
-  return { breakers: checked(options, new Set([...options.breakers, ...named])) };
+  return { registrations, activities: byName, breakers: checked(options, new Set([...options.breakers, ...named])) };
+}
+
+function undoneAs({ name, profile, retry }: ResolvedActivity, undoing: Undoing): Pick<ResolvedActivity, 'name' | 'profile' | 'retry'> {
+  return { name, profile: undoing.profile ?? profile, retry: undoing.retry ?? retry };
 }
 
 function activitiesOf(registrations: Iterable<Registration>): readonly ResolvedActivity[] {

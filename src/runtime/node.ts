@@ -12,11 +12,10 @@ import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
 import { notTaken } from '../actors/agent-failure.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
-import type { Registration } from '../actors/registration.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import type { GuardPattern } from '../breakers/board.js';
-import { encodeThrown, errorOf } from '../core/codec.js';
+import { errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
 import { LeaseLostError, RuntimeClosedError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
@@ -25,12 +24,15 @@ import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
+import { Alerts } from './alerts.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
 import { BreakerKeeper } from './breaker-keeper.js';
 import { openBudgets } from './budget-ref.js';
+import type { Declarations } from './declarations.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
+import { raiseAgain } from './holds.js';
 import type { JobWaits } from './job-waits.js';
 import { Kinds } from './kinds.js';
 import { Lease } from './lease.js';
@@ -38,6 +40,7 @@ import { Loader } from './loader.js';
 import { orphansOf, tellOfLoss } from './losses.js';
 import { Mail } from './mail.js';
 import type { ResolvedOptions } from './options.js';
+import { park, parkStruck } from './park.js';
 import type { Presence } from './presence.js';
 import { Residents } from './residents.js';
 import { Rising } from './rising.js';
@@ -67,6 +70,7 @@ export class Node implements AgentHost, SupervisionHost {
   /** Names of those that are declared. */
   readonly budgets: ReadonlySet<string>;
   readonly breakers: BreakerKeeper;
+  readonly alerts: Alerts;
   readonly #timers: Timers;
   readonly #residents: Residents;
   readonly #births: Births;
@@ -83,7 +87,7 @@ export class Node implements AgentHost, SupervisionHost {
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedOptions, registrations: ReadonlyMap<string, Registration>, store: OpenedStore) {
+  constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore) {
     this.#options = options;
     this.store = store;
     this.clock = options.clock;
@@ -135,6 +139,7 @@ export class Node implements AgentHost, SupervisionHost {
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
     const { clock, random, profiles } = options;
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
+    this.alerts = new Alerts(options.alerts, clock, tell);
     this.#lease = new Lease({
       store,
       clock,
@@ -154,7 +159,19 @@ export class Node implements AgentHost, SupervisionHost {
       tell,
     });
     const { board } = this.breakers;
-    this.operations = new Runner({ store, clock, random, observed, tell, ending, budgets: this.budgets, board, profiles });
+    this.operations = new Runner({
+      activities,
+      store,
+      clock,
+      random,
+      observed,
+      tell,
+      ending,
+      alert: (alert) => this.alerts.raise(alert),
+      budgets: this.budgets,
+      board,
+      profiles,
+    });
     this.#timers = new Timers({
       store,
       clock: this.clock,
@@ -187,6 +204,7 @@ export class Node implements AgentHost, SupervisionHost {
     this.store.onForeignMail((keys) => keys.forEach((key) => this.mail.nudge(key)));
     await this.breakers.start(breakers);
     await openBudgets(this, this.#options);
+    if (this.alerts.wanted) await raiseAgain(this.store, this.alerts);
     await this.#adopt();
     await this.#lease.start();
   }
@@ -270,22 +288,9 @@ export class Node implements AgentHost, SupervisionHost {
       this.tell({ ...told, replayedTurns: 0, durationMs: this.clock.elapsed() - started, outcome: ended ? 'failed' : 'parked', error });
       // Its last actions wait for a machine that fits; it stays what it ended as.
       if (ended) return { where: 'ended', record, loaded: outcome };
-      void this.#park(record, error);
+      void park(this, record, error);
       return { where: 'parked', record, error };
     }
-  }
-
-  async #park(record: AgentRecord, error: StatewardenError): Promise<void> {
-    this.tell({ type: 'parked', agentId: record.id, kind: record.kind, error });
-    try {
-      const { key, id, fence, sequenceNumber } = record;
-      await this.store.commit([
-        { key, id, fence, expected: sequenceNumber, sequenceNumber, at: this.clock.now(), status: 'parked', outcome: encodeThrown(error) },
-      ]);
-    } catch {
-      // Parking only notes the reason: the agent is met again in the same state at the next start.
-    }
-    this.ends.wake(record.id, undefined);
   }
 
   #background(error: unknown): void {
@@ -435,22 +440,14 @@ export class Node implements AgentHost, SupervisionHost {
     if (tellOfLoss(this, this.supervision, agent, error) || error instanceof LeaseLostError) this.ends.wake(agent.id, undefined);
     else {
       // What was under way goes on from the last commit, unless that ends the same way again and again with nobody there to see it.
-      if (!told && this.#strikes.strike(agent, error)) void this.#parkStruck(agent.id, error);
+      if (!told && this.#strikes.strike(agent, error))
+        void parkStruck(this, agent.id, error).catch((failure: unknown) => this.#background(failure));
       else this.#bringBack(agent.id);
     }
   }
 
   #bringBack(id: string): void {
     this.presence(id).catch((failure: unknown) => this.#background(failure));
-  }
-
-  async #parkStruck(id: string, error: StatewardenError): Promise<void> {
-    try {
-      const [outcome] = await this.store.load([id]);
-      if (outcome?.outcome === 'loaded' && outcome.record.status === 'active') await this.#park(outcome.record, error);
-    } catch (failure) {
-      this.#background(failure);
-    }
   }
 
   // ── The node's own life ─────────────────────────────────────────────────────────────────────────────────────────
@@ -480,6 +477,7 @@ export class Node implements AgentHost, SupervisionHost {
     this.#lease.stop();
     this.breakers.stop();
     this.operations.abandon();
+    this.alerts.close();
     for (const agent of this.#residents.all()) agent.drop(error);
     this.answers.failAll(error);
     this.ends.wakeAll();

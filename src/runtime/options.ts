@@ -9,6 +9,7 @@ import { systemRandom, type Random } from '../core/random.js';
 import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import type { Store } from '../persistence/store.js';
+import type { AlertSink } from './alerts.js';
 
 export type KindRegistry = Readonly<Record<string, KindDefinition>>;
 
@@ -51,6 +52,8 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
     /** A node silent for so long may be taken over. Default 5,000. */
     readonly leaseMs?: number;
   };
+  /** Where alerts go: `webhookAlerts(url)`, `logAlerts()`, a function. `events$` has them too, from when somebody listens. */
+  readonly alerts?: readonly AlertSink[];
   readonly clock?: Clock;
   readonly random?: Random;
   /** Takes what machines `log`. Default: nothing. */
@@ -69,6 +72,7 @@ export interface ResolvedOptions {
   /** The user has given the name. */
   readonly isNamed: boolean;
   readonly leaseMs: number;
+  readonly alerts: readonly AlertSink[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: (...values: unknown[]) => void;
@@ -120,6 +124,14 @@ function resolveBreakers(breakers: RuntimeOptions['breakers'] = []): readonly Gu
 }
 
 /** @throws BadInputError */
+function resolveAlerts(alerts: RuntimeOptions['alerts'] = []): readonly AlertSink[] {
+  if (Array.isArray(alerts) && alerts.every((sink) => typeof sink === 'function')) return alerts as readonly AlertSink[];
+  throw new BadInputError(`alerts is ${JSON.stringify(alerts) ?? typeof alerts}`, {
+    hint: "Pass alerts: [webhookAlerts('https://hooks.example/…'), logAlerts()].",
+  });
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -147,6 +159,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     nodeName: options.node?.name ?? random.id(),
     isNamed: options.node?.name !== undefined,
     leaseMs,
+    alerts: resolveAlerts(options.alerts),
     clock: options.clock ?? systemClock,
     random,
     logger: options.logger ?? (() => undefined),

@@ -1,7 +1,8 @@
 /** Operations that wait for a breaker, wherever their agents are: found in the store, and told to go or to end by mail, which is taken now or when a node next runs the agent. */
 
 import { answerType } from '../actors/collector.js';
-import type { AgentKey, MessageRecord, OpenedStore, OperationRecord, ParkedOperation } from '../persistence/store.js';
+import { agentsOf } from './operation-id.js';
+import type { AgentKey, MessageRecord, OpenedStore, OperationRecord, AgentOperation } from '../persistence/store.js';
 
 /** An operation that waits for a breaker. */
 export interface ParkedWork {
@@ -48,14 +49,14 @@ export async function* parkedOperations(
   store: ParkedPlace['store'],
   selection: string | ParkedFilter,
   limit = page,
-): AsyncGenerator<readonly ParkedOperation[]> {
+): AsyncGenerator<readonly AgentOperation[]> {
   const ids = typeof selection === 'string' ? agentsOf(selection) : selection.agentId === undefined ? [] : [selection.agentId];
   const agents = ids.length === 0 ? [] : (await store.lookup(ids)).flatMap((agent) => (agent === undefined ? [] : [agent.key]));
   if (ids.length > 0 && agents.length === 0) return;
   const by = typeof selection === 'string' ? undefined : selection.breaker;
   const where = { ...(by === undefined ? {} : { by }), ...(agents.length === 0 ? {} : { agents }) };
   for (let after: { readonly agent: AgentKey; readonly id: string } | undefined; ;) {
-    const found: readonly ParkedOperation[] = await store.parked({ ...where, limit, ...(after === undefined ? {} : { after }) });
+    const found: readonly AgentOperation[] = await store.parked({ ...where, limit, ...(after === undefined ? {} : { after }) });
     const chosen = typeof selection === 'string' ? found.filter(({ operation }) => operation.id === selection) : found;
     if (chosen.length > 0) yield chosen;
     const last = found.at(-1);
@@ -93,10 +94,4 @@ export async function orderParked(
 export function parkedWork({ agentId, operation }: { readonly agentId: string; readonly operation: OperationRecord }): ParkedWork {
   const { id, activity, parkedBy = '', intendedAt, nextRetryAt, attempts } = operation;
   return { agentId, operationId: id, activity, breaker: parkedBy, since: intendedAt, wakesAt: nextRetryAt, failedAttempts: attempts };
-}
-
-/** Whose it may be: `AGENT:PLACE:OCCURRENCE`, and `:HASH` when it has an input. The agent's own id may have colons in it, what follows has none. */
-function agentsOf(operationId: string): readonly string[] {
-  const parts = operationId.split(':');
-  return [2, 3].map((rest) => parts.slice(0, -rest).join(':')).filter((id) => id !== '');
 }

@@ -15,6 +15,7 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 import type { Agent } from '../actors/agent.js';
+import { seen } from '../actors/seen.js';
 import { agentFailed, suspendedError } from '../actors/agent-failure.js';
 import type { Receipt } from '../actors/draft.js';
 import { readCheckpoint } from '../actors/restore.js';
@@ -180,7 +181,7 @@ export class Reference implements AgentRef {
 
   async snapshot(): Promise<AnyMachineSnapshot> {
     const presence = await this.#present();
-    if (presence.where === 'here') return presence.agent.seen();
+    if (presence.where === 'here') return seen(presence.agent);
     if (presence.where === 'ended') return this.#still(presence.loaded);
     throw this.#absent(presence);
   }
@@ -218,7 +219,7 @@ export class Reference implements AgentRef {
         try {
           // Turns on their way to the store were taken before anybody looked: nobody else will show them.
           await agent.whenDurable(agent.sequenceNumber);
-          first = await agent.seen();
+          first = await seen(agent);
         } catch (error) {
           if (agent.gone) return; // `dropped` goes on
           throw error;

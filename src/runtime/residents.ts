@@ -56,6 +56,7 @@ export class Residents {
     idle.sort((one, other) => one.usedAt - other.usedAt);
     const left = idle.slice(0, leaving);
     for (const agent of left) {
+      agent.host.operations.rest(agent.operations.values());
       agent.gone = true;
       this.remove(agent);
     }

@@ -154,7 +154,7 @@ export class Rising {
   /** What is held for calls that are under way no more. Which budget holds it is not in the ledger, and a budget does not mind what it does not hold. */
   #permitsOf({ record, operations }: LoadedAgent): MessageRecord[] {
     const at = this.#options.host.clock.now();
-    const open = operations.filter(({ status }) => status === 'intended');
+    const open = operations.filter(({ settledIn }) => settledIn === 0);
     return open.flatMap((operation) => this.#options.budgets.map((budget) => cancellation(record.id, budget, operation.id, at)));
   }
 
@@ -170,7 +170,7 @@ export class Rising {
     const failed = why !== undefined && why !== 'null' && kind !== supervisorKind;
     const status = failed ? 'error' : 'stopped';
     const at = host.clock.now();
-    const operations = outcome.operations.filter((one) => one.status === 'intended').map((one) => cancelled(one, sequenceNumber, at));
+    const operations = outcome.operations.filter((one) => one.settledIn === 0).map((one) => cancelled(one, sequenceNumber, at));
     const busy = outcome.effects.length > 0;
     const messages = this.#permitsOf(outcome);
     const [done] = await store.commit([

@@ -80,7 +80,7 @@ export class Supervision {
 
   /** A supervisor is back in memory: what it wanted, it wants still. What it has wanted since, by mail that it has taken already, comes with that commit. */
   restored(supervisor: Agent): void {
-    const mind = mindIn(supervisor.committedSnapshot());
+    const mind = mindIn(supervisor.committed ?? supervisor.snapshot());
     if (mind.state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
     else this.carryOut(supervisor, pendingOf(mind));
     this.#watch(supervisor);

@@ -37,6 +37,11 @@ function shell(path: string): Shell {
 }
 
 /** What version 4 of the schema added, taken back. */
+const withoutVersion5 =
+  [
+    'DROP INDEX ledger_attention; DROP INDEX ledger_saga',
+    ...['saga', 'compensates', 'resolutions', 'artifact'].map((column) => `ALTER TABLE ledger DROP COLUMN ${column}`),
+  ].join('; ') + ';';
 const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;
 
 describe('a database file that cannot be used', () => {
@@ -127,7 +132,7 @@ describe('a database file that cannot be used', () => {
       file.exec(
         `ALTER TABLE dead_letters DROP COLUMN message_id; ALTER TABLE dead_letters DROP COLUMN details;
           ALTER TABLE agents DROP COLUMN supervisor; ALTER TABLE agents DROP COLUMN suspect;
-          ${withoutVersion4}
+          ${withoutVersion5} ${withoutVersion4}
           UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1`,
       );
       file.close();
@@ -141,7 +146,7 @@ describe('a database file that cannot be used', () => {
       const row = again
         .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
         .get();
-      expect(row).to.include({ value: 4, version: 4 });
+      expect(row).to.include({ value: 5, version: 5 });
       again.close();
     }));
 
@@ -150,7 +155,16 @@ describe('a database file that cannot be used', () => {
       const path = join(folder, 'agents.db');
       const absent = { userKey: undefined, input: undefined, outcome: undefined, nextRetryAt: undefined, settledAt: undefined };
       const intent = { id: 'o', activity: 'call', path: 'calling', status: 'intended', attempts: 1, intendedIn: 1, intendedAt: 1 } as const;
-      const operation = { ...intent, ...absent, settledIn: 0, parkedBy: undefined };
+      const operation = {
+        ...intent,
+        ...absent,
+        settledIn: 0,
+        parkedBy: undefined,
+        saga: undefined,
+        compensates: undefined,
+        resolutions: undefined,
+        artifact: undefined,
+      };
       const commit = { key: 1, id: 'a', fence: 1, expected: 0, sequenceNumber: 0, at: 1, operations: [operation] };
       const lease = { name: 'n', ttlMs: 5_000 };
       const tables = (): unknown => {
@@ -171,13 +185,14 @@ describe('a database file that cannot be used', () => {
       }
       const fresh = tables();
       const file = shell(path);
-      file.exec(`${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`);
+      file.exec(`${withoutVersion5} ${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`);
       file.close();
       expect(tables()).to.not.deep.equal(fresh);
       const store = await sqlite(path).open({ lease, now: () => 2 });
       expect(await store.notes('')).to.deep.equal([]);
       expect(await store.parked({ limit: 10 })).to.deep.equal([]);
-      expect(await store.operations(1)).to.deep.equal([operation]);
+      // Its intent was no promise that nothing had begun.
+      expect(await store.operations(1)).to.deep.equal([{ ...operation, status: 'started' }]);
       await store.load(['a']);
       await store.commit([{ ...commit, fence: 2, operations: [{ ...operation, parkedBy: 'model' }] }]);
       expect((await store.parked({ limit: 10, by: 'model' })).map(({ agentId }) => agentId)).to.deep.equal(['a']);

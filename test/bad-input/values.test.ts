@@ -65,7 +65,7 @@ describe('a context that cannot be saved', () => {
 
   it('parks an agent that nobody sends to, instead of trying for ever, and tells who waits for its result', async () => {
     let calls = 0;
-    const connect = activity({ name: 'connect', run: () => (calls += 1) });
+    const connect = activity({ name: 'connect', onUnknown: 'retry', run: () => (calls += 1) });
     const machine = setup({ actors: { connect }, types: { context: {} as { socket?: unknown } } }).createMachine({
       context: {},
       initial: 'connecting',

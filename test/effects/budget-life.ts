@@ -25,6 +25,7 @@ export const costs: Readonly<Record<string, (outcome: unknown) => number>> = {
 
 const call = activity({
   name: 'call',
+  onUnknown: 'retry',
   run: (n: number, { attempt }) => {
     if (attempt === 1 && n === 1) throw new Error('busy');
     return { tokens: 20 + n };
@@ -34,6 +35,7 @@ const call = activity({
 });
 const hopeless = activity({
   name: 'hopeless',
+  onUnknown: 'retry',
   run: (): number => {
     throw new TerminalError('no');
   },
@@ -41,6 +43,7 @@ const hopeless = activity({
 });
 const slow = activity({
   name: 'slow',
+  onUnknown: 'retry',
   run: () => new Promise<number>(() => undefined),
   budget: { name: 'tokens', amount: slowCost },
 });

@@ -35,6 +35,7 @@ export async function liveHere(folder: string): Promise<void> {
   const late = Date.now() + 15_000;
   const call = activity({
     name: 'call',
+    onUnknown: 'retry',
     run: (n: number, { idempotencyKey }) => {
       appendFileSync(file('calls.log'), `${String(n)} ${idempotencyKey}\n`);
       if (lines(file('calls.log')).length <= outage) throw new Error('down');

@@ -5,6 +5,7 @@ import { activity, createRuntime, memory, TerminalError, type RetryProfile, type
 import { slidingWindowBreaker } from 'statewarden/breakers';
 import { caller } from '../runtime/caller.js';
 import { ManualClock, settled } from '../runtime/manual-clock.js';
+import { freely } from '#src/effects/caution.js';
 import { classOf } from '#src/effects/failure-class.js';
 
 const open = (work: AnyActorLogic, more: Partial<RuntimeOptions> = {}) =>
@@ -203,26 +204,29 @@ describe('a failed attempt', () => {
       ],
     };
     for (const [expected, errors] of Object.entries(byClass)) {
-      for (const error of errors) expect(classOf(error, undefined), String(error)).to.equal(expected);
+      for (const error of errors) expect(classOf(error, { caution: freely }), String(error)).to.equal(expected);
     }
   });
 
   it('is what the user says, unless that is no class, or throws, or the error says itself that it is terminal', () => {
-    expect(classOf(http(400), () => 'transient')).to.equal('transient');
-    expect(classOf(http(400), () => undefined)).to.equal('persistent');
-    expect(classOf(http(500), () => 'nonsense' as never)).to.equal('partial');
+    expect(classOf(http(400), { caution: freely, classify: () => 'transient' })).to.equal('transient');
+    expect(classOf(http(400), { caution: freely, classify: () => undefined })).to.equal('persistent');
+    expect(classOf(http(500), { caution: freely, classify: () => 'nonsense' as never })).to.equal('partial');
     expect(
-      classOf(http(500), () => {
-        throw new Error('in the classifier');
+      classOf(http(500), {
+        caution: freely,
+        classify: () => {
+          throw new Error('in the classifier');
+        },
       }),
     ).to.equal('partial');
-    expect(classOf(new TerminalError('no'), () => 'transient')).to.equal('persistent');
+    expect(classOf(new TerminalError('no'), { caution: freely, classify: () => 'transient' })).to.equal('persistent');
   });
 
   it('has a class whatever was thrown', () => {
     fc.assert(
       fc.property(fc.anything(), (error) => {
-        expect(classOf(error, undefined)).to.be.oneOf(['transient', 'persistent', 'partial']);
+        expect(classOf(error, { caution: freely })).to.be.oneOf(['transient', 'persistent', 'partial']);
       }),
     );
   });
@@ -234,7 +238,7 @@ describe('a failed attempt', () => {
         return Reflect.get(target, name) as unknown;
       },
     });
-    expect(classOf(hostile, undefined)).to.equal('transient');
+    expect(classOf(hostile, { caution: freely })).to.equal('transient');
     let made = 0;
     const work = activity({
       name: 'work',

@@ -50,7 +50,9 @@ async function attempts(policy: RetryPolicy, failures: readonly Failure[], draw:
   }) as unknown as sinon.SinonSpy<Parameters<Run>, ReturnType<Run>>;
   const machine = setup({
     types: { context: {} as { result: number; message: string } },
-    actors: { search: activity({ name: 'search', run: ((input, context) => run(input, context)) as Run, retry: policy }) },
+    actors: {
+      search: activity({ name: 'search', onUnknown: 'retry', run: ((input, context) => run(input, context)) as Run, retry: policy }),
+    },
   }).createMachine({
     id: 'searcher',
     context: { result: 0, message: '' },

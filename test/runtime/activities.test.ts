@@ -112,7 +112,7 @@ describe('an activity', () => {
     expect(reasons[0]).to.include({ code: 'TIMEOUT', message: 'activity "work" took longer than 1000 ms' });
   });
 
-  it('is aborted when its state is left, recorded as cancelled, and its late result is nobody’s', async () => {
+  it('is aborted when its state is left, recorded as unknown, and its late result is nobody’s', async () => {
     let signal: AbortSignal | undefined;
     let finish: (value: string) => void = () => undefined;
     const work = activity({
@@ -133,9 +133,9 @@ describe('an activity', () => {
     finish('late');
     await settled();
     expect((await agent.snapshot()).value).to.equal('left');
-    expect(phases).to.deep.equal(['started', 'cancelled']);
+    expect(phases).to.deep.equal(['started', 'unknown']);
     const [record] = await runtime.store.lookup(['a']);
-    expect((await runtime.store.operations(record?.key ?? 0)).map(({ status }) => status)).to.deep.equal(['cancelled']);
+    expect((await runtime.store.operations(record?.key ?? 0)).map(({ status }) => status)).to.deep.equal(['unknown']);
   });
 
   it('is aborted when its agent is stopped', async () => {
@@ -230,7 +230,7 @@ describe('an activity', () => {
       key: () => 'the only one',
     });
     await using runtime = await open(work);
-    const refs = await Promise.all(Array.from({ length: 10 }, (_, n) => runtime.spawn('caller', { id: `a-${String(n)}`, input: n })));
+    const refs = await Promise.all(Array.from({ length: 10 }, (_, n) => runtime.spawn('caller', { id: `a-${String(n)}`, input: 1 })));
     expect(await Promise.all(refs.map((agent) => agent.result()))).to.deep.equal(Array.from({ length: 10 }, () => 1));
     expect(calls).to.equal(1);
   });

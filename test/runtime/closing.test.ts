@@ -16,7 +16,7 @@ const agents = { counter: { machine: counter, version: 1 } };
 /** A machine that calls `work` and ends with its result. */
 const flowOf = (run: (signal: AbortSignal) => Promise<string>) =>
   setup({
-    actors: { work: activity({ name: 'work', run: (_: undefined, { signal }) => run(signal) }) },
+    actors: { work: activity({ name: 'work', onUnknown: 'retry', run: (_: undefined, { signal }) => run(signal) }) },
     types: { context: {} as { result: string }, output: {} as string },
   }).createMachine({
     context: { result: '' },

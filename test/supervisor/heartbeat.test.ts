@@ -6,6 +6,7 @@ import { activity, createRuntime, memory, supervisor } from 'statewarden';
 function worker(beats: boolean) {
   const work = activity({
     name: beats ? 'loud' : 'quiet',
+    onUnknown: 'retry',
     run: async (_: unknown, { heartbeat }) => {
       for (let step = 0; step < 12; step += 1) {
         await setTimeout(50);

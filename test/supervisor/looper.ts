@@ -19,7 +19,7 @@ function work(ms: number): void {
   }
 }
 
-const answer = activity({ name: 'answer', run: async () => 42 });
+const answer = activity({ name: 'answer', onUnknown: 'retry', run: async () => 42 });
 
 export const looper = setup({
   types: {

@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import { fromCallback, fromPromise, setup } from 'xstate';
 import { createRuntime, memory, supervisor, type Runtime, type Store } from 'statewarden';
+import { declarations } from '#src/runtime/declarations.js';
 import { registerKinds } from '#src/runtime/kinds.js';
 import { Node } from '#src/runtime/node.js';
 import { resolveOptions } from '#src/runtime/options.js';
@@ -12,7 +13,7 @@ describe('an agent that has ended', () => {
   it('is brought up once by two who ask for it at the same time', async () => {
     const options = resolveOptions({ store: memory(), agents });
     const store = await options.store.open({ lease: { name: 'n', ttlMs: 10_000 }, now: Date.now });
-    const node = new Node(options, registerKinds(options), store);
+    const node = new Node(options, declarations(options, registerKinds(options)), store);
     await node.start();
     try {
       await node.make('worker', 'a', undefined, undefined);
@@ -31,7 +32,7 @@ describe('an agent that is down', () => {
   it('is renewed also when a start that was out of date has brought it up as it was', async () => {
     const options = resolveOptions({ store: memory(), agents });
     const store = await options.store.open({ lease: { name: 'n', ttlMs: 10_000 }, now: Date.now });
-    const node = new Node(options, registerKinds(options), store);
+    const node = new Node(options, declarations(options, registerKinds(options)), store);
     await node.start();
     const send = async (n: number): Promise<void> => {
       const event = { type: 'N', n };

@@ -29,6 +29,7 @@ export function createActivities(world: World) {
   return {
     scan: activity({
       name: 'scan',
+      onUnknown: 'retry',
       retry: once,
       run: (input: { offset: number; habits: Habits }, context): Promise<Scanned> =>
         world.call('scan', context, () => {
@@ -38,6 +39,7 @@ export function createActivities(world: World) {
     }),
     diagnose: activity({
       name: 'diagnose',
+      onUnknown: 'retry',
       retry: once,
       run: (incident: Incident, context): Promise<Diagnosis> =>
         world.call('diagnose', context, async () => {
@@ -48,6 +50,7 @@ export function createActivities(world: World) {
     }),
     remediate: activity({
       name: 'remediate',
+      onUnknown: 'retry',
       retry: once,
       // A step of an incident is one operation, whichever worker takes it and however often its job is handed out.
       key: ({ incident, step }: Remedy) => `${incident} step ${String(step)}`,
@@ -60,6 +63,7 @@ export function createActivities(world: World) {
     }),
     page: activity({
       name: 'page',
+      onUnknown: 'retry',
       retry: once,
       budget: { name: 'pages', amount: 1 },
       run: (incident: Incident, context): Promise<string> =>

@@ -35,10 +35,12 @@ const patience = { attempts: 5, initialMs: 80, maximumMs: 5_000 };
 export type Activities = ReturnType<typeof createActivities>;
 
 export function createActivities({ source, provider, publish, concurrency }: Work) {
-  const common = { retry: patience, timeoutMs: 120_000, concurrency };
+  // What asks a model or reads files may be asked and read again.
+  const common = { onUnknown: 'retry', retry: patience, timeoutMs: 120_000, concurrency } as const;
   return {
     survey: activity({
       name: 'survey',
+      onUnknown: 'retry',
       run: (_input: undefined, context): Promise<Listing> =>
         provider.logged('survey', context, () => {
           try {
@@ -138,6 +140,7 @@ export function createActivities({ source, provider, publish, concurrency }: Wor
     }),
     publish: activity({
       name: 'publish',
+      onUnknown: 'retry',
       run: (input: { report: Report }, context): Promise<string> => provider.logged('publish', context, () => publish(input.report)),
     }),
   };

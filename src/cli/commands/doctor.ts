@@ -145,7 +145,7 @@ async function findOrphans({ store, aside, now }: Session, alive: ReadonlySet<nu
       if (record?.owner === undefined || alive.has(record.owner)) continue;
       gone.add(record.owner);
       if (!record.busy) continue;
-      const open = (await store.inspect(record.key))?.operations.filter(({ status }) => status === 'intended') ?? [];
+      const open = (await store.inspect(record.key))?.operations.filter(({ settledIn }) => settledIn === 0) ?? [];
       if (open.length > 0) orphans.push({ id: record.id, node: record.owner, activities: open.map(({ activity }) => activity) });
     }
     after = keys.length < page ? undefined : keys.at(-1);

@@ -1,6 +1,6 @@
 /** `statewarden ls`: the agents of a store, in order of id. */
 
-import type { AgentKey, AgentRecord, AgentStatus, ParkedOperation } from '../../persistence/store.js';
+import type { AgentKey, AgentRecord, AgentStatus, AgentOperation } from '../../persistence/store.js';
 import { parkedWork } from '../../runtime/parked-work.js';
 import { decode } from '../../core/codec.js';
 import { away, stateName, stored, type Colour, type Column } from '../output.js';
@@ -71,10 +71,10 @@ export async function list({ store, output, now }: Session, options: ListOptions
 }
 
 /** `search-api × 3, in 4 s`: the breaker that most of an agent's parked activities wait for, and when the first of them asks again. */
-function waitsFor(parked: readonly ParkedOperation[], at: number): Column<AgentRecord> {
-  const ofAgents = new Map<AgentKey, Map<string, ParkedOperation[]>>();
+function waitsFor(parked: readonly AgentOperation[], at: number): Column<AgentRecord> {
+  const ofAgents = new Map<AgentKey, Map<string, AgentOperation[]>>();
   for (const one of parked) {
-    const groups = ofAgents.get(one.agent) ?? new Map<string, ParkedOperation[]>();
+    const groups = ofAgents.get(one.agent) ?? new Map<string, AgentOperation[]>();
     ofAgents.set(one.agent, groups);
     const { parkedBy = '' } = one.operation;
     const group = groups.get(parkedBy);

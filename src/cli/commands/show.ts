@@ -219,7 +219,7 @@ function print(
       { title: 'NEXT RETRY', text: ({ nextRetryAt }) => (nextRetryAt === undefined ? '' : away(nextRetryAt, at)) },
       { title: 'SINCE', text: ({ intendedAt }) => away(intendedAt, at) },
       { title: 'OPERATION', text: ({ id }) => id },
-      { title: 'LAST ERROR', text: ({ status, outcome }) => (status === 'intended' ? brief(outcome) : status) },
+      { title: 'LAST ERROR', text: ({ status, outcome }) => (outcome === undefined && status !== 'started' ? status : brief(outcome)) },
     ]);
   }
   if (effects.length > 0) {

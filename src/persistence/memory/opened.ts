@@ -8,10 +8,12 @@ import { agentFaults } from '../record-check.js';
 import type {
   AgentCommit,
   AgentFilter,
+  AgentOperation,
   AgentKey,
   AgentRecord,
   AgentStatus,
   CommitOutcome,
+  FlaggedPage,
   LoadedAgent,
   LoadOutcome,
   MachineRecord,
@@ -20,7 +22,9 @@ import type {
   NoteName,
   NoteRecord,
   OpenedStore,
-  ParkedOperation,
+  OperationPage,
+  OperationRecord,
+  OperationStatus,
   ParkedPage,
   PostOutcome,
 } from '../store.js';
@@ -199,23 +203,32 @@ export class MemoryStore implements OpenedStore {
     return this.#open.agents.get(agent)?.marks.get(messageId);
   }
 
-  async succeeded(activity: string, userKey: string): ReturnType<OpenedStore['succeeded']> {
+  async keyed(activity: string, userKey: string): ReturnType<OpenedStore['keyed']> {
+    const wanted: readonly OperationStatus[] = ['succeeded', 'held', 'unknown'];
     return [...this.#open.agents.values()]
       .flatMap(({ operations }) => [...operations.values()])
-      .filter((operation) => operation.activity === activity && operation.userKey === userKey && operation.status === 'succeeded')
-      .sort((one, other) => (one.settledAt ?? 0) - (other.settledAt ?? 0))
+      .filter((operation) => operation.activity === activity && operation.userKey === userKey && wanted.includes(operation.status))
+      .sort((one, other) => succeeded(one) - succeeded(other) || (one.settledAt ?? 0) - (other.settledAt ?? 0))
       .at(-1);
   }
 
-  async parked({ after, limit, by, agents }: ParkedPage): Promise<readonly ParkedOperation[]> {
-    const wanted = agents && new Set(agents);
+  async parked({ by, ...page }: ParkedPage): Promise<readonly AgentOperation[]> {
+    return this.#page(page, ({ parkedBy }) => parkedBy !== undefined && (by === undefined || parkedBy === by));
+  }
+
+  async flagged({ flag, ...page }: FlaggedPage): Promise<readonly AgentOperation[]> {
+    return this.#page(page, ({ saga, status }) => (flag === 'saga' ? saga !== undefined : status === flag));
+  }
+
+  #page({ after, limit, agents }: OperationPage, wanted: (operation: OperationRecord) => boolean): readonly AgentOperation[] {
+    const owners = agents && new Set(agents);
     return [...this.#open.agents.values()]
-      .filter(({ record }) => wanted?.has(record.key) !== false)
+      .filter(({ record }) => owners?.has(record.key) !== false)
       .flatMap(({ record, operations }) =>
         [...operations.values()].map((operation) => ({ agent: record.key, agentId: record.id, operation })),
       )
-      .filter(({ operation: { parkedBy } }) => parkedBy !== undefined && (by === undefined || parkedBy === by))
-      .filter((parked) => after === undefined || byPlace(parked, { agent: after.agent, operation: after }) > 0)
+      .filter(({ operation }) => wanted(operation))
+      .filter((found) => after === undefined || byPlace(found, { agent: after.agent, operation: after }) > 0)
       .sort(byPlace)
       .slice(0, limit);
   }
@@ -303,6 +316,10 @@ export class MemoryStore implements OpenedStore {
 
 function hasWork({ record, mailbox }: AgentRow): boolean {
   return record.busy || (record.status === 'active' && (mailbox.size > 0 || record.sequenceNumber === 0));
+}
+
+function succeeded({ status }: OperationRecord): number {
+  return status === 'succeeded' ? 1 : 0;
 }
 
 interface Placed {

@@ -77,10 +77,14 @@ export class Commits {
         'intended_at',
         'settled_at',
         'parked_by',
+        'saga',
+        'compensates',
+        'resolutions',
+        'artifact',
       ],
-      `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
+      `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, user_key = excluded.user_key, attempts = excluded.attempts, outcome = excluded.outcome,
         next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at,
-        parked_by = excluded.parked_by`,
+        parked_by = excluded.parked_by, resolutions = excluded.resolutions, artifact = excluded.artifact`,
     );
     this.#advances = new RowBatch(
       connection,
@@ -224,6 +228,10 @@ export class Commits {
         o.intendedAt,
         o.settledAt ?? null,
         o.settledIn === 0 ? (o.parkedBy ?? null) : null,
+        o.saga ?? null,
+        o.compensates ?? null,
+        o.resolutions ?? null,
+        o.artifact ?? null,
       );
     }
     for (const e of commit.effects ?? []) s.effect.run(key, e.id, e.path, e.type, e.params ?? null, e.event, e.context ?? null);

@@ -183,8 +183,9 @@ class SqliteStore implements OpenedStore {
   dueTimers: OpenedStore['dueTimers'] = (page) => this.#ask('dueTimers', page);
   post: OpenedStore['post'] = (messages, cap) => this.#ask('post', messages, cap);
   mark: OpenedStore['mark'] = (agent, messageId) => this.#ask('mark', agent, messageId);
-  succeeded: OpenedStore['succeeded'] = (activity, userKey) => this.#ask('succeeded', activity, userKey);
+  keyed: OpenedStore['keyed'] = (activity, userKey) => this.#ask('keyed', activity, userKey);
   parked: OpenedStore['parked'] = (page) => this.#ask('parked', page);
+  flagged: OpenedStore['flagged'] = (page) => this.#ask('flagged', page);
   publish: OpenedStore['publish'] = (notes) => this.#ask('publish', notes);
   notes: OpenedStore['notes'] = (prefix, since) => this.#ask('notes', prefix, since);
   retract: OpenedStore['retract'] = (notes) => this.#ask('retract', notes);

@@ -3,16 +3,17 @@
 import { agentFaults } from '../record-check.js';
 import type {
   AgentFilter,
+  AgentOperation,
   AgentKey,
   AgentRecord,
   DeadLetter,
   DueTimer,
+  FlaggedPage,
   JournalSegment,
   LoadedAgent,
   MachineRecord,
   MailboxRecord,
   OperationRecord,
-  ParkedOperation,
   ParkedPage,
   StoreCounts,
 } from '../store.js';
@@ -150,15 +151,16 @@ export class Queries {
     return row?.['sequence_number'] as number | undefined;
   }
 
-  succeeded(activity: string, userKey: string): OperationRecord | undefined {
+  keyed(activity: string, userKey: string): OperationRecord | undefined {
     const row = this.#sql(
-      "SELECT * FROM ledger WHERE activity = ? AND user_key = ? AND status = 'succeeded' ORDER BY settled_at DESC LIMIT 1",
+      `SELECT * FROM ledger WHERE activity = ? AND user_key = ? AND status IN ('succeeded', 'held', 'unknown')
+        ORDER BY status = 'succeeded' DESC, settled_at DESC LIMIT 1`,
     ).get(activity, userKey);
     return row === undefined ? undefined : operationRecord(row);
   }
 
   /** Names its index: the planner, which knows nothing of how few are parked, would look through the ledger. */
-  parked({ after, limit, by, agents }: ParkedPage): ParkedOperation[] {
+  parked({ after, limit, by, agents }: ParkedPage): AgentOperation[] {
     const where = [
       by === undefined ? 'ledger.parked_by IS NOT NULL' : 'ledger.parked_by = ?1',
       ...(after === undefined ? [] : ['(ledger.agent, ledger.id) > (?2, ?3)']),
@@ -168,8 +170,27 @@ export class Queries {
       `SELECT ledger.*, agents.id AS agent_id
         FROM ledger INDEXED BY ${by === undefined ? 'ledger_parked' : 'ledger_parked_by'} CROSS JOIN agents ON agents.key = ledger.agent
         WHERE ${where.join(' AND ')} ORDER BY ledger.agent, ledger.id LIMIT ?5`,
-      (row) => ({ agent: row['agent'] as number, agentId: row['agent_id'] as string, operation: operationRecord(row) }),
+      agentOperation,
       by ?? null,
+      after?.agent ?? null,
+      after?.id ?? null,
+      JSON.stringify(agents ?? []),
+      limit,
+    );
+  }
+
+  /** Names its index, as `parked`; a partial index is taken only when its own condition is among those asked for. */
+  flagged({ after, limit, flag, agents }: FlaggedPage): AgentOperation[] {
+    const where = [
+      flag === 'saga' ? 'ledger.saga IS NOT NULL' : `ledger.status IN ('held', 'unknown') AND ledger.status = '${flag}'`,
+      ...(after === undefined ? [] : ['(ledger.agent, ledger.id) > (?1, ?2)']),
+      ...(agents === undefined ? [] : ['ledger.agent IN (SELECT value FROM json_each(?3))']),
+    ];
+    return this.#all(
+      `SELECT ledger.*, agents.id AS agent_id
+        FROM ledger INDEXED BY ${flag === 'saga' ? 'ledger_saga' : 'ledger_attention'} CROSS JOIN agents ON agents.key = ledger.agent
+        WHERE ${where.join(' AND ')} ORDER BY ledger.agent, ledger.id LIMIT ?4`,
+      agentOperation,
       after?.agent ?? null,
       after?.id ?? null,
       JSON.stringify(agents ?? []),
@@ -274,6 +295,10 @@ export class Queries {
       .map((row) => String(Object.values(row)[0]))
       .filter((line) => line !== 'ok');
   }
+}
+
+function agentOperation(row: Record<string, Value>): AgentOperation {
+  return { agent: row['agent'] as number, agentId: row['agent_id'] as string, operation: operationRecord(row) };
 }
 
 /** SQL for: nobody else alive holds it. Node numbers are integers of our own making. */

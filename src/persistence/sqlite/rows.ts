@@ -87,6 +87,10 @@ export function operationRecord(row: Row): OperationRecord {
     intendedAt: row['intended_at'] as number,
     settledAt: number(row['settled_at']),
     parkedBy: text(row['parked_by']),
+    saga: text(row['saga']),
+    compensates: text(row['compensates']),
+    resolutions: text(row['resolutions']),
+    artifact: text(row['artifact']),
   };
 }
 

@@ -7,7 +7,7 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 const notes = `CREATE TABLE notes (
   topic TEXT NOT NULL, author TEXT NOT NULL, data TEXT NOT NULL, at INTEGER NOT NULL,
@@ -18,6 +18,10 @@ const notes = `CREATE TABLE notes (
 const parked = `CREATE INDEX ledger_parked ON ledger (agent) WHERE parked_by IS NOT NULL;
 CREATE INDEX ledger_parked_by ON ledger (parked_by) WHERE parked_by IS NOT NULL;`;
 
+/** For what a person is to look at, and for sagas: empty while there is neither. */
+const flagged = `CREATE INDEX ledger_attention ON ledger (status) WHERE status IN ('held', 'unknown');
+CREATE INDEX ledger_saga ON ledger (agent) WHERE saga IS NOT NULL;`;
+
 /** What brings the tables of an older version to the next one, by the version they come to. */
 export const upgrades: Readonly<Record<number, string>> = {
   2: 'ALTER TABLE dead_letters ADD COLUMN message_id TEXT',
@@ -25,6 +29,14 @@ export const upgrades: Readonly<Record<number, string>> = {
     ALTER TABLE agents ADD COLUMN suspect TEXT;
     ALTER TABLE dead_letters ADD COLUMN details TEXT`,
   4: `ALTER TABLE ledger ADD COLUMN parked_by TEXT; ${parked} ${notes}`,
+  // An intent was no promise that nothing had begun: but for questions, and for what waits for a breaker.
+  5: `ALTER TABLE ledger ADD COLUMN saga TEXT;
+    ALTER TABLE ledger ADD COLUMN compensates TEXT;
+    ALTER TABLE ledger ADD COLUMN resolutions TEXT;
+    ALTER TABLE ledger ADD COLUMN artifact TEXT;
+    ${flagged}
+    UPDATE ledger SET status = 'started'
+      WHERE settled_in = 0 AND status = 'intended' AND parked_by IS NULL AND activity NOT IN ('ask', 'spend')`,
 };
 
 export const schema = `
@@ -90,11 +102,13 @@ CREATE TABLE ledger (
   status TEXT NOT NULL, attempts INTEGER NOT NULL, user_key TEXT, input TEXT, outcome TEXT,
   next_retry_at INTEGER, intended_in INTEGER NOT NULL, settled_in INTEGER NOT NULL,
   intended_at INTEGER NOT NULL, settled_at INTEGER, parked_by TEXT,
+  saga TEXT, compensates TEXT, resolutions TEXT, artifact TEXT,
   PRIMARY KEY (agent, id)
 ) WITHOUT ROWID;
 CREATE INDEX ledger_open ON ledger (agent) WHERE settled_in = 0;
 CREATE INDEX ledger_user_key ON ledger (activity, user_key) WHERE user_key IS NOT NULL;
 ${parked}
+${flagged}
 
 CREATE TABLE effects (
   agent INTEGER NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL,

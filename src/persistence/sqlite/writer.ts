@@ -4,7 +4,7 @@ import { parentPort, receiveMessageOnPort, workerData as untypedData, type Messa
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../core/clock.js';
 import { TurnPulse } from '../../core/turn-pulse.js';
-import type { AgentFilter, AgentKey, MachineRecord, MessageRecord, NoteName, NoteRecord, ParkedPage } from '../store.js';
+import type { AgentFilter, AgentKey, FlaggedPage, MachineRecord, MessageRecord, NoteName, NoteRecord, ParkedPage } from '../store.js';
 import { Database } from './database.js';
 import type { EndlessTurn } from './endless-turn.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
@@ -45,8 +45,9 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
     db.read((queries) => queries.dueTimers(before, limit, db.others(now))),
   post: (db, now, messages: readonly MessageRecord[], cap: number) => db.post(messages, cap, now),
   mark: (db, _, agent: AgentKey, messageId: string) => db.read((queries) => queries.mark(agent, messageId)),
-  succeeded: (db, _, activity: string, userKey: string) => db.read((queries) => queries.succeeded(activity, userKey)),
+  keyed: (db, _, activity: string, userKey: string) => db.read((queries) => queries.keyed(activity, userKey)),
   parked: (db, _, page: ParkedPage) => db.read((queries) => queries.parked(page)),
+  flagged: (db, _, page: FlaggedPage) => db.read((queries) => queries.flagged(page)),
   publish: (db, _, notes: readonly NoteRecord[]) => db.publish(notes),
   notes: (db, _, prefix: string, since: number | undefined) => db.notes(prefix, since),
   retract: (db, _, names: readonly NoteName[]) => db.retract(names),

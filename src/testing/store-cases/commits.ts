@@ -282,16 +282,25 @@ export const commitCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'finds the newest succeeded operation of an activity with a user key, whosever it is',
+    title: 'finds by user key the newest succeeded operation of an activity, else one of which nobody knows, whosever it is',
     run: async (scene) => {
       const store = await scene.open();
       const settled = (id: string, at: number, more = {}) =>
         operation(id, { userKey: 'k', status: 'succeeded', outcome: `"${id}"`, settledIn: 1, settledAt: at, ...more });
       await scene.create(store, 'a', { operations: [settled('o1', 10), settled('o2', 30), settled('o3', 40, { status: 'failed' })] });
       await scene.create(store, 'b', { operations: [settled('o1', 20, { outcome: '"b"' }), operation('o4', { userKey: 'k' })] });
-      assert.deepEqual(await store.succeeded('search', 'k'), settled('o2', 30));
-      assert.equal(await store.succeeded('search', 'other'), undefined);
-      assert.equal(await store.succeeded('write', 'k'), undefined);
+      assert.deepEqual(await store.keyed('search', 'k'), settled('o2', 30));
+      assert.equal(await store.keyed('search', 'other'), undefined);
+      assert.equal(await store.keyed('write', 'k'), undefined);
+      const doubtful = (id: string, status: 'held' | 'unknown' | 'started' | 'compensated', settledIn: number, settledAt?: number) =>
+        operation(id, { userKey: 'd', status, settledIn, settledAt });
+      const [held, unknown, later] = [doubtful('d1', 'held', 0), doubtful('d2', 'unknown', 1, 10), doubtful('d3', 'unknown', 1, 20)];
+      await scene.create(store, 'c', { operations: [doubtful('d0', 'started', 0), doubtful('d4', 'compensated', 1, 90), held] });
+      assert.deepEqual(await store.keyed('search', 'd'), held);
+      await scene.create(store, 'd', { operations: [later, unknown] });
+      assert.deepEqual(await store.keyed('search', 'd'), later);
+      await scene.create(store, 'e', { operations: [settled('o9', 5, { userKey: 'd' })] });
+      assert.deepEqual(await store.keyed('search', 'd'), settled('o9', 5, { userKey: 'd' }));
     },
   },
 ];

@@ -170,6 +170,10 @@ export function operation(id: string, more: Partial<OperationRecord> = {}): Oper
     intendedAt: 1_700_000_000_000,
     settledAt: undefined,
     parkedBy: undefined,
+    saga: undefined,
+    compensates: undefined,
+    resolutions: undefined,
+    artifact: undefined,
     ...more,
   };
 }

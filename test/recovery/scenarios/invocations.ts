@@ -78,6 +78,7 @@ function expectRich(thrown: unknown): void {
 const stubborn = (world: World, good: number): AnyActorLogic =>
   activity({
     name: 'stubborn',
+    onUnknown: 'retry',
     retry: { attempts: 3, initialMs: 10_000, factor: 2, jitter: 'none' },
     run: (_, { attempt, idempotencyKey }) => {
       world.happens(`call ${attempt} at ${world.clock.now() - world.clock.startedAt} ${idempotencyKey}`);
@@ -166,6 +167,7 @@ export const scenarios: readonly Scenario[] = [
       caller(
         activity({
           name: 'work',
+          onUnknown: 'retry',
           run: (_, { idempotencyKey, operationId, attempt, agentId, signal }) => {
             world.happens(`call ${agentId} ${attempt} ${signal.aborted} ${idempotencyKey === operationId} ${idempotencyKey}`);
             return world.life === 1 ? never() : answer;
@@ -188,6 +190,7 @@ export const scenarios: readonly Scenario[] = [
       caller(
         activity({
           name: 'work',
+          onUnknown: 'retry',
           key: () => 'order 7',
           run: (_, { idempotencyKey }) => {
             world.happens(`call ${idempotencyKey}`);
@@ -254,6 +257,7 @@ export const scenarios: readonly Scenario[] = [
       caller(
         activity({
           name: 'work',
+          onUnknown: 'retry',
           run: (_, { idempotencyKey, signal }) => {
             world.happens(`call ${idempotencyKey}`);
             if (world.life === 2) return answer;
@@ -325,6 +329,7 @@ export const scenarios: readonly Scenario[] = [
       caller(
         activity({
           name: 'work',
+          onUnknown: 'retry',
           run: () => {
             world.happens('call');
             throw new TerminalError('forbidden');

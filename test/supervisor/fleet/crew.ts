@@ -49,7 +49,11 @@ const memberOf = (world: World, version: number) =>
       events: {} as Job,
     },
     actors: {
-      call: activity({ name: 'call', run: ({ n, how }: { n: number; how: 'waits' | 'fails' | 'hangs' }) => world.call(n, how) }),
+      call: activity({
+        name: 'call',
+        onUnknown: 'retry',
+        run: ({ n, how }: { n: number; how: 'waits' | 'fails' | 'hangs' }) => world.call(n, how),
+      }),
     },
   }).createMachine({
     id: 'member',

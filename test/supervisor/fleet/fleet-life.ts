@@ -25,6 +25,7 @@ const machineOf = (folder: string) =>
     actors: {
       call: activity({
         name: 'call',
+        onUnknown: 'retry',
         key: (job: string) => job,
         run: (job: string) => {
           if (job === broken) throw new TerminalError('broken');
