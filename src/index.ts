@@ -39,7 +39,7 @@ export { activity, type ActivityBudget, type ActivityContext, type ActivityDefin
 export { approval, type Approval, type ApprovalRequest } from './effects/approval.js';
 export { ask, type Question } from './effects/ask.js';
 export type { OnUnknown, Reconcile, Reconciled } from './effects/caution.js';
-export { compensation, type CompensationInput, type CompensationResult } from './effects/saga/compensation.js';
+export { compensation, type CompensationInput, type CompensationLogic, type CompensationResult } from './effects/saga/compensation.js';
 export type { Compensate, CompensationOptions } from './effects/saga/undoing.js';
 export { HttpError } from './effects/http-error.js';
 export { idempotentFetch, type FetchingRun, type HttpRequest, type IdempotentFetchOptions } from './effects/idempotent-fetch.js';
@@ -57,7 +57,6 @@ export {
   AgentOwnedError,
   AgentStoppedError,
   AgentSuspendedError,
-  ApprovalExpiredError,
   ArtifactMissingError,
   BadEventError,
   BadInputError,
@@ -65,23 +64,16 @@ export {
   BudgetExhaustedError,
   CancelledError,
   CapabilityMissingError,
-  CompensationFailedError,
   CorruptRecordError,
   DeadLetterError,
   EndlessTurnError,
   EventTooLargeError,
   HungAgentError,
   InvariantViolationError,
-  KeyConflictError,
   KindConflictError,
   LeaseLostError,
   MailboxFullError,
-  NoOutcomeError,
-  NotHeldError,
   NotSerializableError,
-  OutcomeUnknownError,
-  PivotPassedError,
-  ResolvedAsFailedError,
   RuntimeClosedError,
   SnapshotVersionError,
   StatewardenError,
@@ -95,7 +87,17 @@ export {
   UnknownBreakerError,
   UnknownBudgetError,
   UnknownKindError,
-  UnknownOperationError,
   UnsupportedMachineError,
   type Disposition,
 } from './core/errors.js';
+export {
+  ApprovalExpiredError,
+  CompensationFailedError,
+  KeyConflictError,
+  NoOutcomeError,
+  NotHeldError,
+  OutcomeUnknownError,
+  PivotPassedError,
+  ResolvedAsFailedError,
+  UnknownOperationError,
+} from './core/operation-errors.js';

@@ -36,7 +36,7 @@ import type { AgentHost } from './host.js';
 import { Inbox } from './inbox.js';
 import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
-import { operationTimer, rests, settled, type Answer, type Operation, type OperationOutcome } from './operation.js';
+import { operationTimer, rests, settled, untaken, type Answer, type Operation, type OperationOutcome } from './operation.js';
 import { endJob } from './job-end.js';
 import { actorAt, asData } from './place.js';
 import { report, type Cause } from './setback.js';
@@ -408,7 +408,7 @@ export class Agent {
       result = { ok: false, error };
       text = encodeThrown(error);
     }
-    const draft = this.#open({ outcome: { failed: !result.ok } });
+    const draft = this.#open({ outcome: { failed: !result.ok, left: untaken(operation.record, result, text) } });
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
     operation.record = settled(operation.record, result, text, sequenceNumber, now);

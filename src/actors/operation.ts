@@ -67,6 +67,15 @@ export function settled(
   return { ...record, status, outcome, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
+/**
+ * The record of one whose outcome is known and whose machine could not take it. What succeeded is taken again, and not run again; what failed is run again when the agent comes back: that is what it is
+ * brought back for.
+ */
+export function untaken(record: OperationRecord, result: OperationOutcome, outcome: string): OperationRecord {
+  if (!result.ok) return result.unknown === true ? record : { ...record, status: 'intended', nextRetryAt: undefined, parkedBy: undefined };
+  return { ...record, status: 'succeeded', outcome, nextRetryAt: undefined, parkedBy: undefined };
+}
+
 /** `unknown`: it failed for its machine, and nobody knows whether it was done. */
 export type OperationOutcome =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown; readonly unknown?: boolean };
@@ -122,8 +131,10 @@ export function wakeAt(agent: Agent, { record: { path } }: Pick<Operation, 'reco
     event: '{"type":"statewarden.due"}',
   };
   agent.timers.set(timer.id, timer);
-  agent.draft().setTimer(timer);
-  agent.host.armTimer(agent.key, timer.id, dueAt);
+  const draft = agent.draft();
+  draft.setTimer(timer);
+  // Not before: what lies too far ahead is left to the store, which must have it then.
+  draft.releases.push(() => agent.host.armTimer(agent.key, timer.id, dueAt));
 }
 
 /** It is looked at now. */

@@ -5,7 +5,7 @@
 
 import { encode, encodeThrown, errorOf } from '../core/codec.js';
 import { DeadLetterError, type StatewardenError } from '../core/errors.js';
-import type { MailboxRecord } from '../persistence/store.js';
+import type { MailboxRecord, OperationRecord } from '../persistence/store.js';
 import { isMail } from './address.js';
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
@@ -20,8 +20,8 @@ export interface Cause {
   readonly mail?: MailboxRecord;
   readonly timer?: string;
   readonly dueAt?: number;
-  /** An activity's outcome; whether it had failed. */
-  readonly outcome?: { readonly failed: boolean };
+  /** An activity's outcome; whether it had failed, and what the ledger says of it when the turn that takes it fails. */
+  readonly outcome?: { readonly failed: boolean; readonly left: OperationRecord };
   /** An action that threw after its own turn. */
   readonly action?: boolean;
   /** No turn at all: it made no progress. */

@@ -55,6 +55,8 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly agentId: string;
       readonly activity: string;
       readonly operationId: string;
+      /** Of one that undoes another: that one's id; `*`: of the plan. */
+      readonly compensates?: string;
       /** `unknown`: nobody knows whether it was carried out; `held`: a person is to say; `reconciled`: the outside has said. */
       readonly phase:
         'started' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled' | 'parked' | 'unknown' | 'reconciled' | 'held';

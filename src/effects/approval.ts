@@ -9,7 +9,8 @@ import { holdName, wakeAt, type OperationOutcome, type Resolution } from '../act
 import { answerType } from '../actors/collector.js';
 import { encode } from '../core/codec.js';
 import { longestTimeoutMs } from '../core/clock.js';
-import { ApprovalExpiredError, BadInputError } from '../core/errors.js';
+import { BadInputError } from '../core/errors.js';
+import { ApprovalExpiredError } from '../core/operation-errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { AlertEvent } from '../core/runtime-event.js';
 import type { Run } from './run.js';

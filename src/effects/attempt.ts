@@ -64,11 +64,13 @@ export function activityEvent(
   attempt: number,
   { outcome, waited, failure, nextRetryAt, breaker, error }: Told,
 ): WithoutTime<RuntimeEvent> {
+  const { record } = run.operation;
   return {
     type: 'activity',
     agentId: run.agent.id,
     activity: run.activity.name,
-    operationId: run.operation.record.id,
+    operationId: record.id,
+    ...(record.compensates === undefined ? {} : { compensates: record.compensates }),
     phase,
     attempt,
     ...(outcome === undefined || waited === true ? {} : { durationMs: clock.elapsed() - run.startedAt }),

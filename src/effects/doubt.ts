@@ -7,7 +7,8 @@
 
 import { encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
-import { OutcomeUnknownError, ResolvedAsFailedError, TimeoutError } from '../core/errors.js';
+import { TimeoutError } from '../core/errors.js';
+import { OutcomeUnknownError, ResolvedAsFailedError } from '../core/operation-errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { AlertEvent } from '../core/runtime-event.js';

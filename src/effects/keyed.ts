@@ -1,7 +1,7 @@
 /** Operations under the user's own keys: while one runs, others with the same key wait for it, and then take its result. Across nodes and time the ledger says whether there is one. */
 
 import { decode } from '../core/codec.js';
-import { KeyConflictError } from '../core/errors.js';
+import { KeyConflictError } from '../core/operation-errors.js';
 import type { OpenedStore, OperationRecord } from '../persistence/store.js';
 import type { Run } from './run.js';
 

@@ -7,9 +7,10 @@
 import type { AnyActorLogic } from 'xstate';
 import type { BreakerBoard } from '../breakers/board.js';
 import type { Permit } from '../breakers/contract.js';
-import { encodeThrown } from '../core/codec.js';
+import { decode, encodeThrown } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
-import { CancelledError, CompensationFailedError } from '../core/errors.js';
+import { CancelledError } from '../core/errors.js';
+import { CompensationFailedError } from '../core/operation-errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { Random } from '../core/random.js';
 import type { AlertEvent, RuntimeEvent } from '../core/runtime-event.js';
@@ -137,6 +138,10 @@ export class Runner implements OperationRunner {
     if (isQuestion(logic)) {
       const expiry = resumed ? expiryOf(operation.input, record.intendedAt) : undefined;
       if (expiry !== undefined) wakeAt(agent, operation, expiry);
+      return;
+    }
+    if (record.status === 'succeeded') {
+      this.#settle(run, { ok: true, value: decode(record.outcome ?? 'null') });
       return;
     }
     const isHeld = record.status === 'held';

@@ -4,7 +4,7 @@ import type { AgentKey } from './store.js';
 
 /**
  * Where an operation stands. Open: `intended`, it has certainly not been begun since it was last known to be undone; `started`, it may have been begun; `held`, a person is to say.
- * Ended: `succeeded`; `failed`, it was not done; `unknown`, nobody knows whether it was; `compensated`, it was done and has been undone; `cancelled`, nobody wants it any more.
+ * `succeeded` too, when its machine could not take the outcome yet. Ended: `succeeded`; `failed`, it was not done; `unknown`, nobody knows whether it was; `compensated`, it was done and has been undone; `cancelled`, nobody wants it any more.
  */
 export type OperationStatus = 'intended' | 'started' | 'held' | 'succeeded' | 'failed' | 'unknown' | 'compensated' | 'cancelled';
 

@@ -6,7 +6,8 @@
 import { answerType } from '../actors/collector.js';
 import { holdName, resolutionsOf, type Resolution } from '../actors/operation.js';
 import { decode, encode } from '../core/codec.js';
-import { ApprovalExpiredError, BadInputError, MailboxFullError, NotHeldError, UnknownOperationError } from '../core/errors.js';
+import { BadInputError, MailboxFullError } from '../core/errors.js';
+import { ApprovalExpiredError, NotHeldError, UnknownOperationError } from '../core/operation-errors.js';
 import { heldAlert } from '../effects/doubt.js';
 import { deadlineAt, defaultChoices, type ApprovalRequest } from '../effects/approval.js';
 import type { AgentKey, AgentOperation, OpenedStore } from '../persistence/store.js';

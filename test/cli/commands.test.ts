@@ -295,7 +295,6 @@ describe('statewarden', () => {
       expect(stdout).to.match(/^integrity +sound$/m);
       expect(stdout).to.match(/^agents +4 \(3 active, 1 done\)$/m);
       expect(stdout).to.match(/^nodes +none is up$/m);
-      expect(stdout).to.include('orders/o-30: pay (node 1)');
       expect(stdout).to.include('nothing is wrong');
     });
 

@@ -102,6 +102,7 @@ export function world(): World {
   const open = async (definition: Definition = {}, options: Partial<RuntimeOptions> = {}) => {
     const work = activity<number, number>({
       name: 'work',
+      onUnknown: 'retry',
       run: (n, context) => service.call(n, context),
       retry: { attempts: 5, initialMs: 10, jitter: 'none' },
       ...(options.breakers === undefined ? { breaker: api() } : {}),

@@ -228,7 +228,7 @@ describe('an activity whose breaker is open', () => {
     const place = world();
     await using runtime = await place.open({ key: () => 'same' });
     await takeDown(runtime, place);
-    await spawn(runtime, ['a', 'b']);
+    await Promise.all(['a', 'b'].map((id) => runtime.spawn('caller', { id, input: 0 })));
     await place.clock.advance(10);
     expect(await runtime.breakers.parked()).to.have.length(1);
     place.service.up = true;

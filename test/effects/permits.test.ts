@@ -13,6 +13,7 @@ interface Answer {
 
 const call = (run: (n: number) => unknown, more: Partial<ActivityDefinition<number, Answer>> = {}) =>
   activity<number, Answer>({
+    onUnknown: 'retry',
     name: 'call',
     run: (input) => run(input) as Answer,
     retry: { initialMs: 0 },
@@ -186,6 +187,7 @@ describe('an activity with a budget', () => {
   it('keeps its permit while its supervised agent is brought back, and is settled when that is given up', async () => {
     let failures = 2;
     const work = activity({
+      onUnknown: 'retry',
       name: 'work',
       run: () => ((failures -= 1) < 0 ? 7 : Promise.reject(new TerminalError('no'))),
       budget: { name: 'tokens', amount: 10, actual: (n: number) => n },

@@ -12,6 +12,7 @@ import {
   type Runtime,
   type Store,
 } from 'statewarden';
+import { armFailpoints } from '#src/core/failpoint.js';
 import { failing } from '../bad-input/failing.js';
 import { ManualClock, settled } from '../runtime/manual-clock.js';
 
@@ -246,6 +247,19 @@ describe('a saga', () => {
       await running.agent('a').result();
       expect(outside.log).to.deep.equal(['reserve', 'pay', 'undo pay', 'undo reserve']);
       expect(await statusOf(runtime, 'pay')).to.deep.equal(['compensated']);
+    });
+
+    it('looks again when finding out fails for now', async () => {
+      armFailpoints('compensation:settle=throw');
+      try {
+        const { one, runtime, outside } = await interrupted({});
+        await using running = runtime;
+        await one.clock.advance(10);
+        await running.agent('a').result();
+        expect(outside.log).to.deep.equal(['reserve', 'pay', 'undo pay', 'undo reserve']);
+      } finally {
+        armFailpoints(undefined);
+      }
     });
 
     it('asks the outside, and undoes it when it was done', async () => {

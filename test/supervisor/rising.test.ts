@@ -98,7 +98,7 @@ describe('an agent that is ended for good while it is down', () => {
       expect(record).to.include({ status: 'stopped', busy: false });
       expect((await runtime.store.counts()).openOperations).to.equal(0);
       const [operation] = await runtime.store.operations(record?.key ?? 0);
-      expect(operation).to.include({ status: 'cancelled', settledIn: record?.sequenceNumber });
+      expect(operation).to.include({ status: 'unknown', settledIn: record?.sequenceNumber });
     }
     await using runtime = await open(store);
     expect(await runtime.store.runnable({ after: 0, limit: 10 })).to.have.length(1);

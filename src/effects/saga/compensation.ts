@@ -3,7 +3,17 @@
  * held when it fails for good. It reads the ledger, finds out what became of those operations of which nobody knows, then undoes what was done, newest first.
  */
 
-import { assign, fromPromise, setup, stopChild, type AnyActorLogic, type PromiseActorLogic } from 'xstate';
+import {
+  assign,
+  fromPromise,
+  setup,
+  stopChild,
+  type ActorLogic,
+  type AnyActorLogic,
+  type EventObject,
+  type PromiseActorLogic,
+  type Snapshot,
+} from 'xstate';
 import { BadInputError } from '../../core/errors.js';
 import type { Plan, PlannedStep } from './plan.js';
 import { agentScope } from './undoing.js';
@@ -17,6 +27,8 @@ export interface CompensationResult {
   /** Ids of the operations that were undone, in the order in which they were. */
   readonly compensated: readonly string[];
 }
+
+export type CompensationLogic = ActorLogic<Snapshot<CompensationResult>, EventObject, CompensationInput>;
 
 function onlyInRuntime<TOutput, TInput>(): PromiseActorLogic<TOutput, TInput> {
   return fromPromise<TOutput, TInput>(() =>
@@ -126,6 +138,6 @@ const machine = setup({
  * `setup({ actors: { undo: compensation() } })`, `invoke: { src: 'undo', input: { saga: 'booking' }, onDone, onError }`. `onError` meets `PivotPassedError`, when the saga only goes forward any more, and
  * `CompensationFailedError`, when a person has given it up.
  */
-export function compensation(): typeof machine {
-  return machine;
+export function compensation(): CompensationLogic {
+  return machine as unknown as CompensationLogic;
 }

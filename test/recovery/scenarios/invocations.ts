@@ -239,6 +239,7 @@ export const scenarios: readonly Scenario[] = [
     before: oneFailure,
     downMs: 3_600_000,
     after: async (runtime, world) => {
+      await world.clock.advance(0);
       await until(() => called(world).length === 2, 'the second attempt');
       expect(called(world)[1]).to.match(/^call 2 at 0 /);
       await until(async () => (await runtime.store.inspect('a'))?.operations[0]?.attempts === 2, 'the second failure is recorded');
