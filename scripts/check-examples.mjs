@@ -11,14 +11,16 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const paced = ['--pace', '0'];
+
 function run(script, ...args) {
   const dir = mkdtempSync(join(tmpdir(), 'statewarden-example-'));
   try {
-    const command = ['run', '--silent', script, '--', '--dir', dir, '--json', '--pace', '0', ...args];
+    const command = ['run', '--silent', script, '--', '--dir', dir, '--json', ...args];
     const { status, stdout, stderr } = spawnSync('npm', command, {
       cwd: root,
       encoding: 'utf8',
-      timeout: 240_000,
+      timeout: 600_000,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const last = stdout.trim().split('\n').at(-1) ?? '';
@@ -37,17 +39,17 @@ function expect(what, holds, result) {
 const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
 
 {
-  const calm = run('start');
+  const calm = run('start', ...paced);
   expect('research-team finishes and repeats no completed call', calm.repeated === 0 && calm.calls > 0, calm);
-  const chaos = run('start', '--chaos');
+  const chaos = run('start', ...paced, '--chaos');
   expect(`research-team finishes after ${chaos.crashes} crashes`, chaos.crashes > 0, chaos);
   expect('… repeats no completed call', chaos.repeated === 0, chaos);
   expect('… and writes the same report', isDigest(chaos.reportSha256) && chaos.reportSha256 === calm.reportSha256, { calm, chaos });
 }
 
 {
-  const calm = run('incident-fleet');
-  const chaos = run('incident-fleet', '--chaos');
+  const calm = run('incident-fleet', ...paced);
+  const chaos = run('incident-fleet', ...paced, '--chaos');
   for (const [how, result] of [
     ['undisturbed', calm],
     [`after ${chaos.crashes} crashes`, chaos],
@@ -66,4 +68,26 @@ const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
     calm,
     chaos,
   });
+}
+
+{
+  // Each place where the office touches the store or the network, for the ways that take every turn there is; `npm run loan-saga -- --everywhere` goes all of them.
+  for (const way of [[], ['--fail', 'disburse'], ['--fail', 'recall']]) {
+    const name = way[1] ?? 'granted';
+    const calm = run('loan-saga', ...way);
+    expect(
+      `loan-saga (${name}): the books balance`,
+      calm.faults.length === 0 && calm.decision === (way.length === 0 ? 'granted' : 'refused'),
+      calm,
+    );
+  }
+  for (const fail of ['none', 'disburse', 'recall']) {
+    const { crashes, doubled, unbalanced, surfaced, ...rest } = run('loan-saga', '--everywhere', '--fail', fail);
+    expect(`… after each of ${crashes} crashes, nothing is doubled (${fail})`, crashes > 50 && doubled === 0 && unbalanced === 0, {
+      unbalanced,
+      ...rest,
+    });
+    if (fail !== 'disburse')
+      expect(`… and in ${surfaced} runs a person was asked what nobody could know`, surfaced > 0, { surfaced, ...rest });
+  }
 }

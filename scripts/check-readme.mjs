@@ -17,6 +17,7 @@ const pages = [
   'docs/budgets.md',
   'docs/breakers.md',
   'docs/retries.md',
+  'docs/sagas.md',
   'docs/artifacts.md',
   'docs/gateway.md',
 ];

@@ -16,7 +16,7 @@ export interface EverywhereSummary {
 }
 
 export async function everywhere(script: string, only: Failure | undefined, progress: (line: string) => void): Promise<EverywhereSummary> {
-  const ways: readonly (Failure | undefined)[] = only === undefined ? [undefined, ...failures] : [only];
+  const ways: readonly (Failure | undefined)[] = only === undefined ? [undefined, ...failures] : [only === 'none' ? undefined : only];
   const all: (RunSummary & { readonly killAt: number })[] = [];
   const boundaries: Record<string, number> = {};
   for (const fail of ways) {

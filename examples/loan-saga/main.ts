@@ -38,7 +38,13 @@ async function main(args: readonly string[]): Promise<number> {
     if (json) told(JSON.stringify(summary));
     return doubled + unbalanced === 0 ? 0 : 1;
   }
-  const summary = await run({ script, dir, fail, deaths: killAt === undefined ? [] : [{ killAt }], tell: told });
+  const summary = await run({
+    script,
+    dir,
+    fail: fail === 'none' ? undefined : fail,
+    deaths: killAt === undefined ? [] : [{ killAt }],
+    tell: told,
+  });
   const { decision, why, lives, statement, faults } = summary;
   told('');
   told(`the loan is ${decision}${why === undefined ? '' : `: ${why}`}`);

@@ -7,7 +7,8 @@ export type Failure = (typeof failures)[number];
 
 export interface Options {
   readonly dir: string | undefined;
-  readonly fail: Failure | undefined;
+  /** `none`: nothing, where otherwise every failure is meant. */
+  readonly fail: Failure | 'none' | undefined;
   /** Which of the places, or its name. */
   readonly killAt: number | string | undefined;
   readonly everywhere: boolean;
@@ -34,7 +35,8 @@ A loan through five outside systems and one person, whose office may die at any 
                   recall: the letter is refused, and then the money is not taken back until somebody calls
   --kill-at N     the office dies at the Nth place where it touches the store or the network, and is started again;
                   also by name: --kill-at 'after POST /disburse'
-  --everywhere    dies at each of them, one run for each; without --fail: for every failure
+  --everywhere    dies at each of them, one run for each; without --fail: for every failure and
+                  for none, with --fail none only for none
   --dir DIR       where the office keeps its file. Default: a new temporary folder, removed at the end
   --json          the outcome as JSON, on the last line
 `;
@@ -51,7 +53,6 @@ export function parseOptions(args: readonly string[]): Options {
         'kill-at': { type: 'string' },
         everywhere: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        pace: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }));
@@ -59,7 +60,7 @@ export function parseOptions(args: readonly string[]): Options {
     throw new UsageError((error as Error).message, 'npm run loan-saga -- --help lists the options.');
   }
   const { fail, 'kill-at': killAt, everywhere } = values;
-  if (fail !== undefined && !failures.includes(fail as Failure)) {
+  if (fail !== undefined && fail !== 'none' && !failures.includes(fail as Failure)) {
     throw new UsageError(`--fail ${fail}: there is no such step`, `Use one of ${failures.join(', ')}.`);
   }
   if (killAt !== undefined && !/^([1-9]\d*|(before|after) .+)$/.test(killAt)) {
@@ -71,7 +72,7 @@ export function parseOptions(args: readonly string[]): Options {
   if (killAt !== undefined && everywhere) throw new UsageError('--kill-at and --everywhere are given', 'Give one of them.');
   return {
     dir: values.dir,
-    fail: fail as Failure | undefined,
+    fail: fail as Options['fail'],
     killAt: killAt === undefined || /^\D/.test(killAt) ? killAt : Number(killAt),
     everywhere,
     json: values.json,

@@ -5,7 +5,7 @@
  * Invariant: an operation leaves doubt only by an answer, of the outside or of a person, that is written before anything is done about it.
  */
 
-import { encodeThrown, errorOf } from '../core/codec.js';
+import { decode, encodeThrown, errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
 import { TimeoutError } from '../core/errors.js';
 import { OutcomeUnknownError, ResolvedAsFailedError } from '../core/operation-errors.js';
@@ -174,6 +174,14 @@ export class Doubt {
       wakeAt(agent, operation, nextRetryAt);
     }
   }
+}
+
+/** Whether an attempt of an earlier life may have been carried out although no outcome came. */
+export function inheritsDoubt({ record }: Operation, activity: ResolvedActivity, now: number): boolean {
+  const { status, parkedBy, nextRetryAt = -Infinity, outcome } = record;
+  if (status !== 'started' || parkedBy !== undefined) return false;
+  // Its last attempt failed and the next was not due yet: then it is as that failure says.
+  return isCareful(activity) || nextRetryAt <= now || outcome === undefined || classOf(decode(outcome), activity) === 'partial';
 }
 
 /** Whether one that nobody wants any more may have been carried out all the same. `run`: undefined when it has not begun in this life. */

@@ -24,7 +24,7 @@ import { Abort, activityEvent, contextOf, type ActivityPhase, type Told } from '
 import { alertOf, isApproval, lookAgain } from './approval.js';
 import { expiryOf, isQuestion, unanswered } from './ask.js';
 import { isSpending } from './budget/spend.js';
-import { Doubt, isCareful, mayBeDone } from './doubt.js';
+import { Doubt, inheritsDoubt, isCareful, mayBeDone } from './doubt.js';
 import { Entrance } from './entrance.js';
 import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
@@ -123,7 +123,7 @@ export class Runner implements OperationRunner {
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
     const activity = this.#activityOf(agent, operation);
-    const doubt = (resumed && record.status === 'started' && record.parkedBy === undefined) || isDoubtful(operation);
+    const doubt = (resumed && inheritsDoubt(operation, activity, this.#options.clock.now())) || isDoubtful(operation);
     const last = resolutionsOf(record).at(-1);
     const countsFrom = last?.at ?? record.intendedAt;
     const nothing = { abort: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };

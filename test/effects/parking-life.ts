@@ -58,7 +58,7 @@ export async function liveHere(folder: string): Promise<void> {
   const { state } = runtime.breakers.get('api');
   appendFileSync(file('begun.log'), `${String(fast.now())} ${state}\n`);
   runtime.events$.subscribe((event) => {
-    if (event.type === 'breaker') appendFileSync(file('told.log'), `${String(fast.now() + event.retryAfterMs)} ${event.to}\n`);
+    if (event.type === 'breaker') appendFileSync(file('told.log'), `${String(event.at + event.retryAfterMs)} ${event.to}\n`);
   });
   await Promise.all(callers.map((id, index) => runtime.spawn('caller', { id, input: index + 1 })));
   await Promise.all(callers.map((id) => runtime.agent(id).result()));

@@ -107,7 +107,10 @@ async function attempts(policy: RetryPolicy, failures: readonly Failure[], draw:
   expect([value, context]).to.deep.equal(['over', wanted]);
   const [record] = await lives.runtime.store.lookup(['s']);
   const ledger = await lives.runtime.store.operations(record?.key ?? 0);
-  expect(ledger.map(({ status }) => status)).to.deep.equal([expected > failures.length ? 'succeeded' : 'failed']);
+  // An attempt that was due while its process was gone may have begun: then nobody knows of it.
+  const ends = failures.some(({ restart }) => restart !== undefined) ? ['failed', 'unknown'] : ['failed'];
+  expect(ledger).to.have.lengthOf(1);
+  expect(ledger[0]?.status).to.be.oneOf(expected > failures.length ? ['succeeded'] : ends);
   // Once recorded it is never made again.
   await lives.restart('killed');
   await lives.clock.advance(60_000);
