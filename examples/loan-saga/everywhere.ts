@@ -15,7 +15,11 @@ export interface EverywhereSummary {
   readonly faults: readonly string[];
 }
 
-export async function everywhere(script: string, only: Failure | undefined, progress: (line: string) => void): Promise<EverywhereSummary> {
+export async function everywhere(
+  script: string,
+  only: Failure | 'none' | undefined,
+  progress: (line: string) => void,
+): Promise<EverywhereSummary> {
   const ways: readonly (Failure | undefined)[] = only === undefined ? [undefined, ...failures] : [only === 'none' ? undefined : only];
   const all: (RunSummary & { readonly killAt: number })[] = [];
   const boundaries: Record<string, number> = {};
