@@ -52,6 +52,7 @@ export const durableSteps = plainSteps.provide({
 export function waiter(begun: () => void) {
   const wait = activity<undefined, number>({
     name: 'wait',
+    onUnknown: 'retry',
     run: (_, { signal }) => {
       begun();
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true }));
