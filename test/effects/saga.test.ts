@@ -209,6 +209,34 @@ describe('a saga', () => {
     expect(one.alerts).to.deep.equal([]);
   });
 
+  it('waits for steps that are under way beside it, and undoes them too', async () => {
+    const clock = new ManualClock();
+    const outside = new Outside();
+    let finish: (value: string) => void = () => undefined;
+    const slow = activity(
+      outside.step('slow', {
+        run: (_, { idempotencyKey }) => new Promise((resolve) => (finish = () => resolve(outside.do('slow', idempotencyKey)))),
+      }),
+    );
+    const machine = setup({ actors: { slow, undo: compensation() } }).createMachine({
+      type: 'parallel',
+      states: {
+        working: { initial: 'on', states: { on: { invoke: { src: 'slow', input: { loan: 'a' }, onDone: 'off' } }, off: {} } },
+        undoing: { initial: 'on', states: { on: { invoke: { src: 'undo', input: {}, onDone: 'off' } }, off: {} } },
+      },
+    });
+    await using runtime = await createRuntime({ store: memory(), clock, agents: { flow: { machine, version: 1 } } });
+    await runtime.spawn('flow', { id: 'a' });
+    await settled();
+    await clock.advance(60_000);
+    expect(outside.log).to.deep.equal([]);
+    finish('');
+    await settled();
+    await clock.advance(60_000);
+    await settled();
+    expect(outside.log).to.deep.equal(['slow', 'undo slow']);
+  });
+
   it('undoes only what its scope says', async () => {
     const one = world();
     const outside = new Outside();
