@@ -30,7 +30,7 @@ export type { Resolution } from './actors/operation.js';
 export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
 export type { BudgetDefinition } from './effects/budget/reducer.js';
 export { spend, type Spending, type Spent } from './effects/budget/spend.js';
-export type { KindRegistry, Limits, RuntimeOptions } from './runtime/options.js';
+export type { KindRegistry, Limits, ResultOptions, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, PreviousVersion, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
 export type { Receipt } from './actors/draft.js';
@@ -74,6 +74,7 @@ export {
   LeaseLostError,
   MailboxFullError,
   NotSerializableError,
+  ResultTooLargeError,
   RuntimeClosedError,
   SnapshotVersionError,
   StatewardenError,

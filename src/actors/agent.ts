@@ -400,18 +400,11 @@ export class Agent {
   }
 
   #settleNow(operation: Operation, outcome: OperationOutcome): void {
-    let result = outcome;
-    let text: string;
-    try {
-      text = result.ok ? encode(result.value, `the result of activity "${operation.record.activity}"`) : encodeThrown(result.error);
-    } catch (error) {
-      result = { ok: false, error };
-      text = encodeThrown(error);
-    }
-    const draft = this.#open({ outcome: { failed: !result.ok, left: untaken(operation.record, result, text) } });
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
-    operation.record = settled(operation.record, result, text, sequenceNumber, now);
+    const { record, result } = settled(operation.record, outcome, sequenceNumber, now);
+    const draft = this.#open({ outcome: { failed: !result.ok, left: untaken(operation.record, record, result) } });
+    operation.record = record;
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);
     const other = this.host.operations.along(operation, result);

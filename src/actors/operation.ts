@@ -4,7 +4,7 @@
  */
 
 import type { AnyActorLogic, AnyActorRef, EventObject } from 'xstate';
-import { decode, encode } from '../core/codec.js';
+import { decode, encode, encodeThrown } from '../core/codec.js';
 import type { OperationRecord, OperationStatus, TimerRecord } from '../persistence/store.js';
 import type { Agent } from './agent.js';
 
@@ -55,30 +55,51 @@ export function cancelled(
   return { ...record, status, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
-/** The record of an operation that has ended. `outcome`: encoded. */
+/** The record of an operation that has ended, and what its machine is told. One whose result cannot be kept was carried out all the same: it is `unknown`, for a person to settle. */
 export function settled(
   record: OperationRecord,
-  result: OperationOutcome,
-  outcome: string,
+  outcome: OperationOutcome,
   settledIn: number,
   at: number,
-): OperationRecord {
+): { readonly record: OperationRecord; readonly result: OperationOutcome } {
+  let result = outcome;
+  let kept: KeptResult;
+  try {
+    if (result.ok) kept = result.kept ?? { text: encode(result.value, `the result of activity "${record.activity}"`) };
+    else kept = { text: encodeThrown(result.error) };
+  } catch (error) {
+    result = { ok: false, error, unknown: true };
+    kept = { text: encodeThrown(error) };
+  }
   const status = result.ok ? 'succeeded' : result.unknown === true ? 'unknown' : 'failed';
-  return { ...record, status, outcome, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
+  const ended = { status, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at } as const;
+  return { result, record: { ...record, ...ended, outcome: kept.text, artifact: kept.artifact } };
 }
 
 /**
- * The record of one whose outcome is known and whose machine could not take it. What succeeded is taken again, and not run again; what failed is run again when the agent comes back: that is what it is
- * brought back for.
+ * The record of one whose outcome is known and whose machine could not take it. `ended`: as it would have been. What succeeded is taken again, and not run again; what failed is run again when the agent comes back: that is what
+ * it is brought back for.
  */
-export function untaken(record: OperationRecord, result: OperationOutcome, outcome: string): OperationRecord {
+export function untaken(record: OperationRecord, ended: OperationRecord, result: OperationOutcome): OperationRecord {
   if (!result.ok) return result.unknown === true ? record : { ...record, status: 'intended', nextRetryAt: undefined, parkedBy: undefined };
-  return { ...record, status: 'succeeded', outcome, nextRetryAt: undefined, parkedBy: undefined };
+  return { ...ended, settledIn: 0, settledAt: undefined };
 }
 
-/** `unknown`: it failed for its machine, and nobody knows whether it was done. */
-export type OperationOutcome =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown; readonly unknown?: boolean };
+/** A result as the ledger has it: encoded or, with the name of an artifact, a pointer to its text. */
+export interface KeptResult {
+  readonly text: string;
+  readonly artifact?: string | undefined;
+}
+
+export interface Success {
+  readonly ok: true;
+  readonly value: unknown;
+  /** Absent: it is encoded when it is recorded. */
+  readonly kept?: KeptResult;
+}
+
+/** `unknown`: it failed for its machine, and nobody knows whether it was done, or what it came to. */
+export type OperationOutcome = Success | { readonly ok: false; readonly error: unknown; readonly unknown?: boolean };
 
 /** What a person says of a held operation. `done`: it was, with this result; `failed`: it was not, and is not to be; `retry`: it was not, run it. `expired`: the time for an answer is over. */
 export interface Resolution {

@@ -6,13 +6,13 @@
 
 import { checksum } from '../core/checksum.js';
 import { decode } from '../core/codec.js';
-import { CorruptRecordError, SnapshotVersionError } from '../core/errors.js';
+import { CorruptRecordError, InvariantViolationError, SnapshotVersionError, type StatewardenError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { CheckpointRecord, LoadedAgent, MachineRecord, TimerRecord } from '../persistence/store.js';
 import { isMail } from './address.js';
 import { Agent } from './agent.js';
 import { differencesFor, type MachineDefinition, type SnapshotShape } from './definition.js';
-import { readSegments } from './entry.js';
+import { readSegments, type JournalEntry } from './entry.js';
 import type { AgentHost } from './host.js';
 import { cancelled, type OperationOutcome } from './operation.js';
 import { fillPlaces, findPlaces, type FoundPlace } from './place.js';
@@ -31,11 +31,21 @@ export interface Restored {
   readonly replayedTurns: number;
 }
 
+/** Results that are kept as artifacts, by operation: the encoded text, or why it cannot be had. They are read before the replay, which waits for nothing. */
+export interface FetchedResults {
+  readonly results?: ReadonlyMap<string, string | StatewardenError>;
+}
+
 /**
  * Brings an agent back. `machines` has the structures that old checkpoints were written under.
- * @throws CorruptRecordError, SnapshotVersionError; then nothing has changed and the agent can be parked.
+ * @throws CorruptRecordError, SnapshotVersionError, and why a result could not be fetched; then nothing has changed and the agent can be parked.
  */
-export function restore(host: AgentHost, registration: Registration, loaded: LoadedAgent, machines: readonly MachineRecord[]): Restored {
+export function restore(
+  host: AgentHost,
+  registration: Registration,
+  loaded: LoadedAgent & FetchedResults,
+  machines: readonly MachineRecord[],
+): Restored {
   const { record, checkpoint } = loaded;
   failpoint('restore:begin');
   const base = checkpoint?.sequenceNumber ?? 0;
@@ -43,6 +53,8 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   const data = checkpoint === undefined ? undefined : readCheckpoint(record.id, checkpoint);
   const snapshot =
     data === undefined || checkpoint === undefined ? undefined : fitting(record.id, data.snapshot, checkpoint, registration, machines);
+
+  const outcomes = outcomesOf(loaded, entries);
 
   const agent = new Agent(host, registration, { ...record, sequenceNumber: base }, record.busy);
   agent.status = record.status === 'parked' || record.status === 'suspended' ? 'active' : record.status;
@@ -59,13 +71,7 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   collector.restoring = new Map(
     loaded.operations.filter(({ intendedIn }) => intendedIn <= base).map((operation) => [operation.path, operation]),
   );
-  const outcomes = new Map(loaded.operations.map((operation) => [operation.id, operation]));
-  const outcomeOf = (id: string): OperationOutcome | undefined => {
-    const operation = outcomes.get(id);
-    if (operation?.outcome === undefined) return undefined;
-    const value = decode(operation.outcome);
-    return operation.status === 'succeeded' ? { ok: true, value } : { ok: false, error: value };
-  };
+  const outcomeOf = (id: string): OperationOutcome | undefined => outcomes.get(id)?.();
   if (agent.status === 'active' || snapshot === undefined) {
     if (snapshot !== undefined) agent.revive(snapshot);
     for (const entry of entries) agent.replay(entry, outcomeOf);
@@ -84,6 +90,27 @@ export function restore(host: AgentHost, registration: Registration, loaded: Loa
   resume(agent, loaded);
   failpoint('restore:end');
   return { agent, replayedTurns: entries.length };
+}
+
+/** What the operations came to that the entries name, each decoded when it is asked for. @throws why one of them cannot be had */
+function outcomesOf(
+  { operations, results }: LoadedAgent & FetchedResults,
+  entries: readonly JournalEntry[],
+): Map<string, () => OperationOutcome> {
+  const outcomes = new Map<string, () => OperationOutcome>();
+  const named = new Set(entries.map(({ op }) => op));
+  for (const { id, status, outcome, artifact } of operations) {
+    if (outcome === undefined || !named.has(id)) continue;
+    const text = artifact === undefined ? outcome : results?.get(id);
+    if (typeof text === 'object') throw text;
+    if (text === undefined)
+      throw new InvariantViolationError(`the result of operation ${id} was not fetched`, { hint: 'Please report it.' });
+    outcomes.set(id, () => {
+      const value = decode(text);
+      return status === 'succeeded' ? { ok: true, value } : { ok: false, error: value };
+    });
+  }
+  return outcomes;
 }
 
 /** Starts an agent over that has ended, or is down: a turn like its first, after all others. What was under way is over; jobs that it has not taken are not for it. */

@@ -198,6 +198,12 @@ export class ArtifactMissingError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** An activity was carried out, and its result is larger than may be kept: in the ledger it is `unknown`. */
+export class ResultTooLargeError extends StatewardenError {
+  readonly code = 'RESULT_TOO_LARGE';
+  readonly disposition = terminal;
+}
+
 /** The store lacks something that an option asks for. */
 export class CapabilityMissingError extends StatewardenError {
   readonly code = 'CAPABILITY_MISSING';

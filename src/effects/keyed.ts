@@ -1,18 +1,23 @@
 /** Operations under the user's own keys: while one runs, others with the same key wait for it, and then take its result. Across nodes and time the ledger says whether there is one. */
 
-import { decode } from '../core/codec.js';
+import { resolutionsOf, type Success } from '../actors/operation.js';
+import { errorOf } from '../core/codec.js';
 import { KeyConflictError } from '../core/operation-errors.js';
 import type { OpenedStore, OperationRecord } from '../persistence/store.js';
+import type { Results } from './results.js';
 import type { Run } from './run.js';
 
 export interface KeyedOptions {
   readonly store: Pick<OpenedStore, 'keyed'>;
+  readonly results: Pick<Results, 'reused'>;
   readonly now: () => number;
   /** It is there, and to be run. */
   readonly has: (run: Run) => boolean;
   readonly enter: (run: Run, resumed: boolean) => Promise<void>;
   /** Another operation's result was found. */
-  readonly reused: (run: Run, value: unknown) => void;
+  readonly reused: (run: Run, outcome: Success) => void;
+  /** Another operation with its key was carried out, its result is gone, and it is not to be carried out twice. */
+  readonly lost: (run: Run, error: Error) => void;
   /** Nobody knows whether another one with its key was carried out, and it is not to be carried out twice. */
   readonly doubtful: (run: Run, other: OperationRecord) => void;
   readonly failed: (run: Run, error: unknown) => void;
@@ -28,7 +33,7 @@ export class Keyed {
   }
 
   async begin(run: Run, userKey: string, resumed: boolean): Promise<void> {
-    const { store, now, has, enter, reused, doubtful, failed } = this.#options;
+    const { store, now, has, enter, doubtful, failed } = this.#options;
     const { name, reuseMs = Infinity, caution } = run.activity;
     const { record } = run.operation;
     const slot = `${name} ${userKey}`;
@@ -48,7 +53,7 @@ export class Keyed {
       if (!has(run)) return;
       if (other?.status === 'succeeded' && (other.settledAt ?? 0) + reuseMs <= now()) await enter(run, resumed);
       else if (other !== undefined && other.input !== record.input) failed(run, conflict(record, other));
-      else if (other?.status === 'succeeded') reused(run, decode(other.outcome ?? 'null'));
+      else if (other?.status === 'succeeded') await this.#reuse(run, other, resumed);
       else if (other !== undefined && caution.onUnknown !== 'retry') doubtful(run, other);
       else await enter(run, resumed);
     } catch (error) {
@@ -57,6 +62,22 @@ export class Keyed {
       this.#running.delete(slot);
       release();
     }
+  }
+
+  async #reuse(run: Run, other: OperationRecord, resumed: boolean): Promise<void> {
+    const { results, has, enter, reused, lost } = this.#options;
+    let outcome: Success;
+    try {
+      outcome = await results.reused(other, run);
+    } catch (error) {
+      if (!has(run)) return;
+      // A person who has seen this before says: run it.
+      const isTold = resolutionsOf(run.operation.record).at(-1)?.order === 'retry';
+      if (isTold || run.activity.caution.onUnknown === 'retry') await enter(run, resumed);
+      else lost(run, errorOf(error));
+      return;
+    }
+    if (has(run)) reused(run, outcome);
   }
 }
 

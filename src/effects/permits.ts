@@ -8,7 +8,7 @@
 import type { Agent } from '../actors/agent.js';
 import type { Asked, Operation, OperationOutcome } from '../actors/operation.js';
 import { encode } from '../core/codec.js';
-import { TimeoutError, UnknownBudgetError } from '../core/errors.js';
+import { NotSerializableError, ResultTooLargeError, TimeoutError, UnknownBudgetError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { MessageRecord } from '../persistence/store.js';
 import type { ResolvedActivity } from './activity.js';
@@ -133,7 +133,7 @@ function spentBy(
   if (!mayHaveCalled) return 0;
   if (outcome === undefined) return undefined;
   // Who gave up waiting does not know what the call came to.
-  if (!outcome.ok) return outcome.error instanceof TimeoutError ? undefined : 0;
+  if (!outcome.ok) return outcome.error instanceof TimeoutError || isUnkept(outcome) ? undefined : 0;
   if (actual === undefined) return undefined;
   try {
     const amount: unknown = actual(outcome.value);
@@ -143,6 +143,11 @@ function spentBy(
     // The call was made and its result is worth more than the account: it is charged as was estimated.
     return undefined;
   }
+}
+
+/** It was carried out, and its result could not be kept. */
+function isUnkept({ error, unknown }: Extract<OperationOutcome, { ok: false }>): boolean {
+  return unknown === true && (error instanceof NotSerializableError || error instanceof ResultTooLargeError);
 }
 
 /** @throws UnknownBudgetError */

@@ -27,6 +27,8 @@ export interface Run {
   questions: number;
   /** From when its deadline counts: epoch milliseconds. */
   countsFrom: number;
+  /** Ends what is done for it besides its attempts; called when it is forgotten. */
+  stop?: (() => void) | undefined;
   /** Told when the attempt that runs has ended, whatever came of it. */
   ended?: () => void;
   guard: Guard | undefined;

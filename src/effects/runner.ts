@@ -5,18 +5,13 @@
  */
 
 import type { AnyActorLogic } from 'xstate';
-import type { BreakerBoard } from '../breakers/board.js';
 import type { Permit } from '../breakers/contract.js';
-import { decode, encodeThrown } from '../core/codec.js';
-import type { Clock } from '../core/clock.js';
+import { encodeThrown } from '../core/codec.js';
 import { CancelledError } from '../core/errors.js';
 import { CompensationFailedError } from '../core/operation-errors.js';
 import { failpoint } from '../core/failpoint.js';
-import type { Random } from '../core/random.js';
-import type { AlertEvent, RuntimeEvent } from '../core/runtime-event.js';
-import type { OpenedStore, OperationRecord } from '../persistence/store.js';
+import type { OperationRecord } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
-import type { WithoutTime } from '../actors/host.js';
 import { resolutionsOf, stopWaking, wakeAt } from '../actors/operation.js';
 import type { Answer, Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
@@ -29,39 +24,23 @@ import { Entrance } from './entrance.js';
 import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
 import { deadlineOf, limited, limitOf, watchDeadline } from './limits.js';
-import { isMonitor, type Down } from './monitor.js';
+import { isMonitor } from './monitor.js';
 import { Permits } from './permits.js';
 import { askedMs, classOf, type FailureClass } from './failure-class.js';
-import type { Profiles } from './profiles.js';
+import { Results } from './results.js';
 import { backoffMs } from './retry.js';
 import type { Run } from './run.js';
+import type { RunnerOptions } from './runner-options.js';
 import { isDoubtful, Sagas } from './saga/sagas.js';
 import { traitsOf } from './traits.js';
 import { monitoring, plain } from './unnamed.js';
 import { endAll, whileAny } from './wind-down.js';
 
-export interface RunnerOptions {
-  readonly store: Pick<OpenedStore, 'keyed' | 'operations'>;
-  /** Those that its machines declare, by name. */
-  readonly activities: ReadonlyMap<string, ResolvedActivity>;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Resolves when an agent has ended, or has failed since a time. */
-  readonly ending: (id: string, since: number, signal: AbortSignal) => Promise<Down>;
-  readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
-  readonly observed: () => boolean;
-  /** Somebody should look. */
-  readonly alert: (alert: AlertEvent) => void;
-  /** Names of those that are declared. */
-  readonly budgets: ReadonlySet<string>;
-  readonly board: BreakerBoard;
-  readonly profiles: Profiles;
-}
-
 /** Longest that an error (a breaker's, or a service's `Retry-After`) may ask it to wait before it is tried again. */
 const longestPauseMs = 60_000;
 
 export class Runner implements OperationRunner {
+  readonly results: Results;
   readonly #options: RunnerOptions;
   readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
@@ -86,7 +65,13 @@ export class Runner implements OperationRunner {
       parked: (run, breaker, nextRetryAt) => this.#report(run, 'parked', run.operation.record.attempts + 1, { breaker, nextRetryAt }),
       refused: (run, error) => this.#settle(run, { ok: false, error }),
     });
-    this.#sagas = new Sagas({ store, clock, activities: options.activities });
+    const results = (this.results = new Results({
+      ...options.results,
+      clock,
+      random,
+      delayed: (run, error, nextRetryAt) => this.#report(run, 'keeping', run.operation.record.attempts + 1, { error, nextRetryAt }),
+    }));
+    this.#sagas = new Sagas({ store, clock, results, activities: options.activities });
     this.#doubt = new Doubt({
       clock,
       random,
@@ -101,16 +86,18 @@ export class Runner implements OperationRunner {
     });
     this.#keyed = new Keyed({
       store,
+      results,
       now: () => clock.now(),
       has: (run) => this.#runs.has(run.operation),
       enter: (run, resumed) => this.#enter(run, resumed),
-      reused: (run, value) => {
+      reused: (run, outcome) => {
         this.#permits.reused(run.operation);
         // It is the other one's result, and as old as that.
         run.operation.record = { ...run.operation.record, userKey: undefined };
         this.#report(run, 'reused', run.operation.record.attempts + 1);
-        this.#settle(run, { ok: true, value });
+        this.#settle(run, outcome);
       },
+      lost: (run, error) => this.#doubt.hold(run, error),
       doubtful: (run, other) => this.#doubt.meetOther(run, other),
       failed: (run, error) => this.#settle(run, { ok: false, error }),
     });
@@ -141,7 +128,11 @@ export class Runner implements OperationRunner {
       return;
     }
     if (record.status === 'succeeded') {
-      this.#settle(run, { ok: true, value: decode(record.outcome ?? 'null') });
+      // Its machine could not take the outcome: it is told again.
+      void this.#results.reused(record, run).then(
+        (outcome) => this.#settle(run, outcome),
+        (error: unknown) => this.#doubt.meet(run, error),
+      );
       return;
     }
     const isHeld = record.status === 'held';
@@ -340,8 +331,10 @@ export class Runner implements OperationRunner {
     if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);
     if (cancelled) return;
     run.abort = undefined;
-    if (outcome.ok) this.#end(run, attempt, { outcome });
-    else {
+    if (outcome.ok) {
+      const ending = this.#end(run, attempt, { outcome });
+      if (ending !== undefined) await ending;
+    } else {
       const failure = classOf(outcome.error, activity);
       if (failure === 'partial') run.doubt = true;
       if (failure === 'partial' && careful && activity.caution.declared) {
@@ -353,14 +346,19 @@ export class Runner implements OperationRunner {
     this.#attemptEnded();
   }
 
-  #end(run: Run, attempt: number, told: Told & { readonly outcome: OperationOutcome }): void {
-    this.#report(run, told.outcome.ok ? 'succeeded' : 'failed', attempt, told);
-    const last = told.outcome.ok ? undefined : run.activity.lastWord?.(told.outcome.error);
-    if (last === undefined) this.#settle(run, told.outcome);
+  /** Undefined when it has ended: no result of it is on its way. */
+  #end(run: Run, attempt: number, told: Told & { readonly outcome: OperationOutcome }): Promise<void> | undefined {
+    const { outcome } = told;
+    if (outcome.ok && outcome.kept === undefined)
+      return this.results.ready(run, outcome, (kept) => void this.#end(run, attempt, { ...told, outcome: kept }));
+    this.#report(run, outcome.ok ? 'succeeded' : outcome.unknown === true ? 'unknown' : 'failed', attempt, told);
+    const last = outcome.ok ? undefined : run.activity.lastWord?.(outcome.error);
+    if (last === undefined) this.#settle(run, outcome);
     else {
       run.agent.updateOperation(run.operation, { attempts: attempt });
       this.#doubt.hold(run, last, last instanceof CompensationFailedError ? 'compensation-failed' : 'held');
     }
+    return undefined;
   }
 
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
@@ -380,12 +378,17 @@ export class Runner implements OperationRunner {
 
   #settle(run: Run, outcome: OperationOutcome): void {
     if (!this.#runs.has(run.operation)) return;
+    if (outcome.ok && outcome.kept === undefined) {
+      void this.results.ready(run, outcome, (kept) => this.#settle(run, kept))?.then(() => this.#attemptEnded());
+      return;
+    }
     this.#forget(run);
     run.agent.settleOperation(run.operation, outcome.ok || !run.doubt ? outcome : { ...outcome, unknown: true });
   }
 
   #forget(run: Run): void {
     this.#runs.delete(run.operation);
+    run.stop?.();
     if (run.deadline !== undefined) this.#options.clock.clearTimeout(run.deadline);
     run.deadline = undefined;
     this.#entrance.forget(run);

@@ -67,3 +67,20 @@ export interface ParkedPage extends OperationPage {
 export interface FlaggedPage extends OperationPage {
   readonly flag: 'held' | 'unknown' | 'saga';
 }
+
+/** A part of the ledger, in order of agent key and operation id, to look through for results that are too old. */
+export interface ExpiryPage {
+  /** The last one of the part before. */
+  readonly after?: { readonly agent: AgentKey; readonly id: string };
+  /** So many operations are looked at. */
+  readonly limit: number;
+  /** Epoch milliseconds. */
+  readonly before: number;
+}
+
+export interface Expired {
+  /** How many lost their result. */
+  readonly expired: number;
+  /** The last one that was looked at; undefined: there are no more. */
+  readonly next: { readonly agent: AgentKey; readonly id: string } | undefined;
+}

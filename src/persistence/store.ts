@@ -1,7 +1,8 @@
 /**
  * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of
  * an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
- * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id) and notes, which are nobody's state.
+ * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id), notes, which are nobody's state, and `expire`,
+ * which takes what no agent needs any more.
  *
  * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when
  * its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
@@ -11,11 +12,20 @@
  */
 
 import type { NoteName, NoteRecord } from './notes.js';
-import type { AgentOperation, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
+import type { AgentOperation, Expired, ExpiryPage, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 export type { NoteName, NoteRecord } from './notes.js';
-export type { AgentOperation, FlaggedPage, OperationPage, OperationRecord, OperationStatus, ParkedPage } from './operations.js';
+export type {
+  AgentOperation,
+  Expired,
+  ExpiryPage,
+  FlaggedPage,
+  OperationPage,
+  OperationRecord,
+  OperationStatus,
+  ParkedPage,
+} from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
@@ -307,12 +317,19 @@ export interface OpenedStore {
   post(messages: readonly MessageRecord[], cap: number): Promise<readonly PostOutcome[]>;
   /** Where a message id stands, when the loaded marks are not complete. */
   mark(agent: AgentKey, messageId: string): Promise<number | undefined>;
-  /** Of an activity's operations with this user key, whichever agents they belong to: the newest that has succeeded; else one of which nobody knows (`held` or `unknown`), the newest. */
+  /** Of an activity's operations with this user key, whichever agents they belong to: the newest that has succeeded and still has its result; else one of which nobody knows (`held` or `unknown`), the newest. */
   keyed(activity: string, userKey: string): Promise<OperationRecord | undefined>;
   /** Open operations that wait for a breaker. */
   parked(page: ParkedPage): Promise<readonly AgentOperation[]>;
   /** Operations that somebody has to look at, or that belong to a saga. */
   flagged(page: FlaggedPage): Promise<readonly AgentOperation[]>;
+  /** Whether any operation's record names each of these artifacts, in their order. */
+  hasArtifacts(names: readonly string[]): Promise<readonly boolean[]>;
+  /**
+   * Takes `outcome` and `artifact` from operations that ended before a time and whose outcome their agent's checkpoint covers. Never from one that is open, held or `unknown`, nor
+   * from one of a saga that has a step which could still be undone (`succeeded`, undoing nothing itself), unless its agent has ended.
+   */
+  expire(page: ExpiryPage): Promise<Expired>;
 
   /** Keeps notes, each in place of the one that its author left on the topic before; all or none, durable when it resolves. Unfenced, as `post`. */
   publish(notes: readonly NoteRecord[]): Promise<void>;

@@ -42,14 +42,15 @@ import { Mail } from './mail.js';
 import type { ResolvedOptions } from './options.js';
 import { park, parkStruck } from './park.js';
 import type { Presence } from './presence.js';
+import { recoverAll } from './recovery.js';
 import { Residents } from './residents.js';
 import { Rising } from './rising.js';
 import { Strikes } from './strikes.js';
 import { Supervision, type SupervisionHost } from './supervision.js';
+import { Upkeep } from './upkeep.js';
 import type { Command, Renewal } from '../supervisor/state.js';
 
 const keysPerNode = 2 ** 32;
-const recoveryPage = 2_000;
 
 export class Node implements AgentHost, SupervisionHost {
   readonly clock: Clock;
@@ -84,6 +85,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
   readonly #lease: Lease;
+  readonly #upkeep: Upkeep;
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -121,10 +123,11 @@ export class Node implements AgentHost, SupervisionHost {
       ends: this.ends,
       budgets,
       machines: () => this.#machines,
+      load: async (id) => this.operations.results.fetched(await store.load([id])),
       nudge: (key) => this.mail.nudge(key),
     });
     this.#loader = new Loader({
-      load: (names) => store.load(names),
+      load: async (names) => this.operations.results.fetched(await store.load(names)),
       arrive: (outcome) => this.#arrive(outcome),
       loaded: () => this.#sweep(),
     });
@@ -171,7 +174,9 @@ export class Node implements AgentHost, SupervisionHost {
       budgets: this.budgets,
       board,
       profiles,
+      results: options.results,
     });
+    this.#upkeep = new Upkeep({ store, clock, results: options.results, failed: (error) => this.#background(error) });
     this.#timers = new Timers({
       store,
       clock: this.clock,
@@ -207,6 +212,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (this.alerts.wanted) await raiseAgain(this.store, this.alerts);
     await this.#adopt();
     await this.#lease.start();
+    this.#upkeep.start();
   }
 
   // ── Bringing agents back ────────────────────────────────────────────────────────────────────────────────────────
@@ -214,22 +220,9 @@ export class Node implements AgentHost, SupervisionHost {
   /** Takes what nobody holds. */
   async #adopt(): Promise<void> {
     if (this.#closing !== undefined) return;
-    await this.#recover();
+    const isHere = (key: number): boolean => this.#residents.get(key) !== undefined;
+    await recoverAll(this.store, isHere, (key) => this.presence(key));
     await this.#timers.refill();
-  }
-
-  async #recover(): Promise<void> {
-    let before: Promise<unknown> = Promise.resolve();
-    for (let after = 0; ;) {
-      const keys = await this.store.runnable({ after, limit: recoveryPage });
-      if (keys.length === 0) break;
-      after = keys.at(-1) as number;
-      const coming = Promise.all(keys.filter((key) => this.#residents.get(key) === undefined).map((key) => this.presence(key)));
-      coming.catch(() => undefined); // told below
-      await before;
-      before = coming;
-    }
-    await before;
   }
 
   resident(id: string): Agent | undefined {
@@ -475,6 +468,7 @@ export class Node implements AgentHost, SupervisionHost {
     this.#timers.stop();
     this.supervision.stop();
     this.#lease.stop();
+    this.#upkeep.stop();
     this.breakers.stop();
     this.operations.abandon();
     this.alerts.close();

@@ -8,6 +8,8 @@ import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
 import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
+import type { ResultLimits } from '../effects/results.js';
+import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { Store } from '../persistence/store.js';
 import type { AlertSink } from './alerts.js';
 
@@ -33,6 +35,24 @@ export interface Limits {
   readonly residentAgents: number;
 }
 
+/** How results of activities are kept. Bytes are those of the encoded text in UTF-8. */
+export interface ResultOptions {
+  /** Where large ones are put: `await files('./agents-artifacts').open({ now: Date.now })`. For results alone, unless `reachable` says what else is in it. Yours to close, after the runtime. Default: none. */
+  readonly artifacts?: ArtifactStore;
+  /** A larger one goes to the artifact store, if there is one. Default 65,536. */
+  readonly inlineBytes?: number;
+  /** A larger one is not kept: `ResultTooLargeError`. Default 67,108,864 with an artifact store; without 1,048,576, which is what an event may have. */
+  readonly maximumBytes?: number;
+  /** One that is older is forgotten, once the checkpoint of its agent covers it and nothing can be undone with it. Default Infinity: never. */
+  readonly lifetimeMs?: number;
+  /** How often results that are too old, and artifacts that nothing needs any more, are looked for: by one node for all. Default 3,600,000. */
+  readonly sweepMs?: number;
+  /** An artifact that was put so recently is not removed: longer than an outcome takes from its put to its commit. Default 3,600,000. */
+  readonly graceMs?: number;
+  /** Whether something else than a result still needs each of these artifacts, by id. Default: nothing does. */
+  readonly reachable?: (ids: readonly string[]) => Promise<readonly boolean[]>;
+}
+
 export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBudget extends string = string> {
   readonly store: Store;
   /** The kinds of agents, by name. */
@@ -52,6 +72,8 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
     /** A node silent for so long may be taken over. Default 5,000. */
     readonly leaseMs?: number;
   };
+  /** How results of activities are kept: how large they may be and how long they stay. */
+  readonly results?: ResultOptions;
   /** Where alerts go: `webhookAlerts(url)`, `logAlerts()`, a function. `events$` has them too, from when somebody listens. */
   readonly alerts?: readonly AlertSink[];
   readonly clock?: Clock;
@@ -59,6 +81,10 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   /** Takes what machines `log`. Default: nothing. */
   readonly logger?: (...values: unknown[]) => void;
 }
+
+export type ResolvedResults = ResultLimits &
+  Required<Pick<ResultOptions, 'lifetimeMs' | 'sweepMs' | 'graceMs'>> &
+  Pick<ResultOptions, 'reachable'>;
 
 export interface ResolvedOptions {
   readonly store: Store;
@@ -72,6 +98,7 @@ export interface ResolvedOptions {
   /** The user has given the name. */
   readonly isNamed: boolean;
   readonly leaseMs: number;
+  readonly results: ResolvedResults;
   readonly alerts: readonly AlertSink[];
   readonly clock: Clock;
   readonly random: Random;
@@ -132,6 +159,44 @@ function resolveAlerts(alerts: RuntimeOptions['alerts'] = []): readonly AlertSin
 }
 
 /** @throws BadInputError */
+function resolveResults(results: RuntimeOptions['results'] = {}): ResolvedResults {
+  if (typeof results !== 'object' || results === null) {
+    throw new BadInputError(`results is ${JSON.stringify(results) ?? typeof results}`, {
+      hint: 'Pass results: { maximumBytes: 4_194_304 }.',
+    });
+  }
+  const { artifacts, reachable } = results;
+  if (
+    artifacts !== undefined &&
+    [artifacts?.put, artifacts?.get, artifacts?.list, artifacts?.remove].some((part) => typeof part !== 'function')
+  ) {
+    const isClosed = typeof (artifacts as { readonly open?: unknown } | null)?.open === 'function';
+    throw new BadInputError(`results.artifacts is ${isClosed ? 'not opened' : 'no artifact store'}`, {
+      hint: "Pass an open one: artifacts: await files('./agents-artifacts').open({ now: Date.now }) of 'statewarden/artifacts'.",
+    });
+  }
+  if (reachable !== undefined && (typeof reachable !== 'function' || artifacts === undefined)) {
+    throw new BadInputError(`results.reachable is ${typeof reachable}${artifacts === undefined ? ' and there are no artifacts' : ''}`, {
+      hint: 'Give a function of ids that resolves to a boolean for each, together with artifacts.',
+    });
+  }
+  const maximumBytes = results.maximumBytes ?? (artifacts === undefined ? 1_048_576 : 67_108_864);
+  const { inlineBytes = Math.min(65_536, maximumBytes), lifetimeMs = Infinity, sweepMs = 3_600_000, graceMs = 3_600_000 } = results;
+  const wrong = (option: string, value: unknown, hint: string): BadInputError =>
+    new BadInputError(`results.${option} is ${String(value)}`, { hint });
+  const isSize = (value: number): boolean => value === Infinity || (Number.isSafeInteger(value) && value >= 0);
+  if (!isSize(maximumBytes) || maximumBytes === 0)
+    throw wrong('maximumBytes', maximumBytes, 'Give a whole number of bytes from 1, or Infinity.');
+  if (!isSize(inlineBytes) || inlineBytes > maximumBytes) {
+    throw wrong('inlineBytes', inlineBytes, `Give a whole number of bytes up to maximumBytes, which is ${String(maximumBytes)}.`);
+  }
+  if (!(lifetimeMs > 0)) throw wrong('lifetimeMs', lifetimeMs, 'Give milliseconds greater than 0, or Infinity.');
+  if (!(sweepMs >= 1_000)) throw wrong('sweepMs', sweepMs, 'Give milliseconds from 1,000, or Infinity.');
+  if (!(graceMs >= 0)) throw wrong('graceMs', graceMs, 'Give milliseconds, more than a commit may take.');
+  return { artifacts, inlineBytes, maximumBytes, lifetimeMs, sweepMs, graceMs, ...(reachable === undefined ? {} : { reachable }) };
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -159,6 +224,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     nodeName: options.node?.name ?? random.id(),
     isNamed: options.node?.name !== undefined,
     leaseMs,
+    results: resolveResults(options.results),
     alerts: resolveAlerts(options.alerts),
     clock: options.clock ?? systemClock,
     random,

@@ -8,7 +8,7 @@ import { restore, startAnew } from '../actors/restore.js';
 import { decode, errorOf } from '../core/codec.js';
 import { SnapshotVersionError, SupervisionError } from '../core/errors.js';
 import { cancellation } from '../effects/permits.js';
-import type { LoadedAgent, MachineRecord, MessageRecord, OpenedStore } from '../persistence/store.js';
+import type { LoadedAgent, LoadOutcome, MachineRecord, MessageRecord, OpenedStore } from '../persistence/store.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import type { Renewal } from '../supervisor/state.js';
 import type { Ends } from './ends.js';
@@ -23,6 +23,8 @@ export interface RisingOptions {
   readonly residents: Residents;
   readonly ends: Ends;
   readonly machines: () => readonly MachineRecord[];
+  /** With what its replay needs besides. */
+  readonly load: (id: string) => Promise<readonly LoadOutcome[]>;
   /** There may be mail for an agent that its memory does not know of. */
   readonly nudge: (key: number) => void;
   /** Names of those that are declared. */
@@ -94,14 +96,14 @@ export class Rising {
 
   /** Whether it is up as a new one, or with the machine that is registered now. */
   async #renew(id: string, input: unknown, renewal: Renewal): Promise<boolean> {
-    const { host, store, kinds, residents, machines, nudge } = this.#options;
+    const { host, load, kinds, residents, machines, nudge } = this.#options;
     const here = await this.#leftBehind(id);
     if (here !== undefined) {
       // Somebody else was faster.
       await here.whenCommitted();
       return true;
     }
-    const [loaded] = await store.load([id]);
+    const [loaded] = await load(id);
     const { status } = residents.get(id) ?? {};
     if (status === 'active' || status === 'suspended') return this.#renew(id, input, renewal);
     if (loaded?.outcome !== 'loaded') return false;

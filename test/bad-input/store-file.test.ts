@@ -39,7 +39,7 @@ function shell(path: string): Shell {
 /** What version 4 of the schema added, taken back. */
 const withoutVersion5 =
   [
-    'DROP INDEX ledger_attention; DROP INDEX ledger_saga',
+    'DROP INDEX ledger_attention; DROP INDEX ledger_saga; DROP INDEX ledger_artifact',
     ...['saga', 'compensates', 'resolutions', 'artifact'].map((column) => `ALTER TABLE ledger DROP COLUMN ${column}`),
   ].join('; ') + ';';
 const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;

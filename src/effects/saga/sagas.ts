@@ -5,7 +5,7 @@
 
 import type { AnyActorLogic } from 'xstate';
 import type { Agent } from '../../actors/agent.js';
-import type { Operation, OperationOutcome } from '../../actors/operation.js';
+import type { KeptResult, Operation, OperationOutcome } from '../../actors/operation.js';
 import { decode, encode } from '../../core/codec.js';
 import { sleep, type Clock } from '../../core/clock.js';
 import { errorMessage } from '../../core/errors.js';
@@ -15,6 +15,7 @@ import type { OpenedStore, OperationRecord } from '../../persistence/store.js';
 import type { ActivityContext, ResolvedActivity } from '../activity.js';
 import { freely, type Reconciled } from '../caution.js';
 import { classOf } from '../failure-class.js';
+import type { Results } from '../results.js';
 import { TerminalError } from '../retry.js';
 import { deedOf } from './compensation.js';
 import { planActivity, readPlan, settleActivity, undoActivity, type Plan, type PlannedStep } from './plan.js';
@@ -22,12 +23,15 @@ import { planActivity, readPlan, settleActivity, undoActivity, type Plan, type P
 export interface SagasOptions {
   readonly store: Pick<OpenedStore, 'operations'>;
   readonly clock: Clock;
+  readonly results: Pick<Results, 'keep' | 'valueOf'>;
   /** Those that the runtime's machines declare, by name. */
   readonly activities: ReadonlyMap<string, ResolvedActivity>;
 }
 
 /** What is known of a step of which nobody knew. */
-type Settled = { readonly done: true; readonly result: unknown } | { readonly done: false };
+type Settled = { readonly done: true; readonly kept: KeptResult } | { readonly done: false };
+/** The same as the outside says it. */
+type Said = { readonly done: true; readonly result: unknown } | { readonly done: false };
 
 const plain = { concurrency: Infinity, key: undefined, timeoutMs: undefined, profile: 'standard' } as const;
 /** How often the ledger is looked at again while steps of the saga are under way: as often as it takes. */
@@ -64,7 +68,7 @@ export class Sagas {
     if (deedOf(operation.logic) === 'undo') return { ...subject, status: 'compensated' };
     const settled = outcome.value as Settled;
     return settled.done
-      ? { ...subject, status: 'succeeded', outcome: encode(settled.result, `the result of activity "${subject.activity}"`) }
+      ? { ...subject, status: 'succeeded', outcome: settled.kept.text, artifact: settled.kept.artifact }
       : { ...subject, status: 'failed' };
   }
 
@@ -114,9 +118,11 @@ export class Sagas {
       run: async (_, context): Promise<Settled> => {
         const record = await this.#load(agent, operation, step);
         failpoint('compensation:settle');
-        if (record.status === 'succeeded') return { done: true, result: decode(record.outcome ?? 'null') };
+        if (record.status === 'succeeded') return { done: true, kept: { text: record.outcome ?? 'null', artifact: record.artifact } };
         if (record.status === 'failed') return { done: false };
-        return settle(record, subject, context);
+        const said = await settle(record, subject, context);
+        // One that cannot be kept is a person's to replace by one that can.
+        return said.done ? { done: true, kept: await this.#options.results.keep(said.result, step.activity, context.signal) } : said;
       },
       lastWord: (error) =>
         new OutcomeUnknownError(
@@ -129,7 +135,8 @@ export class Sagas {
         ),
       resolve: async ({ order, result }) => {
         await this.#loaded(agent, operation, step);
-        return { ok: true, value: (order === 'done' ? { done: true, result } : { done: false }) satisfies Settled };
+        const kept = { text: encode(result, 'the result') };
+        return { ok: true, value: (order === 'done' ? { done: true, kept } : { done: false }) satisfies Settled };
       },
     };
   }
@@ -154,7 +161,8 @@ export class Sagas {
             hint: 'Undo it by hand, then say so: statewarden saga skip.',
           });
         }
-        await undoing.compensate(record.input === undefined ? undefined : decode(record.input), decode(record.outcome), context);
+        const output = await this.#options.results.valueOf(record);
+        await undoing.compensate(record.input === undefined ? undefined : decode(record.input), output, context);
         return step.operation;
       },
       lastWord: (error) => this.#failed(step.saga, operation, `cannot undo ${step.activity}`, error),
@@ -212,7 +220,7 @@ export function isDoubtful({ logic, input }: Operation): boolean {
 export const everything = '*';
 
 /** Whether a step was carried out: the outside is asked, or it is run with its own key. @throws what says that neither is possible */
-async function settle(record: OperationRecord, subject: ResolvedActivity | undefined, context: ActivityContext): Promise<Settled> {
+async function settle(record: OperationRecord, subject: ResolvedActivity | undefined, context: ActivityContext): Promise<Said> {
   const input = record.input === undefined ? undefined : decode(record.input);
   const key = record.userKey ?? record.id;
   if (subject?.caution.reconcile !== undefined) {

@@ -13,6 +13,8 @@ import type {
   AgentRecord,
   AgentStatus,
   CommitOutcome,
+  Expired,
+  ExpiryPage,
   FlaggedPage,
   LoadedAgent,
   LoadOutcome,
@@ -31,6 +33,7 @@ import type {
 import { byCodePoint } from '../text-order.js';
 import { applyCommit, isFinal, postMessage, redriveLetter } from './commits.js';
 import type { AgentRow, Data, MailListener, NodeRow } from './data.js';
+import { expireResults } from './expiry.js';
 
 const newestMarks = 1_024;
 
@@ -208,6 +211,7 @@ export class MemoryStore implements OpenedStore {
     return [...this.#open.agents.values()]
       .flatMap(({ operations }) => [...operations.values()])
       .filter((operation) => operation.activity === activity && operation.userKey === userKey && wanted.includes(operation.status))
+      .filter(({ status, outcome }) => status !== 'succeeded' || outcome !== undefined)
       .sort((one, other) => succeeded(one) - succeeded(other) || (one.settledAt ?? 0) - (other.settledAt ?? 0))
       .at(-1);
   }
@@ -218,6 +222,16 @@ export class MemoryStore implements OpenedStore {
 
   async flagged({ flag, ...page }: FlaggedPage): Promise<readonly AgentOperation[]> {
     return this.#page(page, ({ saga, status }) => (flag === 'saga' ? saga !== undefined : status === flag));
+  }
+
+  async hasArtifacts(names: readonly string[]): Promise<readonly boolean[]> {
+    const rows = [...this.#open.agents.values()];
+    const named = new Set(rows.flatMap(({ operations }) => [...operations.values()].map(({ artifact }) => artifact)));
+    return names.map((name) => named.has(name));
+  }
+
+  async expire(page: ExpiryPage): Promise<Expired> {
+    return expireResults(this.#open, page);
   }
 
   #page({ after, limit, agents }: OperationPage, wanted: (operation: OperationRecord) => boolean): readonly AgentOperation[] {

@@ -16,6 +16,8 @@ import type {
   AgentFilter,
   AgentKey,
   CommitOutcome,
+  Expired,
+  ExpiryPage,
   LoadOutcome,
   MachineRecord,
   MessageRecord,
@@ -28,6 +30,7 @@ import type {
 } from '../store.js';
 import { Checkpointer, logLimitBytes } from './checkpointer.js';
 import { Commits, isFinal } from './commits.js';
+import { expireResults, lookForExpired } from './expiry.js';
 import { connect, type Connection, type Statement } from './driver.js';
 import { checkPath, corrupt, isBusy, openError, readError, writeError } from './faults.js';
 import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
@@ -278,6 +281,11 @@ export class Database {
 
   discard(positions: readonly number[]): number {
     return this.#write(() => positions.reduce((discarded, position) => discarded + this.#commits.discardLetter(position), 0));
+  }
+
+  expire(page: ExpiryPage): Expired {
+    const part = this.#read(() => lookForExpired(this.#connection, page));
+    return part.expired === 0 ? { expired: 0, next: part.next } : this.#write(() => expireResults(this.#connection, part));
   }
 
   publish(notes: readonly NoteRecord[]): void {

@@ -186,6 +186,8 @@ class SqliteStore implements OpenedStore {
   keyed: OpenedStore['keyed'] = (activity, userKey) => this.#ask('keyed', activity, userKey);
   parked: OpenedStore['parked'] = (page) => this.#ask('parked', page);
   flagged: OpenedStore['flagged'] = (page) => this.#ask('flagged', page);
+  hasArtifacts: OpenedStore['hasArtifacts'] = (names) => this.#ask('hasArtifacts', names);
+  expire: OpenedStore['expire'] = (page) => this.#ask('expire', page);
   publish: OpenedStore['publish'] = (notes) => this.#ask('publish', notes);
   notes: OpenedStore['notes'] = (prefix, since) => this.#ask('notes', prefix, since);
   retract: OpenedStore['retract'] = (notes) => this.#ask('retract', notes);

@@ -153,7 +153,7 @@ export class Queries {
 
   keyed(activity: string, userKey: string): OperationRecord | undefined {
     const row = this.#sql(
-      `SELECT * FROM ledger WHERE activity = ? AND user_key = ? AND status IN ('succeeded', 'held', 'unknown')
+      `SELECT * FROM ledger WHERE activity = ? AND user_key = ? AND (status IN ('held', 'unknown') OR status = 'succeeded' AND outcome IS NOT NULL)
         ORDER BY status = 'succeeded' DESC, settled_at DESC LIMIT 1`,
     ).get(activity, userKey);
     return row === undefined ? undefined : operationRecord(row);
@@ -195,6 +195,12 @@ export class Queries {
       after?.id ?? null,
       JSON.stringify(agents ?? []),
       limit,
+    );
+  }
+
+  hasArtifacts(names: readonly string[]): boolean[] {
+    return names.map(
+      (name) => this.#sql('SELECT 1 FROM ledger INDEXED BY ledger_artifact WHERE artifact = ? LIMIT 1').get(name) !== undefined,
     );
   }
 

@@ -22,6 +22,9 @@ CREATE INDEX ledger_parked_by ON ledger (parked_by) WHERE parked_by IS NOT NULL;
 const flagged = `CREATE INDEX ledger_attention ON ledger (status) WHERE status IN ('held', 'unknown');
 CREATE INDEX ledger_saga ON ledger (agent) WHERE saga IS NOT NULL;`;
 
+/** For what artifacts are still needed. */
+const pointed = 'CREATE INDEX ledger_artifact ON ledger (artifact) WHERE artifact IS NOT NULL;';
+
 /** What brings the tables of an older version to the next one, by the version they come to. */
 export const upgrades: Readonly<Record<number, string>> = {
   2: 'ALTER TABLE dead_letters ADD COLUMN message_id TEXT',
@@ -35,6 +38,7 @@ export const upgrades: Readonly<Record<number, string>> = {
     ALTER TABLE ledger ADD COLUMN resolutions TEXT;
     ALTER TABLE ledger ADD COLUMN artifact TEXT;
     ${flagged}
+    ${pointed}
     UPDATE ledger SET status = 'started'
       WHERE settled_in = 0 AND status = 'intended' AND parked_by IS NULL AND activity NOT IN ('ask', 'spend')`,
 };
@@ -109,6 +113,7 @@ CREATE INDEX ledger_open ON ledger (agent) WHERE settled_in = 0;
 CREATE INDEX ledger_user_key ON ledger (activity, user_key) WHERE user_key IS NOT NULL;
 ${parked}
 ${flagged}
+${pointed}
 
 CREATE TABLE effects (
   agent INTEGER NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL,

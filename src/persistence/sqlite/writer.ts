@@ -4,7 +4,17 @@ import { parentPort, receiveMessageOnPort, workerData as untypedData, type Messa
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../core/clock.js';
 import { TurnPulse } from '../../core/turn-pulse.js';
-import type { AgentFilter, AgentKey, FlaggedPage, MachineRecord, MessageRecord, NoteName, NoteRecord, ParkedPage } from '../store.js';
+import type {
+  AgentFilter,
+  AgentKey,
+  ExpiryPage,
+  FlaggedPage,
+  MachineRecord,
+  MessageRecord,
+  NoteName,
+  NoteRecord,
+  ParkedPage,
+} from '../store.js';
 import { Database } from './database.js';
 import type { EndlessTurn } from './endless-turn.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
@@ -48,6 +58,8 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   keyed: (db, _, activity: string, userKey: string) => db.read((queries) => queries.keyed(activity, userKey)),
   parked: (db, _, page: ParkedPage) => db.read((queries) => queries.parked(page)),
   flagged: (db, _, page: FlaggedPage) => db.read((queries) => queries.flagged(page)),
+  hasArtifacts: (db, _, names: readonly string[]) => db.read((queries) => queries.hasArtifacts(names)),
+  expire: (db, _, page: ExpiryPage) => db.expire(page),
   publish: (db, _, notes: readonly NoteRecord[]) => db.publish(notes),
   notes: (db, _, prefix: string, since: number | undefined) => db.notes(prefix, since),
   retract: (db, _, names: readonly NoteName[]) => db.retract(names),
