@@ -6,6 +6,8 @@
 
 import { inspect } from 'node:util';
 import { decode } from '../core/codec.js';
+import type { ArtifactPointer } from '../persistence/artifacts/artifact-store.js';
+import type { OperationRecord } from '../persistence/store.js';
 
 export interface Terminal {
   write(text: string): unknown;
@@ -126,6 +128,17 @@ export function brief(text: string | undefined): string {
   const value = decode(text);
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   return inspect(value, { depth: 4, breakLength: Infinity, compact: true, maxStringLength: 200, maxArrayLength: 20 });
+}
+
+/** Of an operation, what it came to on one line: a result that is kept elsewhere is named, not fetched. */
+export function briefOutcome({ outcome, artifact, status }: Pick<OperationRecord, 'outcome' | 'artifact' | 'status'>): string {
+  if (artifact !== undefined) return `artifact ${artifact.slice(0, 12)}… of ${size(artifactBytes({ outcome }))}`;
+  return outcome === undefined && status === 'succeeded' ? '(forgotten)' : brief(outcome);
+}
+
+/** Of an operation with an artifact. */
+export function artifactBytes({ outcome }: Pick<OperationRecord, 'outcome'>): number {
+  return (decode(outcome ?? 'null') as ArtifactPointer | null)?.bytes ?? 0;
 }
 
 /** A state value: `working.reading`, `{a: on, b: off}`. */

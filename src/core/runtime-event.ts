@@ -57,7 +57,7 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly operationId: string;
       /** Of one that undoes another: that one's id; `*`: of the plan. */
       readonly compensates?: string;
-      /** `unknown`: nobody knows whether it was carried out, or its result cannot be kept; `held`: a person is to say; `reconciled`: the outside has said; `keeping`: it was carried out, and its result cannot be put into the artifact store yet. */
+      /** `unknown`: nobody knows whether it was carried out, or its result cannot be kept; `held`: a person is to say; `reconciled`: the outside has said; `keeping`: its result cannot be put into the artifact store, or taken over from there, yet. */
       readonly phase:
         'started' | 'keeping' | 'succeeded' | 'failed' | 'retrying' | 'reused' | 'cancelled' | 'parked' | 'unknown' | 'reconciled' | 'held';
       readonly attempt: number;

@@ -36,7 +36,7 @@ export interface ResultLimits {
 export interface ResultsOptions extends ResultLimits {
   readonly clock: Clock;
   readonly random: Random;
-  /** It was carried out, and its result cannot be put yet. */
+  /** Its result cannot be put, or read, yet. */
   readonly delayed: (run: Run, error: Error, nextRetryAt: number) => void;
 }
 
@@ -73,7 +73,7 @@ export class Results {
     // It is under way still: who has no use for it any more must not say that it was not done.
     run.abort = run.stop = (): void => life.abort();
     try {
-      const kept = await this.#put(bytes, life.signal, (error, nextRetryAt) => this.#options.delayed(run, error, nextRetryAt));
+      const kept = await this.#put(bytes, life.signal, this.#telling(run));
       if (life.signal.aborted) return;
       run.abort = run.stop = undefined;
       then(kept);
@@ -133,9 +133,13 @@ export class Results {
     }
     const life = new AbortController();
     run.stop = () => life.abort();
-    const text = await this.#untilDone(life.signal, unheard, () => this.textOf(record), isPassing);
-    const kept = await this.#put(Buffer.from(text), life.signal, unheard);
+    const text = await this.#untilDone(life.signal, this.#telling(run), () => this.textOf(record), isPassing);
+    const kept = await this.#put(Buffer.from(text), life.signal, this.#telling(run));
     return { ok: true, value: decode(text), kept };
+  }
+
+  #telling(run: Run): Delayed {
+    return (error, nextRetryAt) => this.#options.delayed(run, error, nextRetryAt);
   }
 
   /** @throws ArtifactMissingError, CorruptRecordError, StoreUnavailableError */

@@ -64,12 +64,12 @@ export class Upkeep {
     const { sweepMs } = results;
     const author = String(store.node);
     const at = clock.now();
-    const before = await this.#others(author, at);
+    const before = (await this.#others(author, at)).at(-1);
     if (before !== undefined) return Math.max(1_000, before.at + sweepMs - at);
     await store.publish([{ topic, author, data: '"begun"', at }]);
     // Whoever has begun in the same moment has seen neither: the one with the smaller name goes on.
-    const rival = await this.#others(author, at);
-    if (rival !== undefined && (rival.at < at || (rival.at === at && rival.author < author))) {
+    const rivals = await this.#others(author, at);
+    if (rivals.some((rival) => rival.at < at || (rival.at === at && rival.author < author))) {
       await store.retract([{ topic, author, ifAt: at }]);
       return sweepMs;
     }
@@ -86,11 +86,11 @@ export class Upkeep {
     return sweepMs;
   }
 
-  /** The last round of another node, if that is not so long ago. */
-  async #others(author: string, now: number): Promise<NoteRecord | undefined> {
+  /** Rounds of other nodes that are not so long ago, oldest first. */
+  async #others(author: string, now: number): Promise<readonly NoteRecord[]> {
     const { store, results } = this.#options;
     const notes = (await store.notes(topic)).filter((note) => note.author !== author && note.at > now - results.sweepMs);
-    return notes.sort((one, other) => one.at - other.at).at(-1);
+    return notes.sort((one, other) => one.at - other.at);
   }
 
   async #expire(): Promise<void> {

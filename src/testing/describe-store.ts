@@ -10,6 +10,7 @@ import { noteCases } from './store-cases/notes.js';
 import { ownershipCases } from './store-cases/ownership.js';
 import { parkedCases } from './store-cases/parked.js';
 import { readingCases } from './store-cases/reading.js';
+import { resultCases } from './store-cases/results.js';
 import { Scene, type StoreCase, type StoreFixture } from './store-cases/scene.js';
 
 /** What the suite needs of a test runner. */
@@ -28,6 +29,7 @@ const groups: readonly (readonly [string, readonly StoreCase[]])[] = [
   ['reading', readingCases],
   ['notes', noteCases],
   ['parked operations', parkedCases],
+  ['results', resultCases],
 ];
 
 /**

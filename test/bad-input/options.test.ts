@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { setup } from 'xstate';
 import { activity, createRuntime, memory } from 'statewarden';
+import { memoryArtifacts } from 'statewarden/artifacts';
 import { sqlite } from 'statewarden/sqlite';
 import { failing } from './failing.js';
 
@@ -20,6 +21,22 @@ describe('an option that cannot be used', () => {
     ['a limit that is NaN', { store: memory(), agents, limits: { uncommittedTurns: NaN } }, 'limits.uncommittedTurns is NaN'],
     ['a lease that is too short', { store: memory(), agents, node: { leaseMs: 5 } }, 'node.leaseMs is 5'],
     ['a checkpoint threshold that is negative', { store: memory(), agents, checkpoints: { everyMs: -1 } }, 'everyMs is -1'],
+    ['results that are no object', { store: memory(), agents, results: 7 }, 'results is 7'],
+    ['an artifact store that is a path', { store: memory(), agents, results: { artifacts: './artifacts' } }, 'is no artifact store'],
+    ['an artifact store that is null', { store: memory(), agents, results: { artifacts: null } }, 'is no artifact store'],
+    ['an artifact store that is not opened', { store: memory(), agents, results: { artifacts: memoryArtifacts() } }, 'is not opened'],
+    ['a result size that is negative', { store: memory(), agents, results: { maximumBytes: -1 } }, 'results.maximumBytes is -1'],
+    ['a result size of 0', { store: memory(), agents, results: { maximumBytes: 0 } }, 'results.maximumBytes is 0'],
+    ['a result size that is no number', { store: memory(), agents, results: { inlineBytes: '64k' } }, 'results.inlineBytes is 64k'],
+    [
+      'results kept inline that are too large',
+      { store: memory(), agents, results: { inlineBytes: 9, maximumBytes: 8 } },
+      'inlineBytes is 9',
+    ],
+    ['a lifetime of 0', { store: memory(), agents, results: { lifetimeMs: 0 } }, 'results.lifetimeMs is 0'],
+    ['sweeps without a rest', { store: memory(), agents, results: { sweepMs: 10 } }, 'results.sweepMs is 10'],
+    ['a grace that is NaN', { store: memory(), agents, results: { graceMs: NaN } }, 'results.graceMs is NaN'],
+    ['reachable without artifacts', { store: memory(), agents, results: { reachable: () => [] } }, 'there are no artifacts'],
   ];
   for (const [name, options, message] of runtimes) {
     it(`is refused by createRuntime: ${name}`, async () => {

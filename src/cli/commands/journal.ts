@@ -4,7 +4,7 @@ import { readSegments, type JournalEntry } from '../../actors/entry.js';
 import { encode } from '../../core/codec.js';
 import type { AgentKey, OpenedStore, OperationRecord } from '../../persistence/store.js';
 import { findAgent } from '../agent-id.js';
-import { brief, stored, time, type Column } from '../output.js';
+import { brief, briefOutcome, stored, time, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 
 export interface JournalOptions {
@@ -22,6 +22,8 @@ interface Line {
   readonly type: string;
   /** Encoded. */
   readonly payload: string | undefined;
+  /** Whose outcome it is. */
+  readonly operation?: OperationRecord | undefined;
 }
 
 export async function journal(session: Session, typed: string, { after, limit }: JournalOptions): Promise<ExitCode> {
@@ -51,7 +53,7 @@ export async function journal(session: Session, typed: string, { after, limit }:
       colour: ({ kind }) => (kind === 'event' ? undefined : 'dim'),
     },
     { title: 'FROM', text: ({ entry }) => origin(entry) },
-    { title: 'PAYLOAD', text: ({ payload }) => brief(payload) },
+    { title: 'PAYLOAD', text: ({ payload, operation }) => (operation === undefined ? brief(payload) : briefOutcome(operation)) },
   ];
   output.table(
     lines,
@@ -91,6 +93,7 @@ function lineOf(entry: JournalEntry, operations: ReadonlyMap<string, OperationRe
       kind: 'outcome',
       type: operation === undefined ? entry.op : `${operation.activity} ${operation.status}`,
       payload: operation?.outcome,
+      operation,
     };
   }
   const { type = '', ...payload } = entry.event ?? {};
@@ -102,7 +105,7 @@ function origin({ from, id, timer }: JournalEntry): string {
   return [from, id === undefined ? undefined : `#${id}`].filter((part) => part !== undefined).join(' ');
 }
 
-function eventDocument({ entry, kind, type, payload }: Line): object {
+function eventDocument({ entry, kind, type, payload, operation }: Line): object {
   return {
     sequenceNumber: entry.seq,
     at: entry.at,
@@ -114,5 +117,6 @@ function eventDocument({ entry, kind, type, payload }: Line): object {
     from: entry.from ?? null,
     timer: entry.timer ?? null,
     operation: entry.op ?? null,
+    artifact: operation?.artifact ?? null,
   };
 }

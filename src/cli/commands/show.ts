@@ -12,10 +12,13 @@ import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
 import { fleetDocument, fleetInWords, readFleet, type SeenFleet } from '../fleets.js';
-import { away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
+import { artifactBytes, away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 import { jobDocument } from './fleet.js';
 import { agentDocument, statusColours, suspectOf } from './ls.js';
+
+/** Of results that are kept as artifacts. */
+const shownResults = 20;
 
 interface ChildSnapshot {
   readonly src: unknown;
@@ -42,8 +45,9 @@ export async function show(session: Session, typed: string): Promise<ExitCode> {
     own: await readFleet(store, id),
     above: supervisor === undefined ? undefined : await readFleet(store, supervisor),
   };
-  if (output.json) output.document(document(loaded, node, snapshot, fleets));
-  else print(session, loaded, node, snapshot, fleets);
+  const results = (await store.operations(loaded.record.key)).filter(({ artifact }) => artifact !== undefined);
+  if (output.json) output.document({ ...document(loaded, node, snapshot, fleets), results: results.map(resultDocument) });
+  else print(session, loaded, node, snapshot, fleets, results);
   return 0;
 }
 
@@ -142,6 +146,7 @@ function print(
   node: NodeRecord | undefined,
   snapshot: ShownSnapshot | undefined,
   fleets: Fleets,
+  results: readonly OperationRecord[],
 ): void {
   const { record, checkpoint, timers, effects, mailbox } = loaded;
   const at = now();
@@ -222,6 +227,21 @@ function print(
       { title: 'LAST ERROR', text: ({ status, outcome }) => (outcome === undefined && status !== 'started' ? status : brief(outcome)) },
     ]);
   }
+  if (results.length > 0) {
+    const shown = results.slice(-shownResults);
+    output.heading(
+      shown.length < results.length
+        ? `Results kept as artifacts (the last ${String(shown.length)} of ${String(results.length)})`
+        : 'Results kept as artifacts',
+    );
+    output.table(shown, [
+      { title: 'ACTIVITY', text: ({ activity }) => activity },
+      { title: 'SIZE', text: (operation) => size(artifactBytes(operation)), align: 'right' },
+      { title: 'SINCE', text: ({ settledAt }) => (settledAt === undefined ? '' : away(settledAt, at)) },
+      { title: 'ARTIFACT', text: ({ artifact = '' }) => artifact },
+      { title: 'OPERATION', text: ({ id }) => id },
+    ]);
+  }
   if (effects.length > 0) {
     output.heading('Pending effects');
     output.table(effects, [
@@ -231,6 +251,11 @@ function print(
       { title: 'PARAMS', text: ({ params }) => brief(params) },
     ]);
   }
+}
+
+/** A result that is kept as an artifact. */
+function resultDocument({ id, activity, settledAt, artifact, outcome }: OperationRecord): object {
+  return { operation: id, activity, settledAt: settledAt ?? null, artifact, bytes: artifactBytes({ outcome }) };
 }
 
 function jobInWords({ id, startedAt, failures }: RunningJob, at: number): string {
