@@ -110,7 +110,8 @@ export class Results {
       return encode(value, `the result of activity "${activity}"`);
     } catch (error) {
       // Longer than a string can be.
-      if (error instanceof RangeError && /string length/.test(error.message)) throw this.#tooLarge(activity, 'more than a string can hold');
+      if (error instanceof RangeError && error.message.includes('string length'))
+        throw this.#tooLarge(activity, 'more than a string can hold');
       throw error;
     }
   }

@@ -153,7 +153,7 @@ export class Runner implements OperationRunner {
   #limit(run: Run): void {
     watchDeadline(this.#options.clock, run, (error) => {
       const failure = run.doubt ? 'partial' : 'transient';
-      this.#end(run, run.operation.record.attempts, { outcome: { ok: false, error }, failure, waited: true });
+      void this.#end(run, run.operation.record.attempts, { outcome: { ok: false, error }, failure, waited: true });
     });
   }
 
@@ -340,7 +340,7 @@ export class Runner implements OperationRunner {
       if (failure === 'partial' && careful && activity.caution.declared) {
         agent.updateOperation(operation, { attempts: attempt });
         this.#doubt.meet(run, outcome.error);
-      } else if (failure === 'persistent' || attempt >= run.profile.attempts) this.#end(run, attempt, { outcome, failure });
+      } else if (failure === 'persistent' || attempt >= run.profile.attempts) void this.#end(run, attempt, { outcome, failure });
       else this.#retry(run, attempt, outcome, failure);
     }
     this.#attemptEnded();
@@ -367,7 +367,7 @@ export class Runner implements OperationRunner {
     const waitMs = Math.max(Math.min(askedMs(error, clock), longestPauseMs), backoffMs(run.profile, failures, random));
     const nextRetryAt = clock.now() + Math.ceil(waitMs);
     if (nextRetryAt >= deadlineOf(run)) {
-      this.#end(run, failures, { outcome, failure });
+      void this.#end(run, failures, { outcome, failure });
       return;
     }
     const status = isCareful(run.activity) && !run.doubt ? { status: 'intended' as const } : {};

@@ -47,7 +47,7 @@ export class Upkeep {
     if (this.#stopped) return;
     this.#timer = this.#options.clock.setTimeout(
       () => {
-        this.#round()
+        void this.#round()
           .catch((error: unknown) => {
             if (!this.#stopped) this.#options.failed(error);
             return this.#options.results.sweepMs;

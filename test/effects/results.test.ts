@@ -106,7 +106,7 @@ interface World {
   readonly clock: ManualClock;
   readonly artifacts: Troubled;
   readonly alerts: Alert[];
-  open(definition: Definition, results?: ResultOptions | undefined): Promise<Runtime>;
+  open(definition: Definition, results?: ResultOptions): Promise<Runtime>;
 }
 
 async function world(): Promise<World> {
