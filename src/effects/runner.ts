@@ -129,7 +129,7 @@ export class Runner implements OperationRunner {
     }
     if (record.status === 'succeeded') {
       // Its machine could not take the outcome: it is told again.
-      void this.#results.reused(record, run).then(
+      void this.results.reused(record, run).then(
         (outcome) => this.#settle(run, outcome),
         (error: unknown) => this.#doubt.meet(run, error),
       );

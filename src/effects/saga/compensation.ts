@@ -28,7 +28,7 @@ export interface CompensationResult {
   readonly compensated: readonly string[];
 }
 
-export type CompensationLogic = ActorLogic<Snapshot<CompensationResult>, EventObject, CompensationInput>;
+export type CompensationLogic = ActorLogic<Snapshot<CompensationResult>, EventObject, CompensationInput | undefined>;
 
 function onlyInRuntime<TOutput, TInput>(): PromiseActorLogic<TOutput, TInput> {
   return fromPromise<TOutput, TInput>(() =>
