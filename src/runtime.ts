@@ -10,7 +10,7 @@ import { declarations } from './runtime/declarations.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
-import { NodeApprovals, NodeHolds, type RuntimeApprovals, type RuntimeHolds } from './runtime/people.js';
+import { NodeApprovals, NodeHolds, NodeSagas, type RuntimeApprovals, type RuntimeHolds, type RuntimeSagas } from './runtime/people.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
 import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
@@ -54,6 +54,8 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
   readonly holds: RuntimeHolds;
   /** Decisions that people are waited for. */
   readonly approvals: RuntimeApprovals;
+  /** What agents have done that can be undone, and how far its undoing is. */
+  readonly sagas: RuntimeSagas;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
@@ -109,6 +111,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     breakers: new NodeBreakers(node),
     holds: new NodeHolds(node),
     approvals: new NodeApprovals(node),
+    sagas: new NodeSagas(node),
     budget: (name: string) => new Budget(node, resolved, name),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),

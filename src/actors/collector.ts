@@ -270,6 +270,8 @@ export class Collector implements TurnSink {
       id = `${agent.id}:${path}:${String(agent.sequenceNumber)}.${String(again)}${hash}`;
     }
     const asked = traits.asks?.(input, id);
+    const intendedAt = agent.host.clock.now();
+    const wakesAt = traits.wakesAt?.(input, intendedAt);
     const operation: Operation = {
       record: {
         id,
@@ -283,7 +285,7 @@ export class Collector implements TurnSink {
         nextRetryAt: undefined,
         intendedIn: agent.sequenceNumber,
         settledIn: 0,
-        intendedAt: agent.host.clock.now(),
+        intendedAt,
         settledAt: undefined,
         parkedBy: undefined,
         saga: traits.saga?.(input, agent.id),
@@ -299,7 +301,6 @@ export class Collector implements TurnSink {
     agent.operations.set(path, operation);
     draft.setOperation(operation.record);
     if (asked !== undefined) this.ask(id, asked);
-    const wakesAt = traits.wakesAt?.(input, operation.record.intendedAt);
     if (wakesAt !== undefined) wakeAt(agent, operation, wakesAt);
     draft.releases.push(() => {
       if (agent.operations.get(path) === operation) agent.host.operations.start(agent, operation, false);

@@ -40,7 +40,7 @@ export interface OperationTraits {
   saga?(input: unknown, agentId: string): string | undefined;
   /** Id of the operation that it undoes. */
   compensates?(input: unknown): string | undefined;
-  /** When it is to be looked at, epoch milliseconds, whether or not anything has happened. */
+  /** When it is to be looked at, epoch milliseconds, whether or not anything has happened. @throws as `asks` */
   wakesAt?(input: unknown, now: number): number | undefined;
 }
 
@@ -105,6 +105,8 @@ export type OperationOutcome = Success | { readonly ok: false; readonly error: u
 export interface Resolution {
   readonly order: 'done' | 'failed' | 'retry' | 'expired';
   readonly result?: unknown;
+  /** With `failed`, of a step of an undoing: the whole undoing is given up, whatever the step would make of it. */
+  readonly abandons?: true;
   readonly by: string;
   readonly note?: string;
   /** Epoch milliseconds. */

@@ -3,7 +3,7 @@
 /** Somebody should look. */
 export interface AlertEvent {
   readonly type: 'alert';
-  /** The same whenever the same thing is told again. */
+  /** The same whenever the same thing is told again; each reminder is a thing of its own. */
   readonly id: string;
   /** `held`: a person is to say what became of an operation. `approval-requested`, `approval-reminder`: a person is to decide. `compensation-failed`: a saga cannot be undone, a person resolves it. */
   readonly alert: 'held' | 'compensation-failed' | 'approval-requested' | 'approval-reminder';

@@ -110,7 +110,7 @@ export function lookAgain(run: Run, now: number, alert: (alert: AlertEvent) => v
     });
     return;
   }
-  alert(alertOf(run, 'approval-reminder'));
+  alert(reminderOf(run, now));
   const next = nextLook(input, record.intendedAt, now);
   if (next !== undefined) wakeAt(agent, operation, next);
 }
@@ -126,6 +126,14 @@ export function alertOf({ agent, operation: { record, input } }: Run, alert: Ale
     activity: record.activity,
     message: title,
   };
+}
+
+/** Each has an id of its own: a receiver that knows the first by its id is to hear of the second. */
+function reminderOf(run: Run, now: number): AlertEvent {
+  const { record, input } = run.operation;
+  const number = Math.floor((now - record.intendedAt) / ((input as ApprovalRequest).remindEveryMs ?? Infinity));
+  const told = alertOf(run, 'approval-reminder');
+  return { ...told, id: `${told.id}, reminder ${String(number)}` };
 }
 
 /** What its actor gets of an answer. */

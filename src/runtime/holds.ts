@@ -54,7 +54,7 @@ export interface HoldFilter {
 }
 
 export interface HoldPlace {
-  readonly store: Pick<OpenedStore, 'flagged' | 'operations' | 'post' | 'lookup'>;
+  readonly store: Pick<OpenedStore, 'flagged' | 'operations' | 'post' | 'lookup' | 'mailbox'>;
   readonly now: () => number;
   /** Events that a mailbox holds at most. */
   readonly cap: number;
@@ -139,8 +139,30 @@ export async function raiseAgain(store: HoldPlace['store'], alerts: Pick<Alerts,
       const { title } = decode(input ?? '{}') as ApprovalRequest;
       const alert = 'approval-requested' as const;
       alerts.raise({ type: 'alert', id: holdName(operation), alert, agentId, operationId: id, activity, message: title });
-    } else alerts.raise(heldAlert(agentId, operation, decode(operation.outcome ?? 'null') as Error));
+    } else {
+      const error = decode(operation.outcome ?? 'null') as Error;
+      const undoes = (error as { readonly code?: unknown }).code === 'COMPENSATION_FAILED';
+      alerts.raise(heldAlert(agentId, operation, error, undoes ? 'compensation-failed' : 'held'));
+    }
   }
+}
+
+/** One that waits. @throws UnknownOperationError, NotHeldError when it waits no more */
+export async function readHold(store: HoldPlace['store'], operationId: string): Promise<Hold> {
+  const found = await findOperation(store, operationId);
+  if (isApproval(found)) throw unknown(operationId, 'is an approval');
+  await assertWaits(store, found);
+  return holdOf(found);
+}
+
+/** One that waits. `now`: epoch milliseconds. @throws UnknownOperationError, NotHeldError when somebody has decided, ApprovalExpiredError */
+export async function readApproval(store: HoldPlace['store'], operationId: string, now: number): Promise<PendingApproval> {
+  const found = await findOperation(store, operationId);
+  if (!isApproval(found)) throw unknown(operationId, 'is no approval');
+  await assertWaits(store, found);
+  const pending = approvalOf(found);
+  if (now >= (pending.deadline ?? Infinity)) throw expired(pending.title, pending.deadline as number);
+  return pending;
 }
 
 /** @throws UnknownOperationError */
@@ -150,9 +172,32 @@ export async function findOperation(store: HoldPlace['store'], operationId: stri
     const operation = agent && (await store.operations(agent.key)).find(({ id }) => id === operationId);
     if (agent !== undefined && operation !== undefined) return { agent: agent.key, agentId: agent.id, operation };
   }
-  throw new UnknownOperationError(`there is no operation ${JSON.stringify(operationId)}`, {
+  throw unknown(operationId);
+}
+
+function unknown(operationId: string, what?: string): UnknownOperationError {
+  const id = JSON.stringify(operationId);
+  return new UnknownOperationError(what === undefined ? `there is no operation ${id}` : `operation ${id} ${what}`, {
     hint: '`statewarden holds` and `statewarden approvals` list those that wait for a person.',
   });
+}
+
+/** What a person has said of one that is held and whose agent has not taken it yet. */
+export async function answerInMail(
+  store: Pick<OpenedStore, 'mailbox'>,
+  { agent, operation }: Pick<AgentOperation, 'agent' | 'operation'>,
+): Promise<Resolution | undefined> {
+  const name = holdName(operation);
+  const mail = (await store.mailbox(agent, 0)).find(({ messageId }) => messageId === name);
+  return mail && (decode(mail.event) as { readonly resolution: Resolution }).resolution;
+}
+
+/** @throws NotHeldError, ApprovalExpiredError */
+async function assertWaits(store: HoldPlace['store'], found: AgentOperation): Promise<void> {
+  const { id, status } = found.operation;
+  if (status !== 'held') throw notHeld(id, status, resolutionsOf(found.operation).at(-1));
+  const said = await answerInMail(store, found);
+  if (said !== undefined) throw notHeld(id, status, said);
 }
 
 /**
@@ -162,7 +207,7 @@ export async function findOperation(store: HoldPlace['store'], operationId: stri
 export async function resolveHold(
   place: HoldPlace,
   operationId: string,
-  resolution: Pick<Resolution, 'order' | 'result'>,
+  resolution: Pick<Resolution, 'order' | 'result' | 'abandons'>,
   signed: Signed,
 ): Promise<void> {
   const { by, note } = checkSigned(signed);
@@ -226,8 +271,10 @@ async function answer(
     mailed?.(agent);
     return;
   }
+  // Who was first is in the mailbox, or in the ledger once its agent has taken it.
+  const waiting = await answerInMail(store, { agent, operation });
   const { operation: now } = await findOperation(store, operation.id);
-  throw notHeld(operation.id, now.status, resolutionsOf(now).at(-1));
+  throw notHeld(operation.id, now.status, waiting ?? resolutionsOf(now).at(-1));
 }
 
 function notHeld(operationId: string, status: string, last: Resolution | undefined): Error {

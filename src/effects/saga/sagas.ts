@@ -133,7 +133,11 @@ export class Sagas {
             operationId: step.operation,
           },
         ),
-      resolve: async ({ order, result }) => {
+      resolve: async ({ order, result, abandons, by }) => {
+        if (abandons === true) {
+          const what = `was abandoned by ${by} while nobody knew whether ${step.activity} was carried out`;
+          return { ok: false, error: this.#failed(step.saga, operation, what, undefined) };
+        }
         await this.#loaded(agent, operation, step);
         const kept = { text: encode(result, 'the result') };
         return { ok: true, value: (order === 'done' ? { done: true, kept } : { done: false }) satisfies Settled };
