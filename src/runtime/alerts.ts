@@ -3,8 +3,7 @@
  * the same thing twice, never of nothing. Its `id` is the same each time.
  */
 
-import { sleep } from '../core/clock.js';
-import type { Clock } from '../core/clock.js';
+import { longestTimeoutMs, type Clock } from '../core/clock.js';
 import { errorOf } from '../core/codec.js';
 import { BadInputError } from '../core/errors.js';
 import type { AlertEvent, RuntimeEvent } from '../core/runtime-event.js';
@@ -26,7 +25,7 @@ export interface WebhookOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** Posts each alert to a URL, its `id` also as `Idempotency-Key`. @throws BadInputError */
+/** Posts each alert to a URL, its `id` also as `Idempotency-Key`. Any answer but 2xx, a redirection too, counts as not taken. @throws BadInputError */
 export function webhookAlerts(url: string | URL, options: WebhookOptions = {}): AlertSink {
   let target: URL;
   try {
@@ -37,12 +36,20 @@ export function webhookAlerts(url: string | URL, options: WebhookOptions = {}): 
       cause,
     });
   }
+  if (!/^https?:$/.test(target.protocol)) {
+    throw new BadInputError(`webhookAlerts: ${target.protocol} takes no alerts`, { hint: 'Give an address that begins with https: or http:.' });
+  }
   const { headers = {}, body = alertDocument, timeoutMs = 10_000 } = options;
+  if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= longestTimeoutMs)) {
+    throw new BadInputError(`webhookAlerts: timeoutMs is ${String(timeoutMs)}`, { hint: 'Give whole milliseconds greater than 0, or leave it out.' });
+  }
   return async (alert) => {
     const response = await (options.fetch ?? globalThis.fetch)(target, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': encodeURIComponent(alert.id), ...headers },
       body: JSON.stringify(body(alert)),
+      // A redirected post arrives as a get, with nothing in it.
+      redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();
@@ -69,6 +76,8 @@ export class Alerts {
   readonly #sinks: readonly AlertSink[];
   readonly #clock: Clock;
   readonly #tell: (event: WithoutTime<RuntimeEvent>) => void;
+  /** What ends the waits that are under way. */
+  readonly #waits = new Set<() => void>();
   #closed = false;
 
   constructor(sinks: readonly AlertSink[], clock: Clock, tell: (event: WithoutTime<RuntimeEvent>) => void) {
@@ -87,8 +96,10 @@ export class Alerts {
     for (const sink of this.#sinks) void this.#deliver(sink, alert);
   }
 
+  /** What is not told yet is told at the next start. */
   close(): void {
     this.#closed = true;
+    for (const end of this.#waits) end();
   }
 
   async #deliver(sink: AlertSink, alert: Alert): Promise<void> {
@@ -103,7 +114,20 @@ export class Alerts {
           return;
         }
       }
-      await sleep(this.#clock, firstWaitMs * 2 ** (attempt - 1));
+      await this.#wait(firstWaitMs * 2 ** (attempt - 1));
+      if (this.#closed) return;
     }
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#clock.clearTimeout(timer);
+        this.#waits.delete(end);
+        resolve();
+      };
+      const timer = this.#clock.setTimeout(end, ms);
+      this.#waits.add(end);
+    });
   }
 }
