@@ -37,11 +37,15 @@ export function webhookAlerts(url: string | URL, options: WebhookOptions = {}): 
     });
   }
   if (!/^https?:$/.test(target.protocol)) {
-    throw new BadInputError(`webhookAlerts: ${target.protocol} takes no alerts`, { hint: 'Give an address that begins with https: or http:.' });
+    throw new BadInputError(`webhookAlerts: ${target.protocol} takes no alerts`, {
+      hint: 'Give an address that begins with https: or http:.',
+    });
   }
   const { headers = {}, body = alertDocument, timeoutMs = 10_000 } = options;
   if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= longestTimeoutMs)) {
-    throw new BadInputError(`webhookAlerts: timeoutMs is ${String(timeoutMs)}`, { hint: 'Give whole milliseconds greater than 0, or leave it out.' });
+    throw new BadInputError(`webhookAlerts: timeoutMs is ${String(timeoutMs)}`, {
+      hint: 'Give whole milliseconds greater than 0, or leave it out.',
+    });
   }
   return async (alert) => {
     const response = await (options.fetch ?? globalThis.fetch)(target, {

@@ -113,7 +113,14 @@ async function textOf(request: Request): Promise<string> {
   for await (const part of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += part.byteLength;
     if (bytes > longestBody) {
-      throw new Refusal(problem(413, 'TOO_LARGE', `the body is larger than ${String(longestBody)} bytes`, 'Keep what is long elsewhere and name it in the note.'));
+      throw new Refusal(
+        problem(
+          413,
+          'TOO_LARGE',
+          `the body is larger than ${String(longestBody)} bytes`,
+          'Keep what is long elsewhere and name it in the note.',
+        ),
+      );
     }
     parts.push(part);
   }
@@ -140,7 +147,13 @@ export function approvalDocument({ details, deadline, ...approval }: PendingAppr
 }
 
 function problemOf(error: StatewardenError): Response {
-  const answered = problem(statusOf(error), error.code, error.message, error.hint, error instanceof NotHeldError ? { by: error.by ?? null } : {});
+  const answered = problem(
+    statusOf(error),
+    error.code,
+    error.message,
+    error.hint,
+    error instanceof NotHeldError ? { by: error.by ?? null } : {},
+  );
   if (answered.status === 503) answered.headers.set('retry-after', '1');
   return answered;
 }

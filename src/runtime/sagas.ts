@@ -173,9 +173,17 @@ async function findSaga(
   if (only !== undefined && !several) return { saga: only[0], rows: only[1] };
   const names = scopes.map(([name]) => JSON.stringify(name));
   const id = JSON.stringify(agentId);
-  throw new BadInputError(several ? `agent ${id} has ${String(scopes.length)} sagas` : `agent ${id} has no saga ${saga === undefined ? 'yet' : JSON.stringify(saga)}`, {
-    hint: names.length === 0 ? 'Nothing that it has done is undone by a compensate.' : `Name one of ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}.`,
-  });
+  throw new BadInputError(
+    several
+      ? `agent ${id} has ${String(scopes.length)} sagas`
+      : `agent ${id} has no saga ${saga === undefined ? 'yet' : JSON.stringify(saga)}`,
+    {
+      hint:
+        names.length === 0
+          ? 'Nothing that it has done is undone by a compensate.'
+          : `Name one of ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}.`,
+    },
+  );
 }
 
 /** The operations of sagas, an agent's at a time. */
@@ -216,7 +224,9 @@ function scopesOf(operations: readonly AgentOperation[]): (readonly [string, rea
     if (rows === undefined) scopes.set(operation.saga, [operation]);
     else rows.push(operation);
   }
-  return [...scopes].filter(([, rows]) => rows.some((row) => !isUndoing(row) || row.settledIn === 0)).sort(([one], [other]) => (one < other ? -1 : 1));
+  return [...scopes]
+    .filter(([, rows]) => rows.some((row) => !isUndoing(row) || row.settledIn === 0))
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 const isUndoing = ({ compensates }: OperationRecord): boolean => compensates !== undefined;
@@ -229,7 +239,10 @@ function inOrderOfEnd(one: OperationRecord, other: OperationRecord): number {
 
 /** The newest that was asked for. */
 function newest(rows: readonly OperationRecord[]): OperationRecord | undefined {
-  return rows.reduce<OperationRecord | undefined>((best, row) => (best === undefined || row.intendedIn >= best.intendedIn ? row : best), undefined);
+  return rows.reduce<OperationRecord | undefined>(
+    (best, row) => (best === undefined || row.intendedIn >= best.intendedIn ? row : best),
+    undefined,
+  );
 }
 
 function sagaOf(agentId: string, saga: string, rows: readonly OperationRecord[]): Saga {

@@ -200,9 +200,7 @@ describe('approval()', () => {
     await runtime.close();
     await one.clock.advance(1_000);
     const store = await one.store.open({ now: () => one.clock.now() });
-    await failing('APPROVAL_EXPIRED', () =>
-      decide({ store, cap: 10, now: () => one.clock.now() }, operationId, 'approved', { by: 'ada' }),
-    );
+    await failing('APPROVAL_EXPIRED', () => decide({ store, cap: 10, now: () => one.clock.now() }, operationId, 'approved', { by: 'ada' }));
     await store.close();
     await using again = await one.open();
     await one.clock.advance(1);
@@ -306,7 +304,7 @@ describe('approval()', () => {
   });
 
   for (const [what, request] of Object.entries({
-    'nothing': undefined,
+    nothing: undefined,
     'no title': { details: 1 },
     'an empty title': { title: '' },
     'no choices': { title: 'x', choices: [] },

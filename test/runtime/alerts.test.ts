@@ -204,7 +204,11 @@ describe('alerts', () => {
     const decided = (await runtime.approvals.list()).find(({ agentId }) => agentId === 'c');
     await runtime.approvals.decide(decided?.operationId ?? '', 'approved', { by: 'ada' });
     await runtime.agent('c').result();
-    expect(first.map(({ alert, agentId }) => `${alert} ${agentId}`)).to.have.members(['approval-requested b', 'approval-requested c', 'held a']);
+    expect(first.map(({ alert, agentId }) => `${alert} ${agentId}`)).to.have.members([
+      'approval-requested b',
+      'approval-requested c',
+      'held a',
+    ]);
     await runtime.close();
     await one.clock.advance(60_000);
     expect(first, 'nothing is told when the runtime is closed').to.have.lengthOf(3);
@@ -234,7 +238,8 @@ describe('alerts', () => {
   it('go nowhere that cannot take them', async () => {
     await failing('BAD_INPUT', () => webhookAlerts('desk'));
     await failing('BAD_INPUT', () => webhookAlerts('mailto:desk@example.com'));
-    for (const timeoutMs of [0, -1, NaN, Infinity, 0.5]) await failing('BAD_INPUT', () => webhookAlerts('https://desk.example', { timeoutMs }));
+    for (const timeoutMs of [0, -1, NaN, Infinity, 0.5])
+      await failing('BAD_INPUT', () => webhookAlerts('https://desk.example', { timeoutMs }));
     await failing('BAD_INPUT', () => createRuntime({ store: memory(), agents: {}, alerts: ['https://desk.example'] as never }));
   });
 });
