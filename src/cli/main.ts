@@ -25,6 +25,7 @@ import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
+import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
 import { findStore, looksLikeStore, openStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
@@ -33,7 +34,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', ...gatewayFlags];
+const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', ...gatewayFlags];
 /** `--wait` of a gateway has a value. */
 const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
@@ -273,6 +274,7 @@ cli
     const found = breakerWords(words, givenOf(breakerOptions), process.cwd());
     return withStore(found.place, breakerWork(found));
   });
+addPeopleCommands(cli, { text, number, givenOf, withStore });
 cli
   .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
   .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')

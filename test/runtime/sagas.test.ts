@@ -125,7 +125,7 @@ describe('sagas as people see them', () => {
     const saga = await runtime.sagas.get('a');
     expect(saga.status).to.equal('forward');
     expect(saga.plan?.error).to.include({ code: 'PIVOT_PASSED' });
-    expect(steps(saga)).to.deep.equal(['flight succeeded', 'hotel succeeded', 'pay succeeded']);
+    expect(steps(saga)).to.deep.equal(['flight succeeded', 'hotel succeeded', 'ticket succeeded']);
   });
 
   describe('that are held', () => {

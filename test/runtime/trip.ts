@@ -42,7 +42,7 @@ export function trip(outside: Outside, more: Partial<Definition> = {}): AnyState
     actors: {
       flight: step(outside, 'flight'),
       hotel: step(outside, 'hotel', more),
-      pay: step(outside, 'pay', { compensate: undefined as never, pivot: true }),
+      ticket: step(outside, 'ticket', { compensate: undefined as never, pivot: true }),
       undo: compensation(),
     },
   }).createMachine({
@@ -53,9 +53,9 @@ export function trip(outside: Outside, more: Partial<Definition> = {}): AnyState
     states: {
       flight: { invoke: { src: 'flight', input, onDone: 'hotel', onError: 'undoing' } },
       hotel: { invoke: { src: 'hotel', input, onDone: 'booked', onError: 'undoing' } },
-      booked: { on: { NEXT: 'paying' } },
-      paying: { invoke: { src: 'pay', input, onDone: 'paid', onError: 'undoing' } },
-      paid: {},
+      booked: { on: { NEXT: 'issuing' } },
+      issuing: { invoke: { src: 'ticket', input, onDone: 'issued', onError: 'undoing' } },
+      issued: {},
       undoing: {
         invoke: { src: 'undo', input: ({ context }) => ({ saga: context.trip }), onDone: 'undone', onError: 'stuck' },
         on: { LEAVE: 'stuck' },

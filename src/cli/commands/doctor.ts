@@ -1,12 +1,13 @@
 /**
  * `statewarden doctor`: is this store sound, and does everything in it get on? Problems (exit code 1): damaged records, parked agents, and work
- * that stands still although a node is up. Notices: work that waits because no node is up, supervisors that gave up, dead letters, and inline actions, which are
+ * that stands still although a node is up. Notices: work that waits because no node is up, supervisors that gave up, what waits for people, dead letters, and inline actions, which are
  * not recorded. It changes nothing.
  */
 
 import { statSync } from 'node:fs';
 import type { AgentFilter, AgentRecord, DueTimer, MachineRecord, NodeRecord, StoreCounts } from '../../persistence/store.js';
 import { decode } from '../../core/codec.js';
+import { listApprovals, listHolds } from '../../runtime/holds.js';
 import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { away, brief, count, printable, shortened, size, time } from '../output.js';
@@ -43,9 +44,26 @@ interface GivenUp {
 
 interface Finding {
   readonly severity: 'problem' | 'notice';
-  readonly code: 'DAMAGED' | 'PARKED' | 'OVERDUE_TIMERS' | 'ORPHANED_ACTIVITIES' | 'GAVE_UP' | 'DEAD_LETTERS' | 'INLINE_ACTIONS';
+  readonly code:
+    | 'DAMAGED'
+    | 'PARKED'
+    | 'OVERDUE_TIMERS'
+    | 'ORPHANED_ACTIVITIES'
+    | 'GAVE_UP'
+    | 'HELD'
+    | 'UNKNOWN'
+    | 'APPROVALS'
+    | 'DEAD_LETTERS'
+    | 'INLINE_ACTIONS';
   readonly message: string;
   readonly hint: string;
+}
+
+/** How many operations wait for a person's word, have ended without anybody knowing, wait for a decision. */
+interface ForPeople {
+  readonly held: number;
+  readonly unknown: number;
+  readonly approvals: number;
 }
 
 interface Examination {
@@ -58,6 +76,7 @@ interface Examination {
   readonly overdue: readonly DueTimer[];
   readonly orphans: readonly Orphan[];
   readonly gaveUp: readonly GivenUp[];
+  readonly people: ForPeople;
   readonly inline: readonly InlineActions[];
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
@@ -82,7 +101,8 @@ async function examine(session: Session): Promise<Examination> {
   bar.end();
   if (faults.length > 0) {
     // A damaged store may not answer the rest; what it is, is known.
-    return { faults, counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], gaveUp: [], inline: [], files };
+    const nothing = { counts: undefined, nodes: [], gone: [], parked: [], overdue: [], orphans: [], gaveUp: [], inline: [] };
+    return { faults, ...nothing, people: { held: 0, unknown: 0, approvals: 0 }, files };
   }
   const [counts, nodes] = await Promise.all([store.counts(), store.nodes()]);
   const overdue = await store.dueTimers({ before: now(), limit: page });
@@ -96,6 +116,7 @@ async function examine(session: Session): Promise<Examination> {
     overdue,
     orphans,
     gaveUp: gaveUpAmong(await all(session, { kind: supervisorKind, status: 'suspended' })),
+    people: await forPeople(session),
     inline: inlineIn(await store.machines()),
     files,
   };
@@ -109,6 +130,13 @@ async function all({ store }: Session, filter: Pick<AgentFilter, 'kind' | 'statu
     after = some.length < page ? undefined : some.at(-1)?.id;
   }
   return found;
+}
+
+async function forPeople({ store }: Session): Promise<ForPeople> {
+  const every = { limit: Infinity };
+  const held = (await listHolds(store, every)).length;
+  const unknown = (await listHolds(store, every, 'unknown')).length;
+  return { held, unknown, approvals: (await listApprovals(store, every)).length };
 }
 
 /** Roots: what is below one stands still with it, and comes back with it; what is below one that runs is that one's business. */
@@ -154,7 +182,7 @@ async function findOrphans({ store, aside, now }: Session, alive: ReadonlySet<nu
   return { orphans, gone: [...gone].sort((one, other) => one - other) };
 }
 
-function judge({ faults, counts, nodes, parked, overdue, orphans, gaveUp, inline }: Examination, now: number): Finding[] {
+function judge({ faults, counts, nodes, parked, overdue, orphans, gaveUp, people, inline }: Examination, now: number): Finding[] {
   const findings: Finding[] = [];
   const idle = nodes.length === 0;
   if (faults.length > 0) {
@@ -200,6 +228,30 @@ function judge({ faults, counts, nodes, parked, overdue, orphans, gaveUp, inline
       hint: 'Look at `statewarden tree`, correct the cause; then runtime.supervise(spec, { revive: true }).',
     });
   }
+  if (people.held > 0) {
+    findings.push({
+      severity: 'notice',
+      code: 'HELD',
+      message: `${count(people.held, 'operation')} held until a person says what became of ${people.held === 1 ? 'it' : 'them'}`,
+      hint: 'Look at them with `statewarden holds`, and say so.',
+    });
+  }
+  if (people.unknown > 0) {
+    findings.push({
+      severity: 'notice',
+      code: 'UNKNOWN',
+      message: `${count(people.unknown, 'operation')} ended without anybody knowing whether ${people.unknown === 1 ? 'it was' : 'they were'} carried out`,
+      hint: 'Look at them with `statewarden holds --unknown`.',
+    });
+  }
+  if (people.approvals > 0) {
+    findings.push({
+      severity: 'notice',
+      code: 'APPROVALS',
+      message: `${count(people.approvals, 'decision')} waited for`,
+      hint: 'Look at them with `statewarden approvals`.',
+    });
+  }
   if (counts !== undefined && counts.deadLetters > 0) {
     findings.push({
       severity: 'notice',
@@ -225,7 +277,7 @@ function reason({ outcome }: AgentRecord): string {
 }
 
 function document({ url }: Session, examination: Examination, findings: readonly Finding[], healthy: boolean): object {
-  const { faults, counts, nodes, gone, parked, overdue, orphans, gaveUp, inline, files } = examination;
+  const { faults, counts, nodes, gone, parked, overdue, orphans, gaveUp, people, inline, files } = examination;
   return {
     healthy,
     store: url.name,
@@ -237,6 +289,7 @@ function document({ url }: Session, examination: Examination, findings: readonly
     overdueTimers: overdue.map(({ id, dueAt }) => ({ id, dueAt })),
     orphanedActivities: orphans,
     gaveUp,
+    people,
     inlineActions: inline,
     files,
   };

@@ -8,6 +8,7 @@ import type { AgentRecord, LoadedAgent, NodeRecord, OperationRecord } from '../.
 import { UnknownAgentError } from '../../core/errors.js';
 import { decode, encode } from '../../core/codec.js';
 import type { RunningJob } from '../../supervisor/fleet/state.js';
+import { approvalActivity } from '../../runtime/holds.js';
 import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
@@ -125,6 +126,7 @@ function document(loaded: LoadedAgent, node: NodeRecord | undefined, snapshot: S
       parkedBy: operation.parkedBy ?? null,
       nextRetryAt: operation.nextRetryAt ?? null,
       userKey: operation.userKey ?? null,
+      saga: operation.saga ?? null,
       intendedAt: operation.intendedAt,
       input: stored(operation.input),
       outcome: stored(operation.outcome),
@@ -217,6 +219,7 @@ function print(
     output.heading('Open activities');
     output.table(activities, [
       { title: 'ACTIVITY', text: ({ activity }) => activity },
+      { title: 'STATUS', text: ({ status }) => status, colour: ({ status }) => (status === 'held' ? 'yellow' : undefined) },
       { title: 'FAILED', text: ({ attempts }) => String(attempts), align: 'right' },
       ...(activities.some(({ parkedBy }) => parkedBy !== undefined)
         ? [{ title: 'WAITS FOR', text: ({ parkedBy = '' }: OperationRecord) => parkedBy, colour: () => 'yellow' as const }]
@@ -224,8 +227,13 @@ function print(
       { title: 'NEXT RETRY', text: ({ nextRetryAt }) => (nextRetryAt === undefined ? '' : away(nextRetryAt, at)) },
       { title: 'SINCE', text: ({ intendedAt }) => away(intendedAt, at) },
       { title: 'OPERATION', text: ({ id }) => id },
-      { title: 'LAST ERROR', text: ({ status, outcome }) => (outcome === undefined && status !== 'started' ? status : brief(outcome)) },
+      { title: 'LAST ERROR', text: ({ outcome }) => brief(outcome) },
     ]);
+    for (const { id, activity, status } of activities) {
+      if (status !== 'held') continue;
+      const command = activity === approvalActivity ? 'approvals' : 'holds';
+      output.line(output.paint('dim', `it waits for a person: statewarden ${command} show ${JSON.stringify(id)}`));
+    }
   }
   if (results.length > 0) {
     const shown = results.slice(-shownResults);
