@@ -18,6 +18,7 @@ const pages = [
   'docs/breakers.md',
   'docs/retries.md',
   'docs/sagas.md',
+  'docs/people.md',
   'docs/artifacts.md',
   'docs/gateway.md',
 ];
