@@ -3,7 +3,7 @@
 import { userInfo } from 'node:os';
 import type { Resolution } from '../actors/operation.js';
 import { encode } from '../core/codec.js';
-import { UnknownOperationError } from '../core/errors.js';
+import { UnknownOperationError } from '../core/operation-errors.js';
 import { nearest } from '../core/nearest.js';
 import type { AgentOperation } from '../persistence/store.js';
 import { approvalActivity, findOperation, listApprovals, listHolds, type HoldPlace, type Signed } from '../runtime/holds.js';

@@ -4,15 +4,8 @@
  */
 
 import { encode } from '../core/codec.js';
-import {
-  ApprovalExpiredError,
-  BadInputError,
-  MailboxFullError,
-  NotHeldError,
-  StatewardenError,
-  StoreUnavailableError,
-  UnknownOperationError,
-} from '../core/errors.js';
+import { BadInputError, MailboxFullError, StatewardenError, StoreUnavailableError } from '../core/errors.js';
+import { ApprovalExpiredError, NotHeldError, UnknownOperationError } from '../core/operation-errors.js';
 import type { PendingApproval } from './holds.js';
 import type { RuntimeApprovals } from './people.js';
 

@@ -5,7 +5,8 @@
 
 import { resolutionsOf, type Resolution } from '../actors/operation.js';
 import { decode } from '../core/codec.js';
-import { BadInputError, NotHeldError, UnknownAgentError } from '../core/errors.js';
+import { BadInputError, UnknownAgentError } from '../core/errors.js';
+import { NotHeldError } from '../core/operation-errors.js';
 import { newestFirst, planActivity, settleActivity, undoActivity } from '../effects/saga/plan.js';
 import type { AgentKey, AgentOperation, OpenedStore, OperationRecord, OperationStatus } from '../persistence/store.js';
 import { resolveHold, type HoldPlace, type Signed } from './holds.js';

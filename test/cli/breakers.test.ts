@@ -131,7 +131,7 @@ describe('statewarden breakers', () => {
     expect(stdout).to.match(/^b +caller@1 .* search-api, in (1 h|\d+ min)$/m);
     const { parked } = parsed((await run('ls', '--json')).stdout) as { parked: Record<string, unknown>[] };
     expect(parked.map(({ agentId, breaker }) => [agentId, breaker])).to.deep.equal(['a', 'b', 'c'].map((id) => [id, 'search-api']));
-    expect((await run('show', 'b')).stdout).to.match(/ACTIVITY +FAILED +WAITS FOR +NEXT RETRY/);
+    expect((await run('show', 'b')).stdout).to.match(/ACTIVITY +STATUS +FAILED +WAITS FOR +NEXT RETRY/);
     const { activities } = parsed((await run('show', 'b', '--json')).stdout) as { activities: Record<string, unknown>[] };
     expect(activities[0]).to.include({ parkedBy: 'search-api' });
   });

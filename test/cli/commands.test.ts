@@ -85,7 +85,7 @@ describe('statewarden', () => {
 
     it('shows open activities with their attempts and next retry', async () => {
       const { stdout } = await run('show', 'orders/o-30');
-      expect(stdout).to.match(/^pay +1 +in (60 min|1 h) .*Error: the bank is closed$/m);
+      expect(stdout).to.match(/^pay +intended +1 +in (60 min|1 h) .*Error: the bank is closed$/m);
       const { activities } = parsed((await run('show', 'orders/o-30', '--json')).stdout) as { activities?: Record<string, unknown>[] };
       expect(activities).to.have.length(1);
       expect(activities?.[0]).to.include({ activity: 'pay', status: 'intended', failedAttempts: 1, userKey: null });
