@@ -28,6 +28,9 @@ export type { Hold, HoldFilter, PendingApproval, Signed } from './runtime/holds.
 export type { RuntimeApprovals, RuntimeHolds, RuntimeSagas } from './runtime/people.js';
 export type { Saga, SagaFilter, SagaReport, SagaStatus, SagaStep, SagaWork } from './runtime/sagas.js';
 export { approvalsHandler, type ApprovalsHandlerOptions } from './runtime/approvals-handler.js';
+export { wakeHandler, type WakeHandlerOptions } from './runtime/wake-handler.js';
+export type { WakeOptions, Woken } from './runtime/wake.js';
+export { DispatchError, inProcess, type Dispatcher, type WakeTask } from './effects/dispatch.js';
 export type { Resolution } from './actors/operation.js';
 export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
 export type { BudgetDefinition } from './effects/budget/reducer.js';

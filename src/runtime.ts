@@ -13,7 +13,9 @@ import { Node } from './runtime/node.js';
 import { NodeApprovals, NodeHolds, NodeSagas, type RuntimeApprovals, type RuntimeHolds, type RuntimeSagas } from './runtime/people.js';
 import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
+import { checkWait, wake, type WakeOptions, type Woken } from './runtime/wake.js';
 import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
+import type { WakeTask } from './effects/dispatch.js';
 import type { SupervisorSpec } from './supervisor/spec.js';
 import { readTree, type TreeNode } from './supervisor/tree.js';
 import { DeadLetters } from './supervisor/dead-letters.js';
@@ -58,6 +60,11 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
   readonly sagas: RuntimeSagas;
   /** Events that no agent could take: look at them, redrive them, discard them. */
   readonly deadLetters: DeadLetters;
+  /**
+   * Takes a wake-up call: brings the agent into memory, lets its timers that are due fire, and waits until what that began has come to rest. `wakeHandler(runtime)` does this for HTTP.
+   * @throws BadInputError, RuntimeClosedError, StoreUnavailableError
+   */
+  wake(task: WakeTask, options?: WakeOptions): Promise<Woken>;
   /** Every turn, commit, checkpoint, recovery, activity and effect. Made only while somebody listens. */
   readonly events$: Observable<RuntimeEvent>;
   /** For tools: the opened store. */
@@ -112,6 +119,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     holds: new NodeHolds(node),
     approvals: new NodeApprovals(node),
     sagas: new NodeSagas(node),
+    wake: async (task: WakeTask, { waitMs = 60_000 }: WakeOptions = {}) => wake(node, task, checkWait(waitMs)),
     budget: (name: string) => new Budget(node, resolved, name),
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),

@@ -20,6 +20,18 @@ export type RuntimeEvent = { readonly at: number } & (
   | AlertEvent
   /** A receiver of alerts has failed too often. */
   | { readonly type: 'alert-failed'; readonly id: string; readonly error: Error }
+  | {
+      /** A wake-up call for a retry was put into its queue; with `error` it could not be, and only a process that is up will begin the attempt. */
+      readonly type: 'dispatch';
+      readonly agentId: string;
+      readonly operationId: string;
+      readonly queue: string;
+      /** The task's. */
+      readonly name: string;
+      /** Epoch milliseconds. */
+      readonly dueAt: number;
+      readonly error?: Error;
+    }
   | { readonly type: 'spawned'; readonly agentId: string; readonly kind: string }
   | {
       readonly type: 'turn';

@@ -6,6 +6,7 @@
 import { priorities, type Priority } from '../breakers/contract.js';
 import { BadInputError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
+import { isQueueName } from './dispatch.js';
 import { assertRetry, standardRetry, type RetryPolicy } from './retry.js';
 
 export interface RetryProfile extends RetryPolicy {
@@ -13,9 +14,14 @@ export interface RetryProfile extends RetryPolicy {
   readonly deadlineMs?: number;
   /** Who goes first where activities wait for a place or for a breaker. Default `normal`. */
   readonly priority?: Priority;
+  /**
+   * A task queue that wakes its activities for their next attempt, so that no process has to wait: letters, digits and `-`, 100 at the most. Goes with `createRuntime({ dispatcher })`;
+   * without one the process waits. Default: none.
+   */
+  readonly queue?: string;
 }
 
-export type ResolvedProfile = Required<RetryProfile>;
+export type ResolvedProfile = Required<Omit<RetryProfile, 'queue'>> & Pick<RetryProfile, 'queue'>;
 
 /** What every runtime knows; `createRuntime({ profiles })` adds to them and may change them. */
 export const builtInProfiles = {
@@ -73,12 +79,17 @@ export class Profiles {
 
 /** @throws BadInputError */
 export function assertProfile(profile: RetryProfile, where: string): void {
-  const { deadlineMs, priority } = profile;
+  const { deadlineMs, priority, queue } = profile;
   if (deadlineMs !== undefined && !(deadlineMs > 0)) {
     throw new BadInputError(`${where}.deadlineMs is ${String(deadlineMs)}`, { hint: 'Give milliseconds greater than 0, or leave it out.' });
   }
   if (priority !== undefined && !priorities.includes(priority)) {
     throw new BadInputError(`${where}.priority is ${JSON.stringify(priority)}`, { hint: `Use one of ${priorities.join(', ')}.` });
+  }
+  if (queue !== undefined && !isQueueName(queue)) {
+    throw new BadInputError(`${where}.queue is ${JSON.stringify(queue) ?? typeof queue}`, {
+      hint: 'Give 1 to 100 letters, digits and hyphens, or leave it out.',
+    });
   }
 }
 

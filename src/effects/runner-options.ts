@@ -1,25 +1,22 @@
 /** What a runner of operations is given: where it reads, what it tells, what the runtime declares. */
 
-import type { WithoutTime } from '../actors/host.js';
 import type { BreakerBoard } from '../breakers/board.js';
-import type { Clock } from '../core/clock.js';
 import type { Random } from '../core/random.js';
-import type { AlertEvent, RuntimeEvent } from '../core/runtime-event.js';
+import type { AlertEvent } from '../core/runtime-event.js';
 import type { OpenedStore } from '../persistence/store.js';
 import type { ResolvedActivity } from './activity.js';
+import type { DispatchingOptions } from './dispatching.js';
 import type { Down } from './monitor.js';
 import type { Profiles } from './profiles.js';
 import type { ResultLimits } from './results.js';
 
-export interface RunnerOptions {
+export interface RunnerOptions extends DispatchingOptions {
   readonly store: Pick<OpenedStore, 'keyed' | 'operations'>;
   /** Those that its machines declare, by name. */
   readonly activities: ReadonlyMap<string, ResolvedActivity>;
-  readonly clock: Clock;
   readonly random: Random;
   /** Resolves when an agent has ended, or has failed since a time. */
   readonly ending: (id: string, since: number, signal: AbortSignal) => Promise<Down>;
-  readonly tell: (event: WithoutTime<RuntimeEvent>) => void;
   readonly observed: () => boolean;
   /** Somebody should look. */
   readonly alert: (alert: AlertEvent) => void;

@@ -20,6 +20,7 @@ import { alertOf, isApproval, lookAgain } from './approval.js';
 import { expiryOf, isQuestion, unanswered } from './ask.js';
 import { isSpending } from './budget/spend.js';
 import { Doubt, inheritsDoubt, isCareful, mayBeDone } from './doubt.js';
+import { Dispatching } from './dispatching.js';
 import { Entrance } from './entrance.js';
 import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
@@ -42,6 +43,7 @@ const longestPauseMs = 60_000;
 export class Runner implements OperationRunner {
   readonly results: Results;
   readonly #options: RunnerOptions;
+  readonly dispatching: Dispatching;
   readonly #permits: Permits;
   readonly #runs = new Map<Operation, Run>();
   readonly #entrance: Entrance;
@@ -54,6 +56,7 @@ export class Runner implements OperationRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.dispatching = new Dispatching(options);
     this.#permits = new Permits(options.budgets);
     const { clock, random, board, store } = options;
     this.#monitor = monitoring(options.ending);
@@ -168,8 +171,11 @@ export class Runner implements OperationRunner {
       return;
     }
     const waitMs = nextRetryAt === undefined ? 0 : nextRetryAt - this.#options.clock.now();
-    if (waitMs > 0) wakeAt(run.agent, run.operation, nextRetryAt as number);
-    else {
+    if (waitMs > 0) {
+      // Whether its queue had the call before the crash nobody knows: it takes no second one.
+      this.dispatching.put(run, nextRetryAt as number);
+      wakeAt(run.agent, run.operation, nextRetryAt as number);
+    } else {
       stopWaking(run.agent, run.operation);
       this.#goOn(run, resumed);
     }
@@ -392,9 +398,12 @@ export class Runner implements OperationRunner {
     if (run.deadline !== undefined) this.#options.clock.clearTimeout(run.deadline);
     run.deadline = undefined;
     this.#entrance.forget(run);
+    this.dispatching.forget(run);
   }
 
   #report(run: Run, phase: ActivityPhase, attempt: number, told: Told = {}): void {
+    if (phase === 'retrying') this.dispatching.put(run, told.nextRetryAt ?? 0);
+    this.dispatching.changed(run.agent);
     if (this.#options.observed()) this.#options.tell(activityEvent(this.#options.clock, run, phase, attempt, told));
   }
 }

@@ -140,7 +140,7 @@ export class Node implements AgentHost, SupervisionHost {
     const observed = (): boolean => this.events.observed;
     const emit = (event: RuntimeEvent): void => this.events.next(event);
     this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
-    const { clock, random, profiles } = options;
+    const { clock, random, profiles, dispatcher } = options;
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
     this.alerts = new Alerts(options.alerts, clock, tell);
     this.#lease = new Lease({
@@ -175,6 +175,7 @@ export class Node implements AgentHost, SupervisionHost {
       board,
       profiles,
       results: options.results,
+      dispatcher,
     });
     this.#upkeep = new Upkeep({ store, clock, results: options.results, failed: (error) => this.#background(error) });
     this.#timers = new Timers({
@@ -488,6 +489,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (this.#failure === undefined) await this.committer.quiesce();
     if (this.#failure === undefined) await this.breakers.close();
     this.#halt(this.#failure ?? closed());
+    await this.operations.dispatching.close(graceMs);
     await this.store.close();
     this.events.complete();
   }

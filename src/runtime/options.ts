@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import { systemRandom, type Random } from '../core/random.js';
 import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
+import { inProcess, type Dispatcher } from '../effects/dispatch.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import type { ResultLimits } from '../effects/results.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
@@ -63,6 +64,11 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   readonly breakers?: readonly GuardPattern[];
   /** Retry profiles by name, for activities that name one. `critical`, `standard` and `background` are there, and may be changed; what one does not say is as in `standard`, or as it was. */
   readonly profiles?: Readonly<Record<string, RetryProfile>>;
+  /**
+   * Puts wake-up calls for retries into task queues, for activities whose profile names a `queue`: `cloudTasks({ … })` of `statewarden/cloud-tasks`. `wakeHandler(runtime)` takes the calls. Closed with the runtime.
+   * Default: the process itself waits.
+   */
+  readonly dispatcher?: Dispatcher;
   /** For kinds that do not say otherwise. */
   readonly checkpoints?: CheckpointPolicy;
   readonly limits?: Partial<Limits>;
@@ -92,6 +98,7 @@ export interface ResolvedOptions {
   readonly budgets: Readonly<Record<string, BudgetDefinition>>;
   readonly breakers: readonly GuardPattern[];
   readonly profiles: Profiles;
+  readonly dispatcher: Dispatcher;
   readonly checkpoints: CheckpointPolicy | undefined;
   readonly limits: Limits;
   readonly nodeName: string;
@@ -197,6 +204,18 @@ function resolveResults(results: RuntimeOptions['results'] = {}): ResolvedResult
 }
 
 /** @throws BadInputError */
+function resolveDispatcher(dispatcher: RuntimeOptions['dispatcher'] = inProcess): Dispatcher {
+  const { minimumMs = 0 } = (dispatcher as Partial<Dispatcher> | null) ?? {};
+  if (typeof (dispatcher as Partial<Dispatcher> | null)?.dispatch === 'function' && minimumMs >= 0) return dispatcher;
+  throw new BadInputError(
+    minimumMs >= 0 ? `dispatcher is ${JSON.stringify(dispatcher) ?? typeof dispatcher}` : `dispatcher.minimumMs is ${String(minimumMs)}`,
+    {
+      hint: "Pass dispatcher: cloudTasks({ project, location, url }) of 'statewarden/cloud-tasks', or { dispatch, minimumMs } of your own.",
+    },
+  );
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -219,6 +238,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     budgets: resolveBudgets(options.budgets),
     breakers: resolveBreakers(options.breakers),
     profiles: new Profiles(options.profiles),
+    dispatcher: resolveDispatcher(options.dispatcher),
     checkpoints: options.checkpoints,
     limits,
     nodeName: options.node?.name ?? random.id(),

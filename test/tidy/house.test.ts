@@ -18,7 +18,7 @@ const storeys: readonly (readonly string[])[] = [
   ['supervisor'],
   ['observability'],
   ['runtime'],
-  ['gateway'],
+  ['gateway', 'cloud-tasks'],
   ['console', 'cli', 'testing', 'index'],
 ];
 /** `persistence` is above nothing that knows machines; the edges may use the runtime, never one another. */
