@@ -66,7 +66,7 @@ export async function connectCloudTasks(
 /** https://grpc.io/docs/guides/status-codes/ */
 const alreadyExists = 6;
 const terminal: Readonly<Record<number, string>> = {
-  3: 'Look at project, location, url and the queue’s name.',
+  3: 'Look at project, location, url and the queue’s name; nothing may be due more than 30 days ahead.',
   5: 'Make the queue with ensureQueue(…), in this project and location; a new one takes a minute.',
   7: 'Give the caller roles/cloudtasks.enqueuer, and roles/iam.serviceAccountUser on serviceAccountEmail; for ensureQueue(…) roles/cloudtasks.queueAdmin.',
   9: 'The queue was deleted, or cannot take tasks: a name is free again after some days.',

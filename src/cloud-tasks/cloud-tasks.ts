@@ -3,7 +3,7 @@
  */
 
 import { BadInputError } from '../core/errors.js';
-import { DispatchError, isQueueName, type Dispatcher, type WakeTask } from '../effects/dispatch.js';
+import { isQueueName, type Dispatcher, type WakeTask } from '../effects/dispatch.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import { connectCloudTasks, dispatchError, isThereAlready, type CallLimits, type CloudTasksApi, type Seconds } from './api.js';
 import { queueRetries, type QueueReport } from './queue-retries.js';
@@ -42,8 +42,6 @@ export interface CloudTasksDispatcher extends Dispatcher {
 }
 
 const limits: CallLimits = { timeout: 10_000 };
-/** Cloud Tasks takes no task that is further ahead: 30 days. */
-const furthestMs = 2_592_000_000;
 
 /** @throws BadInputError */
 export function cloudTasks(options: CloudTasksOptions): CloudTasksDispatcher {
@@ -82,18 +80,8 @@ class CloudTasks implements CloudTasksDispatcher {
     try {
       await api.createTask(request, limits);
     } catch (cause) {
-      if (!isThereAlready(cause)) throw this.#failure(`task ${task.name} was not put into ${parent}`, task, cause);
+      if (!isThereAlready(cause)) throw dispatchError(`task ${task.name} was not put into ${parent}`, cause);
     }
-  }
-
-  #failure(what: string, task: WakeTask, cause: unknown): DispatchError {
-    const error = dispatchError(what, cause);
-    if (error.disposition !== 'terminal' || !/schedule|future/i.test(error.message)) return error;
-    return new DispatchError(error.message, {
-      hint: `Cloud Tasks takes nothing that is more than ${String(furthestMs / 86_400_000)} days ahead; this is due ${new Date(task.at).toISOString()}. Lower maximumMs of its profile.`,
-      disposition: 'terminal',
-      cause,
-    });
   }
 
   async ensureQueue(profile: RetryProfile): Promise<QueueReport> {
@@ -159,7 +147,7 @@ function checked(options: CloudTasksOptions): CloudTasksOptions & { readonly url
   if (typeof project !== 'string' || !/^[A-Za-z0-9:.-]+$/.test(project)) throw wrong('project', "Give the project's id: 'my-project'.");
   if (typeof location !== 'string' || !/^[a-z0-9-]+$/.test(location))
     throw wrong('location', "Give a location of Cloud Tasks: 'europe-west1'.");
-  const url = URL.canParse(options.url) ? new URL(options.url) : undefined;
+  const url = URL.canParse(String(options?.url)) ? new URL(options.url) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
     throw wrong('url', "Give the whole URL: 'https://agents.example/wake'.");
   if (typeof queues !== 'object' || queues === null || !Object.values(queues).every(isQueueName)) {

@@ -81,6 +81,7 @@ function answered(woken: Woken): Response {
     case 'unfit':
       return later({ outcome: 'unfit', ...described(woken.error) });
     case 'refused':
+    case 'unwritten':
     case 'elsewhere':
     case 'undispatched':
       return later(woken);

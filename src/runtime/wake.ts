@@ -7,6 +7,7 @@
 
 import type { Agent } from '../actors/agent.js';
 import { operationTimer } from '../actors/operation.js';
+import type { Clock, TimerHandle } from '../core/clock.js';
 import { BadInputError } from '../core/errors.js';
 import type { WakeTask } from '../effects/dispatch.js';
 import { isMonitor } from '../effects/monitor.js';
@@ -34,12 +35,17 @@ export type Woken =
   | { readonly outcome: 'refused'; readonly breaker: string }
   /** By this node's clock it is due in so many milliseconds, longer than could be waited. */
   | { readonly outcome: 'early'; readonly inMs: number }
+  /** The store did not take what the call began before the time was over. */
+  | { readonly outcome: 'unwritten' }
   /** A node that is up has the agent. */
   | { readonly outcome: 'elsewhere'; readonly node: string }
   /** The agent cannot be brought back here: another version of its machine may be able to. */
   | { readonly outcome: 'unfit'; readonly error: Error }
   /** Its next attempt waits, and the queue would not take the call for it. */
   | { readonly outcome: 'undispatched'; readonly nextAttemptAt: number };
+
+/** So long a commit may take when there is no other time left, in milliseconds. */
+const leastWriteMs = 1_000;
 
 /** @throws BadInputError */
 export function checkWait(waitMs: number): number {
@@ -76,21 +82,43 @@ function withoutAgent(presence: Exclude<Presence, { where: 'here' }>): Woken {
 /** Undefined: the agent has left memory meanwhile. */
 async function attend(node: Node, agent: Agent, task: WakeTask, until: number): Promise<Woken | undefined> {
   const { clock, operations } = node;
-  const now = clock.now();
-  for (const { id, dueAt } of [...agent.timers.values()]) if (dueAt <= now) agent.fire(id);
   for (const { record } of agent.operations.values()) operations.dispatching.again(agent, record);
   for (;;) {
-    await agent.whenCommitted().catch(() => undefined);
+    // Timers of a process that had no time may be late.
+    let nextMs = Infinity;
+    for (const { id, dueAt } of [...agent.timers.values()]) {
+      const left = dueAt - clock.now();
+      if (left <= 0) agent.fire(id);
+      else nextMs = Math.min(nextMs, left);
+    }
+    if (!(await written(clock, agent, until))) return { outcome: 'unwritten' };
     if (agent.gone) return undefined;
     const leftMs = Math.max(0, until - clock.elapsed());
     const seen = look(node, agent, task, leftMs);
     if (seen.outcome !== 'running' && seen.outcome !== 'refused') {
       // What was seen may have been said since the last commit.
-      await agent.whenCommitted().catch(() => undefined);
+      if (!(await written(clock, agent, until))) return { outcome: 'unwritten' };
       return agent.gone ? undefined : seen;
     }
     if (leftMs === 0) return seen;
-    await operations.dispatching.change(agent, leftMs);
+    await operations.dispatching.change(agent, Math.min(leftMs, nextMs));
+  }
+}
+
+/** Whether all that the agent has to write was durable in time; one that has left memory has nothing more to write. */
+async function written(clock: Clock, agent: Agent, until: number): Promise<boolean> {
+  let handle: TimerHandle;
+  const late = new Promise<boolean>((resolve) => {
+    handle = clock.setTimeout(() => resolve(false), Math.max(0, until - clock.elapsed()) + leastWriteMs);
+  });
+  const durable = agent.whenCommitted().then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([durable, late]);
+  } finally {
+    clock.clearTimeout(handle);
   }
 }
 
