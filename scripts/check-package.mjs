@@ -22,9 +22,10 @@ const step = (what, work) => {
 };
 
 const consumer = `
-import { activity, createRuntime, memory, type RuntimeEvent } from 'statewarden';
+import { activity, createRuntime, memory, type RuntimeEvent, type WakeTask } from 'statewarden';
 import { files } from 'statewarden/artifacts';
 import { adaptiveBreaker } from 'statewarden/breakers';
+import { cloudTasks } from 'statewarden/cloud-tasks';
 import { createGateway, memoryKeys, redisKeys, type KeyStore } from 'statewarden/gateway';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
@@ -66,6 +67,11 @@ for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
 const keys: KeyStore = redisKeys('redis://localhost');
 const hint = await keys.open().catch((error: { hint: string }) => error.hint);
 if (!String(hint).includes('npm install redis')) throw new Error(String(hint));
+const tasks = cloudTasks({ project: 'p', location: 'here', url: 'https://agents.example/wake' });
+const call: WakeTask = { name: 'a-1', agentId: 'a', operationId: 'a:b:1', attempt: 2, at: 1, queue: 'q' };
+const missing = await tasks.dispatch(call).catch((error: { hint: string }) => error.hint);
+if (!String(missing).includes('npm install @google-cloud/tasks')) throw new Error(String(missing));
+await tasks.close();
 const gateway = createGateway({ upstream: 'http://127.0.0.1:9', store: memoryKeys() });
 const { status } = await gateway.fetch(new Request('http://x/', { method: 'POST', headers: { 'idempotency-key': 'k' } }));
 if (status !== 502) throw new Error(String(status));

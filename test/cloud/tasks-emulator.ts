@@ -5,14 +5,17 @@
 
 import { credentials } from '@grpc/grpc-js';
 import { CloudTasksClient } from '@google-cloud/tasks';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { until } from '../gateway/service.js';
 
 // Nothing here is on Google Cloud: the client need not look whether it is.
 process.env['METADATA_SERVER_DETECTION'] ??= 'none';
 
-const found = ['cloud-tasks-emulator', 'gcloud-tasks-emulator'].find((name) => spawnSync(name, ['--help']).error === undefined);
+const folders = (process.env['PATH'] ?? '').split(delimiter);
+const found = ['cloud-tasks-emulator', 'gcloud-tasks-emulator'].find((name) => folders.some((folder) => existsSync(join(folder, name))));
 let said = false;
 
 /** Only the one in Go keeps names, and follows a queue's retry settings; only the one in Python lets a queue be changed, and changes nothing. */
@@ -58,7 +61,9 @@ export class TasksEmulator {
     if (found === undefined) throw new Error('STATEWARDEN_REQUIRE lists cloud-tasks, and there is no emulator on the PATH');
     const port = await freePort();
     const args = isWhole ? ['-host', '127.0.0.1', '-port', String(port)] : ['start', '--port', String(port), '--quiet'];
-    const emulator = new TasksEmulator(port, spawn(found, args, { stdio: 'ignore' }));
+    // The one in Go reads oidc.key and oidc.cert where it is started: they are to lie beside it.
+    const cwd = folders.find((folder) => existsSync(join(folder, found)));
+    const emulator = new TasksEmulator(port, spawn(found, args, { stdio: 'ignore', ...(cwd === undefined ? {} : { cwd }) }));
     await until(() => answers(port), 'the emulator answers', 30_000);
     return emulator;
   }

@@ -68,7 +68,9 @@ describe('Cloud Tasks, on the wire', () => {
 
   it('refuses, and its status says whether another time may do', async () => {
     const dispositions: Record<string, string> = {};
-    for (const code of [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] as status[]) {
+    const refusals = Object.values(status).filter((code) => typeof code === 'number');
+    for (const code of refusals) {
+      if (code === status.OK || code === status.ALREADY_EXISTS) continue;
       server.answer = () => ({ code, details: 'no' });
       const { disposition } = await failing<DispatchError>('DISPATCH_FAILED', () => tasks().dispatch(task));
       dispositions[status[code]] = disposition;

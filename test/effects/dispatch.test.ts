@@ -160,6 +160,27 @@ describe('a dispatcher', () => {
     await runtime.close();
   });
 
+  it('gets a call also for the next question about what nobody knows', async () => {
+    const one = world();
+    const asked: number[] = [];
+    const runtime = await one.open({
+      onUnknown: 'reconcile',
+      run: () => Promise.reject(Object.assign(new Error('cut'), { code: 'ECONNRESET' })),
+      reconcile: (_, __, { attempt }) => {
+        asked.push(attempt);
+        if (attempt === 1) throw new Error('busy');
+        return { outcome: 'done', result: 'done' };
+      },
+    });
+    const agent = await runtime.spawn('caller', { id: 'a', input: 1 });
+    await settled();
+    expect(asked).to.deep.equal([1]);
+    expect(one.queue.tasks.map(({ at }) => at - one.clock.now())).to.deep.equal([10_000]);
+    await one.clock.advance(10_000);
+    expect(await agent.result()).to.equal('done');
+    await runtime.close();
+  });
+
   it('gets the same name again from whoever comes back to the wait', async () => {
     const one = world();
     const first = await one.open();
@@ -219,7 +240,7 @@ describe('a dispatcher', () => {
   }
 
   for (const queue of ['', 'a b', 'q'.repeat(101), 7, null]) {
-    it(`has no queue named ${String(JSON.stringify(queue)).slice(0, 20)}`, async () => {
+    it(`has no queue named ${JSON.stringify(queue).slice(0, 20)}`, async () => {
       await failing('BAD_INPUT', () => createRuntime({ store: memory(), agents: {}, profiles: { slow: { queue: queue as never } } }));
       await failing('BAD_INPUT', () => Promise.resolve(activity({ name: 'work', run: () => 1, retry: { queue: queue as never } })));
     });
