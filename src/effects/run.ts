@@ -36,3 +36,16 @@ export interface Run {
   /** It waits for its guard. `go` with undefined: it is not wanted any more. */
   parked: (Parked & { readonly go: (permit: Permit | undefined) => void }) | undefined;
 }
+
+/** One that begins; `doubt`: an attempt of an earlier life may have been carried out. */
+export function newRun(
+  agent: Agent,
+  operation: Operation,
+  activity: ResolvedActivity,
+  profile: ResolvedProfile,
+  doubt: boolean,
+  countsFrom: number,
+): Run {
+  const nothing = { abort: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
+  return { agent, operation, activity, profile, startedAt: 0, doubt, inherited: doubt, questions: 0, countsFrom, ...nothing };
+}

@@ -30,7 +30,7 @@ import { Permits } from './permits.js';
 import { askedMs, classOf, type FailureClass } from './failure-class.js';
 import { Results } from './results.js';
 import { backoffMs } from './retry.js';
-import type { Run } from './run.js';
+import { newRun, type Run } from './run.js';
 import type { RunnerOptions } from './runner-options.js';
 import { isDoubtful, Sagas } from './saga/sagas.js';
 import { traitsOf } from './traits.js';
@@ -112,13 +112,11 @@ export class Runner implements OperationRunner {
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
     const { record, logic } = operation;
-    const activity = this.#activityOf(agent, operation);
+    const named = isActivity(logic) ? activityOf(logic, record.activity) : this.#sagas.activityOf(agent, operation);
+    const activity = named ?? (isMonitor(logic) ? this.#monitor : plain(operation));
     const doubt = (resumed && inheritsDoubt(operation, activity, this.#options.clock.now())) || isDoubtful(operation);
     const last = resolutionsOf(record).at(-1);
-    const countsFrom = last?.at ?? record.intendedAt;
-    const nothing = { abort: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
-    const life = { startedAt: 0, doubt, inherited: doubt, questions: 0, countsFrom };
-    const run: Run = { agent, operation, activity, profile: this.#options.profiles.of(activity), ...life, ...nothing };
+    const run = newRun(agent, operation, activity, this.#options.profiles.of(activity), doubt, last?.at ?? record.intendedAt);
     this.#runs.set(operation, run);
     if (isSpending(logic)) return;
     if (isApproval(logic)) {
@@ -200,13 +198,6 @@ export class Runner implements OperationRunner {
 
   along(operation: Operation, outcome: OperationOutcome): OperationRecord | undefined {
     return this.#sagas.along(operation, outcome);
-  }
-
-  #activityOf(agent: Agent, operation: Operation): ResolvedActivity {
-    const { logic, record } = operation;
-    if (isActivity(logic)) return activityOf(logic, record.activity);
-    if (this.#sagas.has(logic)) return this.#sagas.activityOf(agent, operation);
-    return isMonitor(logic) ? this.#monitor : plain(operation);
   }
 
   rest(operations: Iterable<Operation>): void {

@@ -3,7 +3,8 @@
  * answers as a test says.
  */
 
-import { Server, ServerCredentials, status, type handleUnaryCall, type ServiceDefinition } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type handleUnaryCall, type ServiceDefinition } from '@grpc/grpc-js';
 import { protos } from '@google-cloud/tasks';
 
 const { tasks } = protos.google.cloud;

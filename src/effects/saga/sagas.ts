@@ -3,7 +3,6 @@
  * its undoing is recorded.
  */
 
-import type { AnyActorLogic } from 'xstate';
 import type { Agent } from '../../actors/agent.js';
 import type { KeptResult, Operation, OperationOutcome } from '../../actors/operation.js';
 import { decode, encode } from '../../core/codec.js';
@@ -48,13 +47,10 @@ export class Sagas {
     this.#options = options;
   }
 
-  has(logic: AnyActorLogic): boolean {
-    return deedOf(logic) !== undefined;
-  }
-
-  /** What a step of an undoing is run as. */
-  activityOf(agent: Agent, operation: Operation): ResolvedActivity {
+  /** What a step of an undoing is run as; undefined: it is none. */
+  activityOf(agent: Agent, operation: Operation): ResolvedActivity | undefined {
     const deed = deedOf(operation.logic);
+    if (deed === undefined) return undefined;
     if (deed === 'plan') return this.#planning(agent, operation);
     const step = operation.input as PlannedStep;
     const subject = this.#options.activities.get(step.activity);
