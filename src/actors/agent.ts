@@ -403,7 +403,8 @@ export class Agent {
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
     const { record, result } = settled(operation.record, outcome, sequenceNumber, now);
-    const draft = this.#open({ outcome: { failed: !result.ok, left: untaken(operation.record, record, result) } });
+    const before = operation.record;
+    const draft = this.#open({ outcome: { failed: !result.ok, left: () => untaken(before, record, result) } });
     operation.record = record;
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);

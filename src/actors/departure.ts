@@ -25,7 +25,7 @@ export function failTurn(agent: Agent, cause: Cause, error: unknown, draft: Draf
   }
   recordFailure(agent, draft, cause, error, agent.collector.childFailed);
   agent.goDown(draft);
-  if (cause.outcome !== undefined) draft.setOperation(cause.outcome.left);
+  if (cause.outcome !== undefined) draft.setOperation(cause.outcome.left());
 }
 
 /** It makes no progress: as if a turn had failed. */

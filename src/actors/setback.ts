@@ -21,7 +21,7 @@ export interface Cause {
   readonly timer?: string;
   readonly dueAt?: number;
   /** An activity's outcome; whether it had failed, and what the ledger says of it when the turn that takes it fails. */
-  readonly outcome?: { readonly failed: boolean; readonly left: OperationRecord };
+  readonly outcome?: { readonly failed: boolean; readonly left: () => OperationRecord };
   /** An action that threw after its own turn. */
   readonly action?: boolean;
   /** No turn at all: it made no progress. */

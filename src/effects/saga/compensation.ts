@@ -45,9 +45,11 @@ export const sagaLogics = {
 
 export type SagaDeed = keyof typeof sagaLogics;
 
+const deeds = new Map(Object.entries(sagaLogics).map(([deed, logic]) => [logic as AnyActorLogic, deed as SagaDeed]));
+
 /** What of a saga's undoing it is; undefined: nothing. */
 export function deedOf(logic: AnyActorLogic): SagaDeed | undefined {
-  return (Object.keys(sagaLogics) as SagaDeed[]).find((deed) => (sagaLogics[deed] as AnyActorLogic) === logic);
+  return deeds.get(logic);
 }
 
 interface Progress extends Plan {
