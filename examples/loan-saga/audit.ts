@@ -1,5 +1,6 @@
 /** Whether the books balance: by what the bank has executed, and by what the office's ledger says of it. Each line that it gives is a fault. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sqlite } from 'statewarden/sqlite';
 import type { Deed, Loan, Statement } from './bank/books.js';
@@ -52,6 +53,20 @@ function order({ executed }: Statement): boolean {
   const middle = [place('forget'), place('release')].filter((index) => index >= 0);
   const withdraw = place('withdraw');
   return middle.every((index) => recall < index && index < (withdraw < 0 ? Infinity : withdraw));
+}
+
+/** Whether the office died over a letter of which nobody knows now. */
+export async function leftInDoubt(dir: string, { id }: Loan): Promise<boolean> {
+  const file = join(dir, 'loans.db');
+  if (!existsSync(file)) return false;
+  const store = await sqlite(file).open({ now: Date.now });
+  try {
+    const [agent] = await store.lookup([id]);
+    const operations = agent === undefined ? [] : await store.operations(agent.key);
+    return operations.some(({ activity, status }) => activity === 'notify' && status === 'started');
+  } finally {
+    await store.close();
+  }
 }
 
 async function ledgerFaults(dir: string, { id }: Loan, granted: boolean, times: (deed: Deed) => number): Promise<string[]> {

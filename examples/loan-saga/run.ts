@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { audit } from './audit.js';
+import { audit, leftInDoubt } from './audit.js';
 import type { Loan, Statement } from './bank/books.js';
 import { openBank } from './bank/server.js';
 import type { LoanOutcome } from './loan/machine.js';
@@ -72,6 +72,7 @@ export async function run({ script, dir: wanted, fail, deaths, tell }: RunReques
     const order = { dir, bank: bank.url, loan, answer: fail === 'approval' ? 'no' : fail === 'deadline' ? 'none' : 'yes' } as const;
     const died: string[] = [];
     const calls: string[] = [];
+    let doubtful = false;
     for (let lives = 1; ; lives += 1) {
       const death = deaths[lives - 1] ?? {};
       const life = await live(script, { ...order, killAt: death.killAt }, death.failpoints ?? '', (line) => {
@@ -80,12 +81,15 @@ export async function run({ script, dir: wanted, fail, deaths, tell }: RunReques
       });
       if (life.outcome === undefined) {
         if (life.how !== 'SIGKILL' || lives > deaths.length) throw new Error(`the office ended with ${life.how}: ${life.stderr}`);
+        doubtful ||= await leftInDoubt(dir, loan);
         died.push(life.died ?? `at ${death.failpoints ?? ''}`);
         tell(`the office died ${died.at(-1) ?? ''}; it is started again`);
         continue;
       }
       const statement = bank.statement();
-      const faults = await audit(dir, loan, life.outcome, statement);
+      const faults = [...(await audit(dir, loan, life.outcome, statement))];
+      if (doubtful && !calls.includes('held')) faults.push('a letter was in doubt, and nobody was asked');
+      if (!doubtful && calls.includes('held')) faults.push('somebody was asked, and nothing was in doubt');
       const { boundaries } = life;
       return { ...life.outcome, fail: fail ?? null, died, lives, boundaries, calls, faults, statement };
     }
