@@ -44,7 +44,8 @@ describe('what waits for people', () => {
       expect((await run('holds', '--unknown')).stdout).to.match(/^letters\/l-1 +post /m);
       expect((await run('holds', 'ls', '--agent', 'orders/o-12')).stdout.trimEnd().split('\n')).to.have.lengthOf(2);
       expect((await run('holds', '--limit', '1')).stdout).to.match(/\n… more: --limit\n$/);
-      expect((await statewarden(['holds', sample.path])).stdout).to.equal((await statewarden(['holds', 'ls', sample.path])).stdout);
+      const timeless = (ran: Ran): string => ran.stdout.replace(/\d+ m?s ago/g, 'ago').replace(/ +/g, ' ');
+      expect(timeless(await statewarden(['holds', sample.path]))).to.equal(timeless(await statewarden(['holds', 'ls', sample.path])));
     });
 
     it('has stable names in JSON', async () => {

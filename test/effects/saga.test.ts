@@ -472,7 +472,12 @@ describe('a saga', () => {
             );
             return outside.step(name, { retry: { attempts: 5, initialMs: 10, jitter: 'none' }, compensation: { independent } });
           });
-          if (lastFails) outside.errors.set(names.at(-1) as string, [new TerminalError('no')]);
+          // Also when its process dies before that is written.
+          if (lastFails)
+            outside.errors.set(
+              names.at(-1) as string,
+              Array.from({ length: 50 }, () => new TerminalError('no')),
+            );
           /** So many rounds of work, then the process is gone; the last life goes on to the end. */
           const live = async (rounds: number): Promise<boolean> => {
             const runtime = await one.open(steps);
