@@ -51,7 +51,8 @@ export function cancelled(
   at: number,
   mayBeDone = record.status === 'started' || record.status === 'held',
 ): OperationRecord {
-  const status = mayBeDone ? 'unknown' : 'cancelled';
+  // One whose outcome its machine could not take was done.
+  const status = record.status === 'succeeded' ? 'succeeded' : mayBeDone ? 'unknown' : 'cancelled';
   return { ...record, status, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at };
 }
 
@@ -72,8 +73,9 @@ export function settled(
     kept = { text: encodeThrown(error) };
   }
   const status = result.ok ? 'succeeded' : result.unknown === true ? 'unknown' : 'failed';
-  const ended = { status, nextRetryAt: undefined, parkedBy: undefined, settledIn, settledAt: at } as const;
-  return { result, record: { ...record, ...ended, outcome: kept.text, artifact: kept.artifact } };
+  const ended = { status, nextRetryAt: undefined, parkedBy: undefined, settledIn } as const;
+  const settledAt = (result.ok ? result.since : undefined) ?? at;
+  return { result, record: { ...record, ...ended, settledAt, outcome: kept.text, artifact: kept.artifact } };
 }
 
 /**
@@ -96,6 +98,8 @@ export interface Success {
   readonly value: unknown;
   /** Absent: it is encoded when it is recorded. */
   readonly kept?: KeptResult;
+  /** When it came, of one that is another operation's: epoch milliseconds. */
+  readonly since?: number | undefined;
 }
 
 /** `unknown`: it failed for its machine, and nobody knows whether it was done, or what it came to. */

@@ -78,6 +78,7 @@ export class Dispatching {
 
   /** Something has happened to an operation of the agent. */
   changed(agent: Agent): void {
+    if (this.#watchers.size === 0) return;
     const watchers = this.#watchers.get(agent);
     this.#watchers.delete(agent);
     for (const told of watchers ?? []) told();

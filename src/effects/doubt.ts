@@ -14,7 +14,7 @@ import type { Random } from '../core/random.js';
 import type { AlertEvent } from '../core/runtime-event.js';
 import type { OperationRecord } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
-import { holdName, wakeAt, withResolution, type Operation, type OperationOutcome, type Resolution } from '../actors/operation.js';
+import { holdName, withResolution, type Operation, type OperationOutcome, type Resolution } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { decided, isApproval, type ApprovalRequest } from './approval.js';
 import type { Reconciled } from './caution.js';
@@ -32,6 +32,8 @@ export interface DoubtOptions {
   readonly begin: (run: Run) => void;
   readonly settle: (run: Run, outcome: OperationOutcome) => void;
   readonly report: (run: Run, phase: 'unknown' | 'reconciled' | 'held' | 'retrying', told: { error?: Error; nextRetryAt?: number }) => void;
+  /** It is looked at again then: epoch milliseconds. */
+  readonly wake: (run: Run, at: number) => void;
   readonly alert: (alert: AlertEvent) => void;
 }
 
@@ -171,7 +173,7 @@ export class Doubt {
       const nextRetryAt = clock.now() + Math.ceil(backoffMs(profile, run.questions, random));
       agent.updateOperation(operation, { nextRetryAt });
       report(run, 'retrying', { error: errorOf(failure), nextRetryAt });
-      wakeAt(agent, operation, nextRetryAt);
+      this.#options.wake(run, nextRetryAt);
     }
   }
 }

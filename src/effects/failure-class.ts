@@ -51,10 +51,13 @@ export function classOf(error: unknown, { classify, caution }: Classified): Fail
   }
 }
 
-/** Milliseconds that the service, or a guard, asks to be left alone; 0: it does not. `clock` gives epoch milliseconds. */
+/** Longest that an error (a breaker's, or a service's `Retry-After`) may ask for. */
+const longestPauseMs = 60_000;
+
+/** Milliseconds that the service, or a guard, asks to be left alone, a minute at the most; 0: it does not. `clock` gives epoch milliseconds. */
 export function askedMs(error: unknown, clock: WallClock): number {
   try {
-    return typeof error === 'object' && error !== null ? (retryAfterOf(error, clock) ?? 0) : 0;
+    return typeof error === 'object' && error !== null ? Math.min(retryAfterOf(error, clock) ?? 0, longestPauseMs) : 0;
   } catch {
     return 0;
   }

@@ -68,7 +68,8 @@ export class Keyed {
     const { results, has, enter, reused, lost } = this.#options;
     let outcome: Success;
     try {
-      outcome = await results.reused(other, run);
+      // As old as the other one's.
+      outcome = { ...(await results.reused(other, run)), since: other.settledAt };
     } catch (error) {
       if (!has(run)) return;
       // A person who has seen this before says: run it.

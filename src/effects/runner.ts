@@ -12,8 +12,8 @@ import { CompensationFailedError } from '../core/operation-errors.js';
 import { failpoint } from '../core/failpoint.js';
 import type { OperationRecord } from '../persistence/store.js';
 import type { Agent } from '../actors/agent.js';
-import { resolutionsOf, stopWaking, wakeAt } from '../actors/operation.js';
-import type { Answer, Asked, Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
+import { resolutionsOf, stopWaking, wakeAt, type Answer, type Asked } from '../actors/operation.js';
+import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
 import { Abort, activityEvent, contextOf, type ActivityPhase, type Told } from './attempt.js';
 import { alertOf, isApproval, lookAgain } from './approval.js';
@@ -36,9 +36,6 @@ import { isDoubtful, Sagas } from './saga/sagas.js';
 import { traitsOf } from './traits.js';
 import { monitoring, plain } from './unnamed.js';
 import { endAll, whileAny } from './wind-down.js';
-
-/** Longest that an error (a breaker's, or a service's `Retry-After`) may ask it to wait before it is tried again. */
-const longestPauseMs = 60_000;
 
 export class Runner implements OperationRunner {
   readonly results: Results;
@@ -85,6 +82,7 @@ export class Runner implements OperationRunner {
       },
       settle: (run, outcome) => this.#settle(run, outcome),
       report: (run, phase, told) => this.#report(run, phase, run.operation.record.attempts, told),
+      wake: (run, at) => this.#wake(run, at),
       alert: options.alert,
     });
     this.#keyed = new Keyed({
@@ -95,8 +93,6 @@ export class Runner implements OperationRunner {
       enter: (run, resumed) => this.#enter(run, resumed),
       reused: (run, outcome) => {
         this.#permits.reused(run.operation);
-        // It is the other one's result, and as old as that.
-        run.operation.record = { ...run.operation.record, userKey: undefined };
         this.#report(run, 'reused', run.operation.record.attempts + 1);
         this.#settle(run, outcome);
       },
@@ -171,8 +167,7 @@ export class Runner implements OperationRunner {
     const waitMs = nextRetryAt === undefined ? 0 : nextRetryAt - this.#options.clock.now();
     if (waitMs > 0) {
       // Whether its queue had the call before the crash nobody knows: it takes no second one.
-      this.dispatching.put(run, nextRetryAt as number);
-      wakeAt(run.agent, run.operation, nextRetryAt as number);
+      this.#wake(run, nextRetryAt as number);
     } else {
       stopWaking(run.agent, run.operation);
       this.#goOn(run, resumed);
@@ -235,7 +230,9 @@ export class Runner implements OperationRunner {
     this.#entrance.close();
     for (const run of [...this.#runs.values()]) {
       this.#forget(run);
-      run.abort?.(new CancelledError('the runtime is closing', { hint: 'The activity runs again when it is started.' }));
+      run.abort?.(
+        new CancelledError('the runtime is closing', { hint: 'What becomes of the activity at the next start, its onUnknown says.' }),
+      );
     }
   }
 
@@ -302,7 +299,7 @@ export class Runner implements OperationRunner {
     if (!this.#wanted(run)) {
       permit?.cancel();
       this.#entrance.leavePlace(run);
-      if (careful && this.#runs.has(operation)) agent.updateOperation(operation, { status: 'intended' });
+      if (careful && !run.doubt && this.#runs.has(operation)) agent.updateOperation(operation, { status: 'intended' });
       return;
     }
     const attempt = operation.record.attempts + 1;
@@ -360,9 +357,7 @@ export class Runner implements OperationRunner {
 
   #retry(run: Run, failures: number, outcome: OperationOutcome & { readonly ok: false }, failure: FailureClass): void {
     const { clock, random } = this.#options;
-    const { error } = outcome;
-    const waitMs = Math.max(Math.min(askedMs(error, clock), longestPauseMs), backoffMs(run.profile, failures, random));
-    const nextRetryAt = clock.now() + Math.ceil(waitMs);
+    const nextRetryAt = clock.now() + Math.ceil(Math.max(askedMs(outcome.error, clock), backoffMs(run.profile, failures, random)));
     if (nextRetryAt >= deadlineOf(run)) {
       void this.#end(run, failures, { outcome, failure });
       return;
@@ -370,7 +365,13 @@ export class Runner implements OperationRunner {
     const status = isCareful(run.activity) && !run.doubt ? { status: 'intended' as const } : {};
     run.agent.updateOperation(run.operation, { ...status, attempts: failures, outcome: encodeThrown(outcome.error), nextRetryAt });
     this.#report(run, 'retrying', failures, { outcome, failure, nextRetryAt });
-    wakeAt(run.agent, run.operation, nextRetryAt);
+    this.#wake(run, nextRetryAt);
+  }
+
+  /** It is looked at again then: by its timer, and by the queue that its profile names. */
+  #wake(run: Run, at: number): void {
+    this.dispatching.put(run, at);
+    wakeAt(run.agent, run.operation, at);
   }
 
   #settle(run: Run, outcome: OperationOutcome): void {
@@ -393,7 +394,6 @@ export class Runner implements OperationRunner {
   }
 
   #report(run: Run, phase: ActivityPhase, attempt: number, told: Told = {}): void {
-    if (phase === 'retrying') this.dispatching.put(run, told.nextRetryAt ?? 0);
     this.dispatching.changed(run.agent);
     if (this.#options.observed()) this.#options.tell(activityEvent(this.#options.clock, run, phase, attempt, told));
   }

@@ -175,6 +175,26 @@ describe('an outcome that its machine could not take', () => {
     expect((await runtime.store.operations(record?.key ?? 0)).map(({ status }) => status)).to.deep.equal(['succeeded']);
   });
 
+  it('stays done in the ledger when its agent is given up', async () => {
+    const { world, machine } = tripping(false);
+    world.trips = 1_000;
+    const store = memory();
+    await using runtime = await createRuntime({ store, agents: { payer: { machine, version: 1 } } });
+    const child = { id: 'team/p', kind: 'payer', restart: 'temporary' as const };
+    await runtime.supervise(supervisor({ id: 'team', children: [child] }));
+    await runtime
+      .agent('team/p')
+      .result()
+      .catch(() => undefined);
+    await settled();
+    const [record] = await runtime.store.lookup(['team/p']);
+    const ledger = await runtime.store.operations(record?.key ?? 0);
+    expect(ledger.map(({ status, outcome }) => [status, outcome])).to.deep.equal([['succeeded', '"receipt"']]);
+    expect(record?.status).to.equal('error');
+    expect(ledger[0]?.settledIn).to.be.greaterThan(0);
+    expect(world.calls).to.equal(1);
+  });
+
   it('is a failure that is known: the call is made again when the agent is back', async () => {
     const { world, machine } = tripping(true);
     await using runtime = await createRuntime({ store: memory(), agents: { payer: { machine, version: 1 } } });

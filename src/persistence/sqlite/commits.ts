@@ -82,7 +82,7 @@ export class Commits {
         'resolutions',
         'artifact',
       ],
-      `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, user_key = excluded.user_key, attempts = excluded.attempts, outcome = excluded.outcome,
+      `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
         next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at,
         parked_by = excluded.parked_by, resolutions = excluded.resolutions, artifact = excluded.artifact`,
     );

@@ -85,7 +85,7 @@ export function recordEndlessTurn(connection: Connection, node: number, turn: Tu
   );
   for (const table of ['mailbox', 'timers', 'effects']) run(`DELETE FROM ${table} WHERE agent = ?`, key);
   run(
-    "UPDATE ledger SET status = iif(status IN ('started', 'held'), 'unknown', 'cancelled'), next_retry_at = NULL, settled_in = ?, settled_at = ? WHERE agent = ? AND settled_in = 0",
+    "UPDATE ledger SET status = CASE status WHEN 'succeeded' THEN status WHEN 'started' THEN 'unknown' WHEN 'held' THEN 'unknown' ELSE 'cancelled' END, next_retry_at = NULL, settled_in = ?, settled_at = ? WHERE agent = ? AND settled_in = 0",
     sequenceNumber,
     at,
     key,
