@@ -67,6 +67,9 @@ interface Stoppable {
 }
 const stop = (root: Stoppable): void => root.stop();
 
+/** Of turns that are never looked at for why they were taken. */
+const noCause: Cause = {};
+
 export class Agent {
   readonly key: number;
   readonly id: string;
@@ -404,7 +407,9 @@ export class Agent {
     const sequenceNumber = this.sequenceNumber + 1;
     const { record, result } = settled(operation.record, outcome, sequenceNumber, now);
     const before = operation.record;
-    const draft = this.#open({ outcome: { failed: !result.ok, left: () => untaken(before, record, result) } });
+    const draft = this.#open(
+      this.supervisor === undefined ? noCause : { outcome: { failed: !result.ok, left: () => untaken(before, record, result) } },
+    );
     operation.record = record;
     this.operations.delete(operation.record.path);
     draft.setOperation(operation.record);

@@ -73,9 +73,12 @@ export function settled(
     kept = { text: encodeThrown(error) };
   }
   const status = result.ok ? 'succeeded' : result.unknown === true ? 'unknown' : 'failed';
-  const ended = { status, nextRetryAt: undefined, parkedBy: undefined, settledIn } as const;
   const settledAt = (result.ok ? result.since : undefined) ?? at;
-  return { result, record: { ...record, ...ended, settledAt, outcome: kept.text, artifact: kept.artifact } };
+  const { text: encoded, artifact } = kept;
+  return {
+    result,
+    record: { ...record, status, outcome: encoded, nextRetryAt: undefined, settledIn, settledAt, parkedBy: undefined, artifact },
+  };
 }
 
 /**

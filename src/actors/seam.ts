@@ -1,5 +1,5 @@
 /**
- * Everything that knows XState's insides, in one place (contract test: test/actors/seam.test.ts).
+ * What knows XState's insides (contract test: test/actors/seam.test.ts).
  *
  * `durable(machine)` is the same machine with every logic in its tree wrapped: turns run in ordinary live actors,
  * in-agent sends and child starts stay synchronous and ordered, and everything that would leave the agent is handed to
@@ -7,7 +7,7 @@
  *
  * Relied on (xstate 5.28 to 5.33): the `ActorScope` handed to logic (`actionExecutor`, `system`, `emit`), `system.scheduler`,
  * `system._bookId`, `system._relay`, `system._sendInspectionEvent`, `actor._parent`, `actor._stop`, the action types `xstate.*`, the event types of
- * promise actors, and for assignments `machine.getTransitionData`, `machine.root`, and `resolve` of `assign`.
+ * promise actors. How a machine takes an event is `step.ts`.
  */
 
 import {
@@ -26,6 +26,7 @@ import {
 } from 'xstate';
 import { UnsupportedMachineError } from '../core/errors.js';
 import { actorAt, contextAsData, fillPlaces, findPlaces, pathTo, type FoundPlace } from './place.js';
+import { stepper } from './step.js';
 
 /** An action that leaves the agent, as XState resolved it. */
 export interface CollectedAction {
@@ -83,22 +84,6 @@ type System = AnyActorRef['system'] & {
   [sinkOf]?: TurnSink;
 };
 type Scope = AnyActorScope & { system: System; actionExecutor(action: ExecutableAction): void; [collectingScope]?: Scope };
-/** `assign(…)` as XState keeps it; the first of what it resolves to is the snapshot with the new context. */
-interface Assign {
-  readonly type: string;
-  resolve(
-    scope: Scope,
-    snapshot: AnyMachineSnapshot,
-    info: object,
-    params: undefined,
-    action: Assign,
-    extra: object,
-  ): readonly [AnyMachineSnapshot];
-}
-interface Transition {
-  readonly target: readonly unknown[] | undefined;
-  readonly actions: readonly unknown[];
-}
 interface ExecutableAction {
   type: string;
   info: { context: unknown; event: EventObject };
@@ -335,75 +320,6 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
 function ofChild(scope: Scope, error: unknown): unknown {
   if (isChild(scope)) sinkIn(scope).childErred();
   return error;
-}
-
-type Step = (snapshot: AnyMachineSnapshot, event: EventObject, scope: Scope) => AnyMachineSnapshot;
-
-/**
- * How a machine takes an event. When all that is asked for is to assign, that is done here: no state is left or entered, nothing leaves the
- * agent and no `always` follows. XState comes to the same by way of sets of states, which cost more than the rest of a turn.
- */
-function stepper(machine: AnyStateMachine): Step {
-  const step: Step = (snapshot, event, scope) => machine.transition(snapshot, event, scope) as AnyMachineSnapshot;
-  if (hasAlways(machine.root)) return step;
-  const select = machine.getTransitionData.bind(machine) as unknown as (snapshot: unknown, event: unknown) => readonly Transition[];
-  // A guard is asked once for each event: what was selected here is what XState goes on with.
-  let askedBy: AnyMachineSnapshot | undefined;
-  let selected: readonly Transition[] = [];
-  machine.getTransitionData = ((snapshot: AnyMachineSnapshot, event: EventObject) => {
-    if (snapshot !== askedBy) return select(snapshot, event);
-    askedBy = undefined;
-    return selected;
-  }) as never;
-  return (snapshot, event, scope) => {
-    if (event.type === 'xstate.stop') return step(snapshot, event, scope);
-    const transitions = select(snapshot, event);
-    const [only] = transitions;
-    const next = only === undefined || transitions.length > 1 ? undefined : assigned(machine, only, snapshot, event, scope);
-    if (next !== undefined) {
-      const { self, system } = scope;
-      system._sendInspectionEvent({ type: '@xstate.microstep', actorRef: self, event, snapshot: next, _transitions: transitions });
-      return next;
-    }
-    selected = transitions;
-    askedBy = snapshot;
-    try {
-      return step(snapshot, event, scope);
-    } finally {
-      askedBy = undefined;
-    }
-  };
-}
-
-/** The snapshot after a transition that does nothing but assign; undefined for another one. */
-function assigned(
-  machine: AnyStateMachine,
-  { target, actions }: Transition,
-  snapshot: AnyMachineSnapshot,
-  event: EventObject,
-  scope: Scope,
-): AnyMachineSnapshot | undefined {
-  if (target !== undefined) return undefined;
-  for (const action of actions) if (assignment(machine, action) === undefined) return undefined;
-  let next = snapshot;
-  for (const action of actions) {
-    const assign = assignment(machine, action) as Assign;
-    const info = { context: next.context as unknown, event, self: scope.self, system: scope.system };
-    [next] = assign.resolve(scope, next, info, undefined, assign, noExtra);
-  }
-  return next;
-}
-
-const noExtra = {};
-
-/** What an action of a transition assigns, given inline or by name; undefined for another action, or one with parameters. */
-function assignment(machine: AnyStateMachine, action: unknown): Assign | undefined {
-  const found = (typeof action === 'string' ? machine.implementations.actions[action] : action) as Assign | undefined;
-  return typeof found === 'function' && (found as Assign).type === 'xstate.assign' ? found : undefined;
-}
-
-function hasAlways(node: { readonly always?: unknown; readonly states: object }): boolean {
-  return node.always !== undefined || Object.values(node.states).some(hasAlways);
 }
 
 /** The config again, with inline invoked logic wrapped where it stands. */

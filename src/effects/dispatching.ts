@@ -72,7 +72,7 @@ export class Dispatching {
 
   /** It waits no more, or not here. */
   forget({ agent, operation }: Run): void {
-    this.#waits.delete(operation.record.id);
+    if (this.#waits.size > 0) this.#waits.delete(operation.record.id);
     this.changed(agent);
   }
 

@@ -54,18 +54,15 @@ export class Results {
     this.#options = options;
   }
 
-  /** Tells `then` the outcome once its result can be recorded: at once, or when it has been put. One that cannot be kept was carried out: it is `unknown`. */
-  ready(run: Run, outcome: Success, then: (outcome: OperationOutcome) => void): Promise<void> | undefined {
-    let measured: KeptResult | Uint8Array;
+  /** The outcome as it can be recorded; or, when its result has to be put first, a promise, and `then` is told. One that cannot be kept was carried out: it is `unknown`. */
+  ready(run: Run, { value, since }: Success, then: (outcome: Success) => void): OperationOutcome | Promise<void> {
     try {
-      measured = this.#measured(outcome.value, run.activity.name);
+      const kept = this.#measured(value, run.activity.name);
+      if (!(kept instanceof Uint8Array)) return { ok: true, value, kept, since };
+      return this.#putFor(run, kept, (pointer) => then({ ok: true, value, kept: pointer, since }));
     } catch (error) {
-      then({ ok: false, error, unknown: true });
-      return undefined;
+      return { ok: false, error, unknown: true };
     }
-    if (measured instanceof Uint8Array) return this.#putFor(run, measured, (kept) => then({ ...outcome, kept }));
-    then({ ...outcome, kept: measured });
-    return undefined;
   }
 
   async #putFor(run: Run, bytes: Uint8Array, then: (kept: KeptResult) => void): Promise<void> {

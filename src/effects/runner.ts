@@ -273,13 +273,8 @@ export class Runner implements OperationRunner {
   }
 
   halt(operations: Iterable<Operation>, graceMs: number): Promise<void> | undefined {
-    const runs: Run[] = [];
-    for (const operation of operations) {
-      const run = this.#runs.get(operation);
-      if (run === undefined) continue;
-      this.#forget(run);
-      runs.push(run);
-    }
+    const runs = [...operations].flatMap((operation) => this.#runs.get(operation) ?? []);
+    for (const run of runs) this.#forget(run);
     return endAll(this.#options.clock, runs, graceMs);
   }
 
@@ -343,8 +338,10 @@ export class Runner implements OperationRunner {
   /** Undefined when it has ended: no result of it is on its way. */
   #end(run: Run, attempt: number, told: Told & { readonly outcome: OperationOutcome }): Promise<void> | undefined {
     const { outcome } = told;
-    if (outcome.ok && outcome.kept === undefined)
-      return this.results.ready(run, outcome, (kept) => void this.#end(run, attempt, { ...told, outcome: kept }));
+    if (outcome.ok && outcome.kept === undefined) {
+      const ready = this.results.ready(run, outcome, (kept) => void this.#end(run, attempt, { ...told, outcome: kept }));
+      return ready instanceof Promise ? ready : this.#end(run, attempt, { ...told, outcome: ready });
+    }
     this.#report(run, outcome.ok ? 'succeeded' : outcome.unknown === true ? 'unknown' : 'failed', attempt, told);
     const last = outcome.ok ? undefined : run.activity.lastWord?.(outcome.error);
     if (last === undefined) this.#settle(run, outcome);
@@ -377,7 +374,9 @@ export class Runner implements OperationRunner {
   #settle(run: Run, outcome: OperationOutcome): void {
     if (!this.#runs.has(run.operation)) return;
     if (outcome.ok && outcome.kept === undefined) {
-      void this.results.ready(run, outcome, (kept) => this.#settle(run, kept))?.then(() => this.#attemptEnded());
+      const ready = this.results.ready(run, outcome, (kept) => this.#settle(run, kept));
+      if (ready instanceof Promise) void ready.then(() => this.#attemptEnded());
+      else this.#settle(run, ready);
       return;
     }
     this.#forget(run);

@@ -128,7 +128,7 @@ function write(tape: Tape, commit: Row): void {
     if (records !== undefined) {
       mask |= bit;
       tape.push(records.length);
-      for (const record of records) for (const member of members) tape.push(record[member]);
+      for (const record of records) writeSparse(tape, record, members);
     }
     bit <<= 1;
   }
@@ -139,12 +139,38 @@ function write(tape: Tape, commit: Row): void {
   tape[maskAt] = mask;
 }
 
+/** Most members of most records are undefined: those that are not, after a bit for each. */
+function writeSparse(tape: Tape, record: Row, members: readonly string[]): void {
+  const maskAt = tape.push(0) - 1;
+  let mask = 0;
+  let bit = 1;
+  for (const member of members) {
+    const value = record[member];
+    if (value !== undefined) {
+      mask |= bit;
+      tape.push(value);
+    }
+    bit <<= 1;
+  }
+  tape[maskAt] = mask;
+}
+
 export function readTape(tape: Tape): AgentCommit[] {
   const commits: AgentCommit[] = [];
   let at = 0;
   const record = (members: readonly string[]): Row => {
     const row: Row = {};
     for (const member of members) row[member] = tape[at++];
+    return row;
+  };
+  const sparse = (members: readonly string[]): Row => {
+    const row: Row = {};
+    const mask = tape[at++] as number;
+    let bit = 1;
+    for (const member of members) {
+      row[member] = (mask & bit) === 0 ? undefined : tape[at++];
+      bit <<= 1;
+    }
     return row;
   };
   while (at < tape.length) {
@@ -166,7 +192,7 @@ export function readTape(tape: Tape): AgentCommit[] {
     for (const [name, members] of tables) {
       if ((mask & bit) !== 0) {
         const rows: Row[] = [];
-        for (let left = tape[at++] as number; left > 0; left -= 1) rows.push(record(members));
+        for (let left = tape[at++] as number; left > 0; left -= 1) rows.push(sparse(members));
         commit[name] = rows;
       }
       bit <<= 1;

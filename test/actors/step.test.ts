@@ -1,0 +1,310 @@
+/** A machine takes an event as XState does, whichever way it goes; and goes the shorter way where that is meant to be gone. */
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+import sinon from 'sinon';
+import {
+  assign,
+  cancel,
+  createActor,
+  createMachine,
+  emit,
+  enqueueActions,
+  fromPromise,
+  log,
+  raise,
+  sendTo,
+  spawnChild,
+  type AnyActorRef,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type EventObject,
+} from 'xstate';
+import { persist, settlePromise } from '#src/actors/seam.js';
+import { stepper, type StepScope } from '#src/actors/step.js';
+import { Recorder } from './recorder.js';
+
+const nothing = (): void => undefined;
+const events = ['E.0', 'E.1', 'E.2', 'E.3'] as const;
+
+/** Machines made by chance may go round for ever: what keeps them going throws after a while. */
+let burnt = 0;
+const burn = <T>(value: T): T => {
+  if ((burnt += 1) > 12) throw new Error('round and round');
+  return value;
+};
+
+/** Every sort of action that a state or a transition may have. `bad` throws once the context has come so far. */
+const actions = {
+  count: assign({ n: ({ context }: { context: Context }) => context.n + 1 }),
+  name: assign(({ event }: { event: EventObject }) => ({ last: event.type })),
+  spawn: assign({
+    kid: ({ spawn, context }: { spawn: (src: string, options: object) => AnyActorRef; context: Context }) => (
+      spawn('child', { id: `kid ${String(context.n)}` }),
+      context.n
+    ),
+  } as never),
+  bad: assign(({ context }: { context: Context }) => {
+    if (context.n > 6) throw new Error('bad');
+    return {};
+  }),
+  custom: nothing,
+  emitted: emit({ type: 'EMITTED' } as never),
+  said: log(({ context }: { context: Context }) => `n is ${String(context.n)}`),
+  later: raise({ type: 'E.0' }, { delay: 50, id: 'later' }),
+  never: cancel('later'),
+  soon: raise(() => burn({ type: 'E.3' })),
+  parameters: assign((_, by: { by: number }) => ({ last: `by ${String(by.by)}` })) as never,
+  several: enqueueActions(({ enqueue }) => {
+    burn(enqueue)('count');
+    enqueue.raise({ type: 'E.2' });
+  }),
+  told: sendTo('child-0', { type: 'PING' }),
+  begun: spawnChild('child', { id: 'begun' }),
+} as const;
+
+interface Context {
+  readonly n: number;
+  readonly last: string;
+}
+
+const child = createMachine({
+  id: 'child',
+  initial: 'here',
+  states: {
+    here: {
+      entry: enqueueActions(({ enqueue }) => {
+        if ((burnt += 1) < 12) enqueue.sendParent({ type: 'E.1' });
+      }),
+      on: { PING: 'there' },
+    },
+    there: {},
+  },
+});
+const actors = {
+  child,
+  silent: createMachine({ id: 'silent', context: ({ input }) => ({ input: input as unknown }) }),
+  call: fromPromise(({ input }) => Promise.resolve(input)),
+};
+
+const name = fc.constantFrom(...Object.keys(actions).filter((action) => action !== 'parameters'));
+/** Those that the shorter way knows, mostly. */
+const simple = fc.constantFrom('count', 'name', 'custom', 'emitted', 'said', 'later', 'never', 'spawn', 'bad', 'missing');
+const action = fc.oneof(
+  { weight: 8, arbitrary: simple as fc.Arbitrary<unknown> },
+  { weight: 1, arbitrary: name },
+  { weight: 1, arbitrary: fc.constant({ type: 'parameters', params: { by: 3 } }) },
+  { weight: 1, arbitrary: fc.constantFrom({ type: 'count' }, { type: 'custom' }) },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>(nothing, assign({ last: 'inline' }), () => nothing) },
+);
+const some = fc.array(action, { maxLength: 2 });
+const ids = ['a', 'b', 'c', 'a1', 'a2', 'b1', 'b2'] as const;
+const transition = fc.record({
+  target: fc.option(fc.constantFrom(...ids.map((id) => `#${id}`)), { nil: undefined, freq: 6 }),
+  reenter: fc.boolean(),
+  actions: some,
+  guard: fc.option(fc.constantFrom('even', 'odd'), { nil: undefined, freq: 2 }),
+});
+const invocation = fc.constantFrom<unknown>(
+  { src: 'call', id: 'call', input: ({ context }: { context: Context }) => context.n, onDone: { target: '#b', actions: 'count' } },
+  { src: fromPromise(() => Promise.resolve(1)), onDone: '#c', onError: { actions: 'name' } },
+  { src: 'child', id: 'child-0' },
+  { src: 'silent', id: 'silent', systemId: 'named', input: 3, onSnapshot: { actions: 'count' } },
+);
+const state = fc.record({
+  entry: some,
+  exit: some,
+  tags: fc.subarray(['red', 'green']),
+  on: fc.dictionary(fc.constantFrom(...events, 'E.*'), fc.oneof(transition, fc.array(transition, { minLength: 1, maxLength: 2 })), {
+    maxKeys: 3,
+  }),
+  invoke: fc.array(invocation, { maxLength: 1 }),
+  after: fc.option(fc.record({ 70: transition }), { nil: undefined, freq: 4 }),
+});
+type State = Record<string, unknown>;
+const tree = fc
+  .record({
+    root: state,
+    states: fc.array(state, { minLength: 7, maxLength: 7 }),
+    /** What is not a chain of states is XState's. */
+    form: fc.constantFrom('chain', 'chain', 'chain', 'final', 'parallel', 'history'),
+    flat: fc.boolean(),
+  })
+  .map(({ root, states, form, flat }): State => {
+    const [a, b, c, a1, a2, b1, b2] = states.map((one, at) => ({ ...one, id: ids[at] })) as unknown as [
+      State,
+      State,
+      State,
+      State,
+      State,
+      State,
+      State,
+    ];
+    const inside = (parent: State, one: State, two: State): State => ({ ...parent, initial: 'one', states: { one, two } });
+    const last = form === 'final' ? { type: 'final', id: 'c', entry: c['entry'] } : c;
+    const within =
+      form === 'history'
+        ? {
+            ...a2,
+            type: 'history',
+            target: '#a1',
+            entry: undefined,
+            exit: undefined,
+            on: undefined,
+            invoke: undefined,
+            after: undefined,
+            tags: undefined,
+          }
+        : a2;
+    const parallel = { ...b, type: 'parallel', states: { one: b1, two: b2 } };
+    return {
+      ...root,
+      id: 'root',
+      initial: 'a',
+      context: { n: 0, last: '' },
+      states: flat
+        ? { a, b, c: last, a1, a2: within.type === 'history' ? a2 : within, b1, b2 }
+        : { a: inside(a, a1, within), b: form === 'parallel' ? parallel : inside(b, b1, b2), c: last },
+    };
+  });
+const guards = {
+  even: ({ context }: { context: Context }) => context.n % 2 === 0,
+  odd: ({ context }: { context: Context }) => context.n % 2 === 1,
+};
+
+function machineOf(config: State, byXState: boolean): AnyStateMachine {
+  // A machine with an `always` goes XState's way, always.
+  const own = byXState ? { ...config, always: { guard: () => false } } : config;
+  return createMachine(own as never, { actions, actors, guards } as never) as unknown as AnyStateMachine;
+}
+
+type Happening = { readonly send: string } | { readonly settle: number; readonly ok: boolean };
+
+/** All that can be seen of a machine from outside while things happen to it. */
+function observe(config: State, happenings: readonly Happening[], byXState: boolean): unknown[] {
+  const seen: unknown[] = [];
+  burnt = 0;
+  let agent: Recorder;
+  try {
+    agent = Recorder.run(machineOf(config, byXState));
+  } catch (error) {
+    return [String(error)];
+  }
+  const { root } = agent;
+  root.subscribe({ error: nothing });
+  root.system.inspect((inspected) => {
+    const { actorRef } = inspected as unknown as { readonly actorRef: AnyActorRef };
+    if (inspected.type === '@xstate.microstep') {
+      const { snapshot, event, _transitions: taken } = inspected;
+      const { value, status, context } = snapshot as AnyMachineSnapshot;
+      seen.push([actorRef.id, event.type, value, status, context, taken.map(({ eventType }) => eventType)]);
+    } else if (inspected.type === '@xstate.action') seen.push([actorRef.id, inspected.action.type]);
+    else if (inspected.type === '@xstate.actor') seen.push([actorRef.id, actorRef.src]);
+  });
+  for (const happening of happenings) {
+    if ('send' in happening) agent.send(happening.send);
+    else {
+      const promises = [...agent.promises.values()];
+      const promise = promises[happening.settle % Math.max(1, promises.length)];
+      if (promise !== undefined) {
+        const outcome = happening.ok ? ({ ok: true, value: 7 } as const) : ({ ok: false, error: new Error('no') } as const);
+        agent.turn(() => settlePromise(promise.actor, outcome));
+      }
+    }
+    const { value, context, status, tags, children, _nodes: nodes, error } = agent.snapshot();
+    seen.push({ value, context, status, tags: [...tags], nodes: (nodes as { id: string }[]).map(({ id }) => id), error: String(error) });
+    seen.push(
+      Object.entries(children as Record<string, AnyActorRef | undefined>).map(([id, one]) => [
+        id,
+        one?.id,
+        one?.sessionId,
+        one?.getSnapshot().status,
+      ]),
+    );
+    seen.push(Object.keys(agent.snapshot()), agent.snapshot().can({ type: 'E.1' }), agent.snapshot().matches('a'), agent.asked());
+    seen.push(JSON.parse(JSON.stringify(persist(root))));
+  }
+  return seen;
+}
+
+describe('a step', () => {
+  let faked: sinon.SinonFakeTimers;
+  beforeEach(() => (faked = sinon.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'Date'] })));
+  afterEach(() => faked.restore());
+
+  it('comes to what XState comes to, for any machine and any events', () => {
+    const happening: fc.Arbitrary<Happening> = fc.oneof(
+      fc.record({ send: fc.constantFrom<string>(...events, 'xstate.after.70.a', 'xstate.after.70.root', 'OTHER') }),
+      fc.record({ settle: fc.nat(3), ok: fc.boolean() }),
+    );
+    fc.assert(
+      fc.property(tree, fc.array(happening, { maxLength: 8 }), (config, happenings) => {
+        expect(observe(config, happenings, false)).to.deep.equal(observe(config, happenings, true));
+      }),
+      { numRuns: Number(process.env['STEP_RUNS'] ?? 1_000) },
+    );
+  });
+
+  it('goes the shorter way from state to state, and leaves to XState what it does not know', () => {
+    const inside = { initial: 'one', states: { one: { on: { UP: '#flat' } }, two: {} } };
+    const config = {
+      id: 'root',
+      initial: 'flat',
+      context: { n: 0, last: '' },
+      states: {
+        flat: {
+          id: 'flat',
+          exit: 'count',
+          after: { 70: 'other' },
+          on: {
+            GO: { target: 'other', actions: ['count', nothing, 'emitted', 'said', 'later', 'never', { type: 'custom' }] },
+            DEEP: 'nested.two',
+            INITIAL: 'nested',
+            RAISES: { target: 'other', actions: 'soon' },
+            PARAMETERS: { target: 'other', actions: { type: 'parameters', params: { by: 1 } } },
+            ENDS: 'end',
+            SELF: { target: 'flat', reenter: true },
+          },
+        },
+        other: {
+          invoke: [{ src: 'call', id: 'call' }, { src: fromPromise(() => Promise.resolve(1)) }],
+          entry: 'name',
+          on: { BACK: 'flat' },
+        },
+        missing: { invoke: { src: 'none' } },
+        nested: inside,
+        end: { type: 'final' },
+      },
+      on: { ANY: '.flat', MISSING: '.missing' },
+    };
+    const tried = (from: object, type: string): string => {
+      burnt = 0;
+      const machine = machineOf(config, false);
+      const step = stepper(machine);
+      const self = createActor(machine, {
+        snapshot: machine.resolveState({ value: from as never, context: { n: 0, last: '' } }),
+      }).start() as AnyActorRef;
+      const transition = sinon.spy(machine, 'transition');
+      const scope = { ...(self as unknown as { _actorScope: object })._actorScope, actionExecutor: nothing } as unknown as StepScope;
+      const next = step(self.getSnapshot() as AnyMachineSnapshot, { type }, scope);
+      const way = transition.called ? 'by XState' : 'shorter';
+      self.stop();
+      return `${JSON.stringify(next.value)} ${way}`;
+    };
+    const flat = 'flat' as never;
+    expect(tried(flat, 'GO')).to.equal('"other" shorter');
+    expect(tried(flat, 'xstate.after.70.flat')).to.equal('"other" shorter');
+    expect(tried('other' as never, 'BACK')).to.equal('"flat" shorter');
+    expect(tried(flat, 'DEEP')).to.equal('{"nested":"two"} shorter');
+    expect(tried({ nested: 'one' }, 'UP')).to.equal('"flat" shorter');
+    expect(tried({ nested: 'two' }, 'ANY')).to.equal('"flat" shorter');
+    expect(tried(flat, 'ANY')).to.equal('"flat" shorter');
+    expect(tried(flat, 'INITIAL')).to.equal('{"nested":"one"} by XState');
+    expect(tried(flat, 'RAISES')).to.equal('"other" by XState');
+    expect(tried(flat, 'PARAMETERS')).to.equal('"other" by XState');
+    expect(tried(flat, 'ENDS')).to.equal('"end" by XState');
+    expect(tried(flat, 'SELF')).to.equal('"flat" by XState');
+    expect(tried(flat, 'MISSING')).to.equal('"missing" by XState');
+    expect(tried(flat, 'UNKNOWN')).to.equal('"flat" by XState');
+  });
+});
