@@ -37,10 +37,10 @@ export interface FailedTurn {
   readonly child: boolean;
 }
 
-/** XState's functions that call the user's, the innermost first. */
+/** XState's functions that call the user's, and those of `step.ts` that do so in their place, the innermost first. */
 const callers: readonly (readonly [RegExp, FailureReason])[] = [
   [/\bgetPreInitialState\b|\b_getPreInitialState\b/, 'context'],
-  [/\bresolveSpawn\b/, 'input'],
+  [/\b(?:resolveSpawn|resolveInput)\b/, 'input'],
   [/\bresolveAssign\b/, 'assign'],
   [/\b(?:evaluateGuard|evaluateCandidate)\b/, 'guard'],
   [/\b(?:resolveEnqueueActions|resolveSendTo|resolveRaise|resolveEmit|resolveLog|resolveCancel)\b/, 'action'],

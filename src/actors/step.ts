@@ -247,14 +247,18 @@ function end(id: string, draft: Draft, event: EventObject, scope: StepScope): vo
   execute('xstate.stopChild', stopIt, child, info, scope);
 }
 
+/** Its name tells whose error it was (`failure.ts`). */
+function resolveInput(input: unknown, args: object): unknown {
+  return typeof input === 'function' ? (input as (args: object) => unknown)(args) : input;
+}
+
 /** As `spawnChild`. */
 function begin({ invocation, logic, execute: startIt }: Beginning, draft: Draft, event: EventObject, scope: StepScope): void {
   const { context } = draft;
   const { id, systemId, src } = invocation;
   const { self } = scope;
   const info = { context, event, self, system: scope.system };
-  const input: unknown =
-    typeof invocation.input === 'function' ? (invocation.input as (args: object) => unknown)({ context, event, self }) : invocation.input;
+  const input = resolveInput(invocation.input, { context, event, self });
   const syncSnapshot = Boolean(invocation.onSnapshot);
   const actorRef = createActor(logic, { id, src, parent: self, syncSnapshot, systemId, input } as never) as AnyActorRef;
   draft.children = { ...draft.children, [id]: actorRef };
