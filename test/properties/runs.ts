@@ -2,8 +2,9 @@
 
 const factor = Number(process.env['PROPERTY_RUNS'] ?? 1);
 
-export function runs(count: number): { readonly numRuns: number } {
-  return { numRuns: Math.ceil(count * factor) };
+export function runs(count: number): { readonly numRuns: number; readonly includeErrorInReport: boolean } {
+  // What has failed, and not only for which values: mocha does not print causes.
+  return { numRuns: Math.ceil(count * factor), includeErrorInReport: true };
 }
 
 /** Time for so many runs, with plenty to spare; mocha's own limit is for one run. */
