@@ -42,6 +42,8 @@ export interface StoreCapabilities {
   readonly durable: boolean;
   /** Several processes may open it at once. */
   readonly shared: boolean;
+  /** It may be out of reach of one node and of no other: over a network. A node that cannot reach it for a whole term stops. Default false. */
+  readonly remote?: boolean;
 }
 
 /** Who opens the store. A node with a lease owns agents; an observer (`undefined` lease) only reads and posts. */
@@ -303,13 +305,15 @@ export interface OpenedStore {
    * they are busy (they have named actions to settle).
    */
   load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]>;
+  /** Gives up agents, so that another node may take them at once. Those that this node does not hold are left alone. */
+  release(agents: readonly AgentKey[]): Promise<void>;
   /** Reads records without taking anything. */
   lookup(agents: readonly (string | AgentKey)[]): Promise<readonly (AgentRecord | undefined)[]>;
   /**
    * Agents with something to do that no *other* live node holds: busy (whatever their status), or active with mail, or
-   * just spawned (sequence number 0). In order of key, after `after`.
+   * just spawned (sequence number 0). In order of key, after `after`. `unheld`: only those that no live node holds, this one included.
    */
-  runnable(page: { readonly after: AgentKey; readonly limit: number }): Promise<readonly AgentKey[]>;
+  runnable(page: { readonly after: AgentKey; readonly limit: number; readonly unheld?: boolean }): Promise<readonly AgentKey[]>;
   /** The earliest timers due before `before` of agents that no other live node holds. */
   dueTimers(page: { readonly before: number; readonly limit: number }): Promise<readonly DueTimer[]>;
 

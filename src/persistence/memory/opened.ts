@@ -141,6 +141,14 @@ export class MemoryStore implements OpenedStore {
     });
   }
 
+  async release(agents: readonly AgentKey[]): Promise<void> {
+    const data = this.#open;
+    for (const key of agents) {
+      const row = data.agents.get(key);
+      if (row?.record.owner === this.node) row.record = { ...row.record, owner: undefined };
+    }
+  }
+
   async heartbeat(): Promise<boolean> {
     void this.#open;
     const row = this.#row;
@@ -157,9 +165,10 @@ export class MemoryStore implements OpenedStore {
     return [...data.nodes.values()].filter((node) => data.isAlive(node, this.#now())).map(({ record }) => record);
   }
 
-  async runnable({ after, limit }: { after: AgentKey; limit: number }): Promise<readonly AgentKey[]> {
+  async runnable({ after, limit, unheld }: Parameters<OpenedStore['runnable']>[0]): Promise<readonly AgentKey[]> {
+    const isFree = (row: AgentRow): boolean => this.#isFree(row) && (unheld !== true || row.record.owner !== this.node);
     return [...this.#open.agents.values()]
-      .filter((row) => row.record.key > after && hasWork(row) && this.#isFree(row))
+      .filter((row) => row.record.key > after && hasWork(row) && isFree(row))
       .map(({ record }) => record.key)
       .sort((one, other) => one - other)
       .slice(0, limit);

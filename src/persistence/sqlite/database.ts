@@ -342,6 +342,14 @@ export class Database {
     );
   }
 
+  release(agents: readonly AgentKey[]): void {
+    if (agents.length === 0) return;
+    this.#write(() => {
+      const release = this.#connection.prepare('UPDATE agents SET owner = NULL WHERE key = ? AND owner = ?');
+      for (const key of agents) release.run(key, this.node);
+    });
+  }
+
   /** Live nodes other than this one. */
   others(now: number): number[] {
     const rows = this.#connection

@@ -178,6 +178,7 @@ class SqliteStore implements OpenedStore {
     unpackOutcomes(await this.#request('commit', [writeTape(commits)], undefined, commits.length === 1));
   heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
   load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
+  release: OpenedStore['release'] = (agents) => this.#ask('release', agents);
   lookup: OpenedStore['lookup'] = (agents) => this.#ask('lookup', agents);
   runnable: OpenedStore['runnable'] = (page) => this.#ask('runnable', page);
   dueTimers: OpenedStore['dueTimers'] = (page) => this.#ask('dueTimers', page);

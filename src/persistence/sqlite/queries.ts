@@ -108,7 +108,7 @@ export class Queries {
     });
   }
 
-  /** `others`: nodes that are alive, this one excepted. */
+  /** `others`: nodes whose agents are none of these. */
   runnable(after: AgentKey, limit: number, others: readonly number[]): AgentKey[] {
     const free = freeOf(others, 'agents');
     return this.#all(

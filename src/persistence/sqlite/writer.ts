@@ -49,8 +49,9 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   heads: (db, _, keys: readonly AgentKey[]) => db.read((queries) => queries.heads(keys)),
   load: (db, now, agents: readonly (string | AgentKey)[]) => db.load(agents, now),
   lookup: (db, _, agents: readonly (string | AgentKey)[]) => db.read((queries) => agents.map((agent) => queries.agent(agent))),
-  runnable: (db, now, { after, limit }: { after: number; limit: number }) =>
-    db.read((queries) => queries.runnable(after, limit, db.others(now))),
+  runnable: (db, now, { after, limit, unheld }: { after: number; limit: number; unheld?: boolean }) =>
+    db.read((queries) => queries.runnable(after, limit, unheld === true ? [...db.others(now), db.node] : db.others(now))),
+  release: (db, _, agents: readonly AgentKey[]) => db.release(agents),
   dueTimers: (db, now, { before, limit }: { before: number; limit: number }) =>
     db.read((queries) => queries.dueTimers(before, limit, db.others(now))),
   post: (db, now, messages: readonly MessageRecord[], cap: number) => db.post(messages, cap, now),

@@ -62,6 +62,38 @@ export const ownershipCases: readonly StoreCase[] = [
     },
   },
   {
+    title:
+      'gives up agents that it is told to, and no other node’s; what their holder of before still writes is refused once another has them',
+    needs: 'shared',
+    run: async (scene) => {
+      const one = await scene.open('one');
+      const two = await scene.open('two');
+      const key = await scene.create(one, 'a', { busy: true, timers: [timer('t', scene.now)] });
+      const other = await scene.create(two, 'theirs', { busy: true });
+      await scene.create(one, 'kept', { busy: true });
+      const late = await scene.turn(one, 'a');
+      assert.deepEqual(await one.runnable({ after: 0, limit: 10, unheld: true }), []);
+      await one.release([key, other, 4_000_000_000]);
+      assert.deepEqual(
+        (await one.lookup(['a', 'theirs'])).map((record) => [record?.owner, record?.fence]),
+        [
+          [undefined, 1],
+          [two.node, 1],
+        ],
+      );
+      for (const store of [one, two]) {
+        assert.deepEqual(await store.runnable({ after: 0, limit: 10, unheld: true }), [key]);
+        assert.deepEqual(await store.dueTimers({ before: scene.now + 1, limit: 10 }), [{ agent: key, id: 't', dueAt: scene.now }]);
+      }
+      const loaded = await taken(two, 'a');
+      assert.deepEqual([loaded.record.owner, loaded.record.fence, loaded.downSince], [two.node, 2, undefined]);
+      assert.deepEqual(await one.commit([late]), [{ outcome: 'refused', fence: 2, sequenceNumber: 1 }]);
+      assert.equal((await one.load(['a']))[0]?.outcome, 'owned');
+      await applied(two, await scene.turn(two, 'a'));
+      await one.release([]);
+    },
+  },
+  {
     title: 'takes over from a node whose lease ran out, and refuses what the zombie still writes',
     needs: 'shared',
     run: async (scene) => {
