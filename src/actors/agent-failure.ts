@@ -25,6 +25,13 @@ export function suspendedError(id: string): AgentSuspendedError {
   });
 }
 
+/** The store has not confirmed for a whole term that it is this node's, or says that it is not. */
+export function termOver(id: string): LeaseLostError {
+  return new LeaseLostError(`agent "${id}" is not held by this node any more: its term is over`, {
+    hint: 'It goes on from its last commit, here or on another node. See why the store did not answer for so long, or raise node.leaseMs.',
+  });
+}
+
 export function leaseLost(id: string, fence: number): LeaseLostError {
   return new LeaseLostError(`agent "${id}" is held by another node now (fence ${String(fence)})`, {
     hint: 'Nothing of this was recorded. Send again: the event goes to the node that holds the agent.',

@@ -82,6 +82,8 @@ export class Agent {
   committedSequenceNumber: number;
   checkpointSequenceNumber = 0;
   status: AgentStatus = 'active';
+  /** When code of this process has called it last, in elapsed milliseconds. */
+  calledAt = -Infinity;
   /** When it took part in something last, counted in uses of any agent; 0 when whoever wanted it in memory has not used it yet. */
   usedAt = 0;
   gone = false;

@@ -145,6 +145,12 @@ export type RuntimeEvent = { readonly at: number } & (
   | { readonly type: 'slow-turn'; readonly agentId: string; readonly kind: string; readonly event: string; readonly durationMs: number }
   | { readonly type: 'parked'; readonly agentId: string; readonly kind: string; readonly error: Error }
   | { readonly type: 'lease-lost'; readonly agentId: string; readonly kind: string }
+  /** Other nodes are up than before: their names. */
+  | { readonly type: 'nodes'; readonly nodes: readonly string[] }
+  /** An agent at rest was given up for the node that it belongs to. */
+  | { readonly type: 'handed-over'; readonly agentId: string; readonly kind: string; readonly node: number }
+  /** `lapsed`: the store has not confirmed this node for a whole term, and it has stopped. `renewed`: it has again. */
+  | { readonly type: 'lease'; readonly state: 'lapsed' | 'renewed' }
   | { readonly type: 'dead-letter'; readonly to: string; readonly event: string; readonly reason: string }
   | { readonly type: 'store'; readonly state: 'unavailable' | 'available' | 'poisoned'; readonly error?: Error }
 );

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../core/clock.js';
 import { errorOf } from '../core/codec.js';
+import { failpoint } from '../core/failpoint.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { WithoutTime } from '../actors/host.js';
 import type { OperationOutcome } from '../actors/operation.js';
@@ -42,6 +43,13 @@ export function contextOf({ agent, operation: { record } }: Run, attempt: number
       agent.beats += 1;
     },
   };
+}
+
+/** It may have been begun, says the ledger from here on. */
+export async function writeStarted({ agent, operation }: Run): Promise<void> {
+  agent.updateOperation(operation, { status: 'started', nextRetryAt: undefined });
+  await agent.whenCommitted().catch(() => undefined);
+  failpoint('activity:started');
 }
 
 /** What is told of an attempt besides that it was. */

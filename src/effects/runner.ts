@@ -15,10 +15,9 @@ import type { Agent } from '../actors/agent.js';
 import { resolutionsOf, stopWaking, wakeAt, type Answer, type Asked } from '../actors/operation.js';
 import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
-import { Abort, activityEvent, contextOf, type ActivityPhase, type Told } from './attempt.js';
-import { alertOf, isApproval, lookAgain } from './approval.js';
-import { expiryOf, isQuestion, unanswered } from './ask.js';
-import { isSpending } from './budget/spend.js';
+import { Abort, activityEvent, contextOf, writeStarted, type ActivityPhase, type Told } from './attempt.js';
+import { isApproval, lookAgain } from './approval.js';
+import { isQuestion, unanswered } from './ask.js';
 import { Doubt, inheritsDoubt, isCareful, mayBeDone } from './doubt.js';
 import { Dispatching } from './dispatching.js';
 import { Entrance } from './entrance.js';
@@ -26,6 +25,7 @@ import { guardOf, priorityOf } from './guarding.js';
 import { Keyed } from './keyed.js';
 import { deadlineOf, limited, limitOf, watchDeadline } from './limits.js';
 import { isMonitor } from './monitor.js';
+import { isForOthers } from './others.js';
 import { Permits } from './permits.js';
 import { askedMs, classOf, type FailureClass } from './failure-class.js';
 import { Results } from './results.js';
@@ -49,6 +49,7 @@ export class Runner implements OperationRunner {
   readonly #sagas: Sagas;
   readonly #monitor: ResolvedActivity;
   #draining = false;
+  #paused = false;
   #attemptEnded: () => void = () => undefined;
 
   constructor(options: RunnerOptions) {
@@ -107,6 +108,7 @@ export class Runner implements OperationRunner {
   }
 
   start(agent: Agent, operation: Operation, resumed: boolean): void {
+    if (this.#paused) return;
     const { record, logic } = operation;
     const named = isActivity(logic) ? activityOf(logic, record.activity) : this.#sagas.activityOf(agent, operation);
     const activity = named ?? (isMonitor(logic) ? this.#monitor : plain(operation));
@@ -114,16 +116,7 @@ export class Runner implements OperationRunner {
     const last = resolutionsOf(record).at(-1);
     const run = newRun(agent, operation, activity, this.#options.profiles.of(activity), doubt, last?.at ?? record.intendedAt);
     this.#runs.set(operation, run);
-    if (isSpending(logic)) return;
-    if (isApproval(logic)) {
-      if (!resumed) this.#options.alert(alertOf(run, 'approval-requested'));
-      return;
-    }
-    if (isQuestion(logic)) {
-      const expiry = resumed ? expiryOf(operation.input, record.intendedAt) : undefined;
-      if (expiry !== undefined) wakeAt(agent, operation, expiry);
-      return;
-    }
+    if (isForOthers(run, resumed, this.#options.alert)) return;
     if (record.status === 'succeeded') {
       // Its machine could not take the outcome: it is told again.
       void this.results.reused(record, run).then(
@@ -225,14 +218,31 @@ export class Runner implements OperationRunner {
     );
   }
 
+  /** Ends what runs, recording nothing, and begins nothing more: somebody else may have it by now. */
+  pause(): void {
+    this.#paused = true;
+    this.#endAll('the term of its node is over');
+  }
+
+  /** What these agents have open goes on, as after a crash. */
+  resume(agents: readonly Agent[]): void {
+    this.#paused = false;
+    for (const agent of agents) {
+      const open = [...agent.operations.values()].filter(({ record }) => record.intendedIn <= agent.committedSequenceNumber);
+      if (!agent.gone) for (const operation of open) this.start(agent, operation, true);
+    }
+  }
+
   /** Aborts everything that runs, recording nothing: for the end of the node. */
   abandon(): void {
     this.#entrance.close();
+    this.#endAll('the runtime is closing');
+  }
+
+  #endAll(why: string): void {
     for (const run of [...this.#runs.values()]) {
       this.#forget(run);
-      run.abort?.(
-        new CancelledError('the runtime is closing', { hint: 'What becomes of the activity at the next start, its onUnknown says.' }),
-      );
+      run.abort?.(new CancelledError(why, { hint: 'What becomes of the activity when it goes on, its onUnknown says.' }));
     }
   }
 
@@ -243,11 +253,6 @@ export class Runner implements OperationRunner {
     // Whoever only waits for somebody else's end does so again at the next start.
     const running = (): boolean => [...this.#runs.values()].some((run) => run.abort !== undefined && run.activity !== this.#monitor);
     await whileAny(this.#options.clock, graceMs, running, (ended) => (this.#attemptEnded = ended));
-  }
-
-  /** How many operations run, wait for their turn, or wait to be tried again. */
-  get size(): number {
-    return this.#runs.size;
   }
 
   /** How many wait for a breaker here. */
@@ -286,11 +291,7 @@ export class Runner implements OperationRunner {
     const { clock } = this.#options;
     const { agent, operation, activity } = run;
     const careful = isCareful(activity);
-    if (careful && this.#wanted(run) && operation.record.status !== 'started') {
-      agent.updateOperation(operation, { status: 'started', nextRetryAt: undefined });
-      await agent.whenCommitted().catch(() => undefined);
-      failpoint('activity:started');
-    }
+    if (careful && this.#wanted(run) && operation.record.status !== 'started') await writeStarted(run);
     if (!this.#wanted(run)) {
       permit?.cancel();
       this.#entrance.leavePlace(run);

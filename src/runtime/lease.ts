@@ -1,65 +1,142 @@
-/** A node's sign of life, and its look at those of the others: what one of them left that is gone since is to be adopted. Its timer also keeps the process up until the runtime is closed. */
+/**
+ * A node's sign of life, and its look at those of the others. Its one timer also keeps the process up until the runtime is closed.
+ *
+ * Invariant: where a store may be out of this node's reach alone, the node is told to stop when no sign has been confirmed for a whole term, before anybody else may take what it holds. The term is counted by this process's own
+ * monotonic clock, from when the last confirmed sign was sent: the time of day plays no part in it.
+ */
 
 import inspector from 'node:inspector';
-import type { Clock, TimerHandle } from '../core/clock.js';
+import { systemClock, type Clock, type TimerHandle } from '../core/clock.js';
 import type { TurnPulse } from '../core/turn-pulse.js';
-import type { OpenedStore } from '../persistence/store.js';
+import type { NodeRecord, OpenedStore } from '../persistence/store.js';
 
 export interface LeaseOptions {
   readonly store: Pick<OpenedStore, 'node' | 'nodes' | 'heartbeat'>;
   readonly clock: Clock;
   readonly leaseMs: number;
+  /** The store may be out of reach of this node and of no other. */
+  readonly remote: boolean;
   readonly pulse: TurnPulse | undefined;
-  /** Another node is gone. */
-  readonly orphaned: () => Promise<void>;
+  /** Other nodes are up than before. `gone`: one of those that were is not any more. */
+  readonly changed: (change: { readonly gone: boolean }) => Promise<void>;
+  /** Its term is over. */
+  readonly lapsed: () => void;
+  /** The store answers again after that; or the term was over in the store, unnoticed, and somebody has taken agents. */
+  readonly renewed: () => Promise<void>;
   readonly failed: (error: unknown) => void;
 }
 
+/** So often the others are looked at, in milliseconds, while there are any and unless terms are short: a node that stops leaves its agents to them for no longer. */
+const lookMs = 250;
+
 export class Lease {
   readonly #options: LeaseOptions;
-  /** Other nodes that were up at the last look. */
-  #neighbours: ReadonlySet<number> = new Set();
+  /** The other nodes that were up at the last look. */
+  neighbours: readonly NodeRecord[] = [];
   #timer: TimerHandle;
+  /** All in elapsed time. */
+  #beatAt = 0;
+  #lookAt = 0;
+  #endsAt = Infinity;
+  #beating: { readonly since: number } | undefined;
+  #looking = false;
+  #lapsed = false;
   #stopped = false;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
   }
 
-  get hasNeighbours(): boolean {
-    return this.#neighbours.size > 0;
-  }
-
+  /** The first look, which tells of no change. */
   async start(): Promise<void> {
-    await this.#look();
-    this.#beat();
+    const { store, clock, leaseMs } = this.#options;
+    this.neighbours = await this.#others(store);
+    const now = clock.elapsed();
+    this.#endsAt = now + leaseMs;
+    this.#beatAt = now + leaseMs / 4;
+    this.#lookAt = now + this.#lookMs;
+    this.#arm();
   }
 
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.#options.clock.clearTimeout(this.#timer);
   }
 
-  #beat(): void {
-    const { store, clock, leaseMs, pulse, failed } = this.#options;
-    this.#timer = clock.setTimeout(() => {
-      if (pulse !== undefined) pulse.attached = inspector.url() !== undefined;
-      store
-        .heartbeat()
-        .then(() => this.#look())
-        .catch(failed)
-        .finally(() => {
-          if (!this.#stopped) this.#beat();
-        });
-    }, leaseMs / 3);
+  get #lookMs(): number {
+    const quarter = this.#options.leaseMs / 4;
+    return this.neighbours.length === 0 ? quarter : Math.min(lookMs, quarter);
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    const { clock, remote } = this.#options;
+    const next = Math.min(this.#beatAt, this.#lookAt, remote && !this.#lapsed ? this.#endsAt : Infinity);
+    this.#timer = clock.setTimeout(() => this.#tick(next), Math.max(1, next - clock.elapsed()));
+  }
+
+  #tick(planned: number): void {
+    const { clock, leaseMs, remote, lapsed, failed } = this.#options;
+    const now = clock.elapsed();
+    if (now >= this.#beatAt) {
+      this.#beatAt = now + leaseMs / 4;
+      if (this.#beating === undefined) void this.#beat().catch(failed);
+    }
+    if (now >= this.#lookAt) {
+      this.#lookAt = now + this.#lookMs;
+      if (!this.#looking) void this.#look().catch(failed);
+    }
+    if (remote && !this.#lapsed && now >= this.#endsAt) {
+      // A process that was stopped for so long asks first: nothing of it has run since. And a clock that is moved by hand does not wait for a store.
+      const stalled = now - planned > leaseMs / 8;
+      const early = this.#beating !== undefined && systemClock.elapsed() - this.#beating.since < leaseMs / 4;
+      if (stalled || early) this.#endsAt = now + leaseMs / 8;
+      else {
+        this.#lapsed = true;
+        lapsed();
+      }
+    }
+    this.#arm();
+  }
+
+  async #beat(): Promise<void> {
+    const { store, clock, leaseMs, pulse, renewed } = this.#options;
+    if (pulse !== undefined) pulse.attached = inspector.url() !== undefined;
+    const sentAt = clock.elapsed();
+    this.#beating = { since: systemClock.elapsed() };
+    let unbroken: boolean;
+    try {
+      unbroken = await store.heartbeat();
+    } finally {
+      this.#beating = undefined;
+    }
+    if (this.#stopped) return;
+    this.#endsAt = sentAt + leaseMs;
+    const again = this.#lapsed || !unbroken;
+    this.#lapsed = false;
+    if (again) await renewed();
   }
 
   async #look(): Promise<void> {
-    const { store, orphaned } = this.#options;
-    const up = new Set((await store.nodes()).map(({ node }) => node));
-    const gone = [...this.#neighbours].some((node) => !up.has(node));
-    up.delete(store.node);
-    this.#neighbours = up;
-    if (gone && !this.#stopped) await orphaned();
+    const { store, changed } = this.#options;
+    this.#looking = true;
+    try {
+      const before = this.neighbours;
+      const up = await this.#others(store);
+      if (this.#stopped) return;
+      this.neighbours = up;
+      const gone = before.some((node) => !isAmong(up, node));
+      if (gone || up.some((node) => !isAmong(before, node))) await changed({ gone });
+    } finally {
+      this.#looking = false;
+    }
   }
+
+  async #others(store: LeaseOptions['store']): Promise<readonly NodeRecord[]> {
+    return (await store.nodes()).filter(({ node }) => node !== store.node);
+  }
+}
+
+function isAmong(nodes: readonly NodeRecord[], { node }: NodeRecord): boolean {
+  return nodes.some((other) => other.node === node);
 }

@@ -35,14 +35,13 @@ import { Ends } from './ends.js';
 import { raiseAgain } from './holds.js';
 import type { JobWaits } from './job-waits.js';
 import { Kinds } from './kinds.js';
-import { Lease } from './lease.js';
 import { Loader } from './loader.js';
 import { orphansOf, tellOfLoss } from './losses.js';
 import { Mail } from './mail.js';
+import { Membership } from './membership.js';
 import type { ResolvedOptions } from './options.js';
 import { park, parkStruck } from './park.js';
 import type { Presence } from './presence.js';
-import { recoverAll } from './recovery.js';
 import { Residents } from './residents.js';
 import { Rising } from './rising.js';
 import { Strikes } from './strikes.js';
@@ -84,7 +83,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly mail: Mail;
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
-  readonly #lease: Lease;
+  readonly membership: Membership;
   readonly #upkeep: Upkeep;
   #failure: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
@@ -143,21 +142,14 @@ export class Node implements AgentHost, SupervisionHost {
     const { clock, random, profiles, dispatcher } = options;
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
     this.alerts = new Alerts(options.alerts, clock, tell);
-    this.#lease = new Lease({
-      store,
-      clock,
-      leaseMs: options.leaseMs,
-      pulse: this.pulse,
-      orphaned: () => this.#adopt(),
-      failed: (error) => this.#background(error),
-    });
+    const { shared, remote = false } = options.store.capabilities;
     this.breakers = new BreakerKeeper({
       store,
-      shared: options.store.capabilities.shared,
+      shared,
       clock,
       random,
       name: options.isNamed ? options.nodeName : undefined,
-      hasNeighbours: () => this.#lease.hasNeighbours,
+      hasNeighbours: () => this.membership.hasNeighbours,
       waiting: (breaker) => this.operations.waiting(breaker),
       tell,
     });
@@ -184,6 +176,16 @@ export class Node implements AgentHost, SupervisionHost {
       fire: (timer) => this.#fire(timer),
       failed: (error) => this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) }),
     });
+    this.membership = new Membership({
+      node: this,
+      shared,
+      remote,
+      spreads: options.spreads,
+      leaseMs: options.leaseMs,
+      kinds: [...registrations.keys()],
+      residents: this.#residents,
+      timers: this.#timers,
+    });
   }
 
   get isOpen(): boolean {
@@ -207,24 +209,15 @@ export class Node implements AgentHost, SupervisionHost {
     }
     await this.store.saveMachines(this.kinds.machines);
     this.#machines = [...(await this.store.machines())];
-    this.store.onForeignMail((keys) => keys.forEach((key) => this.mail.nudge(key)));
+    this.store.onForeignMail((keys) => this.membership.mail(keys));
     await this.breakers.start(breakers);
     await openBudgets(this, this.#options);
     if (this.alerts.wanted) await raiseAgain(this.store, this.alerts);
-    await this.#adopt();
-    await this.#lease.start();
+    await this.membership.start();
     this.#upkeep.start();
   }
 
   // ── Bringing agents back ────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Takes what nobody holds. */
-  async #adopt(): Promise<void> {
-    if (this.#closing !== undefined) return;
-    const isHere = (key: number): boolean => this.#residents.get(key) !== undefined;
-    await recoverAll(this.store, isHere, (key) => this.presence(key));
-    await this.#timers.refill();
-  }
 
   resident(id: string): Agent | undefined {
     return this.#residents.get(id);
@@ -397,6 +390,11 @@ export class Node implements AgentHost, SupervisionHost {
       agent.fire(timer.id);
       return;
     }
+    const leftMs = this.membership.leavesMs(timer.agent);
+    if (leftMs > 0) {
+      this.armTimer(timer.agent, timer.id, this.clock.now() + leftMs);
+      return;
+    }
     this.presence(timer.agent).then(
       (presence) => {
         if (presence.where === 'here') presence.agent.fire(timer.id);
@@ -468,7 +466,7 @@ export class Node implements AgentHost, SupervisionHost {
   #halt(error: StatewardenError): void {
     this.#timers.stop();
     this.supervision.stop();
-    this.#lease.stop();
+    this.membership.stop();
     this.#upkeep.stop();
     this.breakers.stop();
     this.operations.abandon();
@@ -488,6 +486,7 @@ export class Node implements AgentHost, SupervisionHost {
     await this.operations.drain(graceMs);
     if (this.#failure === undefined) await this.committer.quiesce();
     if (this.#failure === undefined) await this.breakers.close();
+    if (this.#failure === undefined) await this.membership.leave().catch(() => undefined);
     this.#halt(this.#failure ?? closed());
     await this.operations.dispatching.close(graceMs);
     await this.store.close();

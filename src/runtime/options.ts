@@ -75,8 +75,13 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   readonly node?: {
     /** For people, and what a node that is started again finds its breakers by. Default: a fresh id. */
     readonly name?: string;
-    /** A node silent for so long may be taken over. Default 5,000. */
+    /** A node silent for so long may be taken over, and stops by itself. Default 4,000. */
     readonly leaseMs?: number;
+    /**
+     * While several nodes are up each agent belongs to one of those that know its kind, evenly. Whether one at rest that somebody else has brought here is handed over to that node. A supervisor and its children stay
+     * together where they are. Default true.
+     */
+    readonly spread?: boolean;
   };
   /** How results of activities are kept: how large they may be and how long they stay. */
   readonly results?: ResultOptions;
@@ -105,6 +110,7 @@ export interface ResolvedOptions {
   /** The user has given the name. */
   readonly isNamed: boolean;
   readonly leaseMs: number;
+  readonly spreads: boolean;
   readonly results: ResolvedResults;
   readonly alerts: readonly AlertSink[];
   readonly clock: Clock;
@@ -229,7 +235,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   for (const [name, value] of Object.entries(limits)) {
     if (!(value >= 1)) throw new BadInputError(`limits.${name} is ${String(value)}`, { hint: 'Give a number from 1, or Infinity.' });
   }
-  const leaseMs = options.node?.leaseMs ?? 5_000;
+  const leaseMs = options.node?.leaseMs ?? 4_000;
   if (!(leaseMs >= 100)) throw new BadInputError(`node.leaseMs is ${String(leaseMs)}`, { hint: 'Give at least 100 milliseconds.' });
   const random = options.random ?? systemRandom;
   return {
@@ -244,6 +250,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     nodeName: options.node?.name ?? random.id(),
     isNamed: options.node?.name !== undefined,
     leaseMs,
+    spreads: options.node?.spread ?? true,
     results: resolveResults(options.results),
     alerts: resolveAlerts(options.alerts),
     clock: options.clock ?? systemClock,

@@ -104,10 +104,13 @@ export class Reference implements AgentRef {
     for (;;) {
       const resident = node.resident(this.id);
       const here = resident !== undefined && resident.committedSequenceNumber > 0 && resident.status === 'active';
-      const presence: Presence = here ? { where: 'here', agent: resident } : await node.presence(this.id);
+      let presence: Presence = here ? { where: 'here', agent: resident } : await node.presence(this.id);
+      // An answer finds its way to code only within one node.
+      if (presence.where === 'elsewhere' && replyTo !== undefined) presence = await node.membership.call(presence);
       switch (presence.where) {
         case 'here': {
           const { agent } = presence;
+          agent.calledAt = this.#options.clock.elapsed();
           if (messageId !== undefined && !agent.marks.knows(messageId)) {
             const taken = await node.store.mark(agent.key, messageId);
             if (taken !== undefined) agent.marks.set(messageId, taken);
@@ -120,7 +123,6 @@ export class Reference implements AgentRef {
         case 'nowhere':
           throw this.#unknown();
         case 'elsewhere':
-          // An answer finds its way to code only within one node.
           if (replyTo !== undefined) throw this.#absent(presence);
           return this.#post(text, messageId, replyTo);
         case 'suspended':
@@ -319,7 +321,9 @@ export class Reference implements AgentRef {
   async #present(): Promise<Presence> {
     for (;;) {
       this.#node.assertOpen();
-      const presence = await this.#node.presence(this.id);
+      let presence = await this.#node.presence(this.id);
+      if (presence.where === 'elsewhere') presence = await this.#node.membership.call(presence);
+      if (presence.where === 'here') presence.agent.calledAt = this.#options.clock.elapsed();
       if (presence.where === 'suspended') await this.#node.supervision.whenUp(this.id);
       else if (presence.where !== 'here' || !presence.agent.gone) return presence;
     }

@@ -55,11 +55,14 @@ export class Residents {
     }
     idle.sort((one, other) => one.usedAt - other.usedAt);
     const left = idle.slice(0, leaving);
-    for (const agent of left) {
-      agent.host.operations.rest(agent.operations.values());
-      agent.gone = true;
-      this.remove(agent);
-    }
+    for (const agent of left) this.leave(agent);
     return left;
+  }
+
+  /** An idle one goes; what it waits for is in the store. */
+  leave(agent: Agent): void {
+    agent.host.operations.rest(agent.operations.values());
+    agent.gone = true;
+    this.remove(agent);
   }
 }
