@@ -20,7 +20,7 @@ export const kinds = {
 } as const;
 
 if (process.argv[1] === holderPath) {
-  const runtime = await createRuntime({ store: sqlite(process.argv[2] ?? ''), agents: kinds, node: { leaseMs } });
+  const runtime = await createRuntime({ store: sqlite(process.argv[2] ?? ''), agents: kinds, node: { leaseMs, spread: false } });
   const agent = await runtime.spawn('counter', { id: 'c' });
   await agent.send({ type: 'ADD' });
   process.on('message', () => {
