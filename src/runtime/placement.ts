@@ -32,18 +32,25 @@ export class Placement {
   async update(neighbours: readonly NodeRecord[]): Promise<readonly NoteRecord[]> {
     const { store, clock, kinds } = this.#options;
     const known = new Map<number, ReadonlySet<string>>([[store.node, new Set(kinds)]]);
-    if (neighbours.length > 0 && !this.#announced) {
-      await store.publish([{ ...this.#note, data: JSON.stringify(kinds), at: clock.now() }]);
-      this.#announced = true;
-    }
-    const notes = neighbours.length === 0 && this.#alone ? [] : await store.notes('node-');
-    const isUp = (node: number): boolean => node === store.node || neighbours.some((other) => other.node === node);
+    if (neighbours.length === 0 && this.#alone) return [];
+    const notes = await store.notes('node-');
+    const up = new Set([store.node, ...neighbours.map(({ node }) => node)]);
+    // A node that has come since is not among them yet; its number is higher than theirs.
+    const latest = Math.max(...up);
+    const isGone = (node: number): boolean => !up.has(node) && node < latest;
     const stale: NoteName[] = [];
     for (const { topic: name, author, data, at } of notes) {
-      if (!isUp(Number(author)) || !isUp(Number(name.slice(name.indexOf('/') + 1)))) stale.push({ topic: name, author, ifAt: at });
-      else if (name.startsWith(topic)) known.set(Number(author), new Set(JSON.parse(data) as string[]));
+      const [from, to] = [Number(author), Number(name.slice(name.indexOf('/') + 1))];
+      if (isGone(from) || isGone(to)) stale.push({ topic: name, author, ifAt: at });
+      else if (name.startsWith(topic) && up.has(from)) known.set(from, new Set(JSON.parse(data) as string[]));
     }
     if (stale.length > 0) await store.retract(stale);
+    const { topic: name } = this.#note;
+    this.#announced = notes.some((note) => note.topic === name);
+    if (neighbours.length > 0 && !this.#announced) {
+      this.#announced = true;
+      await store.publish([{ ...this.#note, data: JSON.stringify(kinds), at: clock.now() }]);
+    }
     this.#known = known;
     this.#alone = neighbours.length === 0;
     return notes;
