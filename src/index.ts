@@ -58,6 +58,7 @@ export type { AlertEvent, RuntimeEvent } from './core/runtime-event.js';
 export type { Clock, TimerHandle } from './core/clock.js';
 export type { Random } from './core/random.js';
 export {
+  AgentArchivedError,
   AgentFailedError,
   AgentOwnedError,
   AgentStoppedError,

@@ -198,6 +198,12 @@ export class ArtifactMissingError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** The agent is archived, and cannot be brought back here: there is no artifact store, or another one. */
+export class AgentArchivedError extends StatewardenError {
+  readonly code = 'AGENT_ARCHIVED';
+  readonly disposition = terminal;
+}
+
 /** An activity was carried out, and its result is larger than may be kept: in the ledger it is `unknown`. */
 export class ResultTooLargeError extends StatewardenError {
   readonly code = 'RESULT_TOO_LARGE';

@@ -7,6 +7,10 @@ import type { AgentRecord, CheckpointRecord, JournalSegment } from './store.js';
 export function agentFaults(record: AgentRecord, segments: readonly JournalSegment[], checkpoint: CheckpointRecord | undefined): string[] {
   const name = `agent ${JSON.stringify(record.id)}`;
   const faults: string[] = [];
+  if (record.archive !== undefined) {
+    if (segments.length > 0 || checkpoint !== undefined) faults.push(`${name}: is archived, and has a journal or a checkpoint here too`);
+    return faults;
+  }
   let expected = 1;
   for (const { firstSequenceNumber: first, lastSequenceNumber: last, ...segment } of segments) {
     const where = `${name}, journal ${String(first)} to ${String(last)}`;

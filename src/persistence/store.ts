@@ -1,8 +1,8 @@
 /**
  * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of
  * an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
- * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id), notes, which are nobody's state, and `expire`,
- * which takes what no agent needs any more.
+ * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id), notes, which are nobody's state, `expire`,
+ * which takes what no agent needs any more, and `install`, which makes what is not there.
  *
  * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when
  * its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
@@ -14,6 +14,7 @@
 import type { NoteName, NoteRecord } from './notes.js';
 import type { AgentOperation, Expired, ExpiryPage, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
+import type { WholeAgents } from './whole.js';
 
 export type { NoteName, NoteRecord } from './notes.js';
 export type {
@@ -27,6 +28,7 @@ export type {
   ParkedPage,
 } from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
+export type { AgentStand, ArchiveOrder, RemoveOrder, WholeAgent } from './whole.js';
 
 /** An agent's integer key. The engine allocates it: node number × 2^32 + a counter, so that new agents append. */
 export type AgentKey = number;
@@ -76,6 +78,8 @@ export interface AgentRecord {
   readonly outcome: string | undefined;
   /** State value for people and lists, for example `{"working":"reading"}`; encoded. */
   readonly state: string | undefined;
+  /** Where the rest of an archived agent is; encoded by the engine. Undefined: all of it is here. */
+  readonly archive: string | undefined;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -248,6 +252,8 @@ export interface MachineRecord {
 export type LoadOutcome =
   | ({ readonly outcome: 'loaded' } & LoadedAgent)
   | { readonly outcome: 'absent' }
+  /** It is archived: not taken, and not to be run before `restore`. */
+  | { readonly outcome: 'archived'; readonly record: AgentRecord }
   /** A live node holds it. */
   | { readonly outcome: 'owned'; readonly record: AgentRecord; readonly node: NodeRecord };
 
@@ -290,7 +296,7 @@ export interface StoreCounts {
   readonly bytes: number;
 }
 
-export interface OpenedStore {
+export interface OpenedStore extends WholeAgents {
   /** This node's number: rises with every open; 0 for an observer. */
   readonly node: number;
 
@@ -302,7 +308,7 @@ export interface OpenedStore {
   /**
    * Reads agents, by id or key, and takes those that no live node holds: raises their fence and makes this node
    * the owner. An agent that this node holds already keeps its fence. Finished agents are read and not taken, unless
-   * they are busy (they have named actions to settle).
+   * they are busy (they have named actions to settle). Archived ones are neither read nor taken.
    */
   load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]>;
   /** Gives up agents, so that another node may take them at once. Those that this node does not hold are left alone. */
@@ -327,7 +333,7 @@ export interface OpenedStore {
   parked(page: ParkedPage): Promise<readonly AgentOperation[]>;
   /** Operations that somebody has to look at, or that belong to a saga. */
   flagged(page: FlaggedPage): Promise<readonly AgentOperation[]>;
-  /** Whether any operation's record names each of these artifacts, in their order. */
+  /** Whether any operation's record, or any archived agent, names each of these artifacts, in their order. */
   hasArtifacts(names: readonly string[]): Promise<readonly boolean[]>;
   /**
    * Takes `outcome` and `artifact` from operations that ended before a time and whose outcome their agent's checkpoint covers. Never from one that is open, held or `unknown`, nor
@@ -356,7 +362,7 @@ export interface OpenedStore {
   nodes(): Promise<readonly NodeRecord[]>;
 
   list(filter: AgentFilter): Promise<readonly AgentRecord[]>;
-  /** As `load`, taking nothing, for people and tools. */
+  /** As `load`, taking nothing, for people and tools. Of an archived agent: what is left in the store. */
   inspect(agent: string | AgentKey): Promise<LoadedAgent | undefined>;
   journal(agent: AgentKey, page: { readonly after: number; readonly limit: number }): Promise<readonly JournalSegment[]>;
   operations(agent: AgentKey): Promise<readonly OperationRecord[]>;

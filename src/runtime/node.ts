@@ -24,6 +24,7 @@ import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
+import { archivedError } from './archives.js';
 import { Alerts } from './alerts.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
@@ -244,6 +245,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (outcome.outcome === 'absent') return { where: 'nowhere' };
     const { record } = outcome;
     if (outcome.outcome === 'owned') return { where: 'elsewhere', record, node: outcome.node };
+    if (outcome.outcome === 'archived') return { where: 'parked', record, error: archivedError(record) };
     const ended = record.status === 'done' || record.status === 'error' || record.status === 'stopped';
     if (ended && !record.busy) return { where: 'ended', record, loaded: outcome };
     if (record.status === 'suspended' && !this.#rising.has(record.id)) return { where: 'suspended', record };

@@ -4,6 +4,7 @@
  * `describe` and `it` with `it.skip`.
  */
 
+import { archiveCases } from './store-cases/archives.js';
 import { commitCases } from './store-cases/commits.js';
 import { mailboxCases } from './store-cases/mailboxes.js';
 import { noteCases } from './store-cases/notes.js';
@@ -11,6 +12,7 @@ import { ownershipCases } from './store-cases/ownership.js';
 import { parkedCases } from './store-cases/parked.js';
 import { readingCases } from './store-cases/reading.js';
 import { resultCases } from './store-cases/results.js';
+import { wholeCases } from './store-cases/whole.js';
 import { Scene, type StoreCase, type StoreFixture } from './store-cases/scene.js';
 
 /** What the suite needs of a test runner. */
@@ -30,6 +32,8 @@ const groups: readonly (readonly [string, readonly StoreCase[]])[] = [
   ['notes', noteCases],
   ['parked operations', parkedCases],
   ['results', resultCases],
+  ['wholes', wholeCases],
+  ['archives', archiveCases],
 ];
 
 /**

@@ -42,6 +42,7 @@ const withoutVersion5 =
     'DROP INDEX ledger_attention; DROP INDEX ledger_saga; DROP INDEX ledger_artifact',
     ...['saga', 'compensates', 'resolutions', 'artifact'].map((column) => `ALTER TABLE ledger DROP COLUMN ${column}`),
   ].join('; ') + ';';
+const withoutVersion6 = 'DROP TABLE archives; ALTER TABLE agents DROP COLUMN archive;';
 const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;
 
 describe('a database file that cannot be used', () => {
@@ -132,7 +133,7 @@ describe('a database file that cannot be used', () => {
       file.exec(
         `ALTER TABLE dead_letters DROP COLUMN message_id; ALTER TABLE dead_letters DROP COLUMN details;
           ALTER TABLE agents DROP COLUMN supervisor; ALTER TABLE agents DROP COLUMN suspect;
-          ${withoutVersion5} ${withoutVersion4}
+          ${withoutVersion6} ${withoutVersion5} ${withoutVersion4}
           UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1`,
       );
       file.close();
@@ -146,7 +147,7 @@ describe('a database file that cannot be used', () => {
       const row = again
         .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
         .get();
-      expect(row).to.include({ value: 5, version: 5 });
+      expect(row).to.include({ value: 6, version: 6 });
       again.close();
     }));
 
@@ -185,7 +186,9 @@ describe('a database file that cannot be used', () => {
       }
       const fresh = tables();
       const file = shell(path);
-      file.exec(`${withoutVersion5} ${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`);
+      file.exec(
+        `${withoutVersion6} ${withoutVersion5} ${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`,
+      );
       file.close();
       expect(tables()).to.not.deep.equal(fresh);
       const store = await sqlite(path).open({ lease, now: () => 2 });

@@ -79,6 +79,7 @@ function newRecord(
     suspect: undefined,
     outcome: undefined,
     state: undefined,
+    archive: undefined,
     createdAt: at,
     updatedAt: at,
   };

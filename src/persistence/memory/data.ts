@@ -21,7 +21,7 @@ import type {
 /** One agent and all that is stored with it. */
 export interface AgentRow {
   record: AgentRecord;
-  readonly input: string | undefined;
+  input: string | undefined;
   checkpoint: CheckpointRecord | undefined;
   readonly journal: JournalSegment[];
   readonly timers: Map<string, TimerRecord>;
@@ -31,6 +31,8 @@ export interface AgentRow {
   readonly mailbox: Map<number, MailboxRecord>;
   /** Message id to sequence number, oldest first. */
   readonly marks: Map<string, number>;
+  /** What an archived one names. */
+  artifacts: readonly string[];
 }
 
 export interface NodeRow {
@@ -74,6 +76,7 @@ export class Data {
       effects: new Map(),
       mailbox: new Map(),
       marks: new Map(),
+      artifacts: [],
     };
     this.agents.set(record.key, row);
     this.byId.set(record.id, row);

@@ -12,6 +12,7 @@ import type {
   AgentKey,
   AgentRecord,
   AgentStatus,
+  ArchiveOrder,
   CommitOutcome,
   Expired,
   ExpiryPage,
@@ -29,13 +30,14 @@ import type {
   OperationStatus,
   ParkedPage,
   PostOutcome,
+  RemoveOrder,
+  WholeAgent,
 } from '../store.js';
 import { byCodePoint } from '../text-order.js';
 import { applyCommit, isFinal, postMessage, redriveLetter } from './commits.js';
 import type { AgentRow, Data, MailListener, NodeRow } from './data.js';
 import { expireResults } from './expiry.js';
-
-const newestMarks = 1_024;
+import { archiveWhole, installWhole, readLoaded, readWhole, removeWhole, restoreWhole } from './whole.js';
 
 export class MemoryStore implements OpenedStore {
   readonly node: number;
@@ -130,14 +132,16 @@ export class MemoryStore implements OpenedStore {
       const row = data.find(agent);
       if (row === undefined) return { outcome: 'absent' };
       const { record } = row;
-      if (this.node === 0 || record.owner === this.node || (isFinal(record) && !record.busy)) return { outcome: 'loaded', ...view(row) };
+      if (record.archive !== undefined) return { outcome: 'archived', record };
+      if (this.node === 0 || record.owner === this.node || (isFinal(record) && !record.busy))
+        return { outcome: 'loaded', ...readLoaded(row) };
       const holder = data.holder(row, this.node, this.#now());
       if (holder !== undefined) return { outcome: 'owned', record, node: holder.record };
       row.record = { ...record, owner: this.node, fence: record.fence + 1 };
       const gone = record.owner === undefined ? undefined : data.nodes.get(record.owner);
       if (gone !== undefined) gone.robbed = true;
       const downSince = gone === undefined ? undefined : Math.max(gone.closedAt ?? gone.record.seenAt, record.updatedAt);
-      return { outcome: 'loaded', ...view(row), downSince };
+      return { outcome: 'loaded', ...readLoaded(row), downSince };
     });
   }
 
@@ -187,6 +191,39 @@ export class MemoryStore implements OpenedStore {
     if (!this.#closed) this.#data.listeners.set(this, listener);
   }
 
+  // ── Wholes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async whole(agents: readonly AgentKey[]): ReturnType<OpenedStore['whole']> {
+    const data = this.#open;
+    return agents.map((key) => {
+      const row = data.agents.get(key);
+      return row && readWhole(row);
+    });
+  }
+
+  async install(agents: readonly WholeAgent[]): ReturnType<OpenedStore['install']> {
+    const data = this.#open;
+    const outcomes = agents.map((agent) => installWhole(data, agent));
+    this.#tell(
+      new Set(agents.flatMap(({ record, mailbox }, n) => (outcomes[n] === 'installed' && mailbox.length > 0 ? [record.key] : []))),
+    );
+    return outcomes;
+  }
+
+  async archive(agents: readonly ArchiveOrder[]): ReturnType<OpenedStore['archive']> {
+    const data = this.#open;
+    return agents.map((order) => archiveWhole(data, order, (row) => this.#isFree(row)));
+  }
+
+  async restore(agent: WholeAgent): ReturnType<OpenedStore['restore']> {
+    return restoreWhole(this.#open, agent);
+  }
+
+  async remove(agents: readonly RemoveOrder[]): ReturnType<OpenedStore['remove']> {
+    const data = this.#open;
+    return agents.map((order) => removeWhole(data, order, (row) => this.#isFree(row)));
+  }
+
   // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async heads(keys: readonly AgentKey[]): ReturnType<OpenedStore['heads']> {
@@ -204,7 +241,7 @@ export class MemoryStore implements OpenedStore {
 
   async inspect(agent: string | AgentKey): Promise<LoadedAgent | undefined> {
     const row = this.#open.find(agent);
-    return row && view(row);
+    return row && readLoaded(row);
   }
 
   async mailbox(agent: AgentKey, afterPosition: number): ReturnType<OpenedStore['mailbox']> {
@@ -235,7 +272,9 @@ export class MemoryStore implements OpenedStore {
 
   async hasArtifacts(names: readonly string[]): Promise<readonly boolean[]> {
     const rows = [...this.#open.agents.values()];
-    const named = new Set(rows.flatMap(({ operations }) => [...operations.values()].map(({ artifact }) => artifact)));
+    const named = new Set(
+      rows.flatMap(({ operations, artifacts }) => [...artifacts, ...[...operations.values()].map(({ artifact }) => artifact)]),
+    );
     return names.map((name) => named.has(name));
   }
 
@@ -357,23 +396,4 @@ function byPlace(one: Placed, other: Placed): number {
 
 function noteKey({ topic, author }: NoteName): string {
   return JSON.stringify([topic, author]);
-}
-
-function view(row: AgentRow): LoadedAgent {
-  const { record, checkpoint, journal } = row;
-  const base = checkpoint?.sequenceNumber ?? 0;
-  const marks = [...row.marks].slice(-newestMarks).reverse();
-  return {
-    record,
-    input: record.sequenceNumber === 0 ? row.input : undefined,
-    checkpoint,
-    tail: journal.filter(({ lastSequenceNumber }) => lastSequenceNumber > base),
-    timers: [...row.timers.values()],
-    operations: [...row.operations.values()].filter(({ settledIn }) => settledIn === 0 || settledIn > base),
-    effects: [...row.effects.values()],
-    mailbox: [...row.mailbox.values()],
-    marks: marks.map(([messageId, sequenceNumber]) => ({ messageId, sequenceNumber })),
-    marksComplete: row.marks.size <= newestMarks,
-    downSince: undefined,
-  };
 }

@@ -18,7 +18,7 @@ import type {
 } from '../store.js';
 import { RowBatch } from './row-batch.js';
 import type { Connection, Statement, Value } from './driver.js';
-import { agentRecord, deadLetter } from './rows.js';
+import { agentRecord, deadLetter, operationColumns, operationValues } from './rows.js';
 import { isKeptBySender, mailPrefix } from '../kept-by-sender.js';
 
 export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
@@ -61,27 +61,7 @@ export class Commits {
     );
     this.#ledger = insert(
       'ledger',
-      [
-        'agent',
-        'id',
-        'activity',
-        'path',
-        'status',
-        'attempts',
-        'user_key',
-        'input',
-        'outcome',
-        'next_retry_at',
-        'intended_in',
-        'settled_in',
-        'intended_at',
-        'settled_at',
-        'parked_by',
-        'saga',
-        'compensates',
-        'resolutions',
-        'artifact',
-      ],
+      ['agent', ...operationColumns],
       `ON CONFLICT (agent, id) DO UPDATE SET status = excluded.status, attempts = excluded.attempts, outcome = excluded.outcome,
         next_retry_at = excluded.next_retry_at, settled_in = excluded.settled_in, settled_at = excluded.settled_at,
         parked_by = excluded.parked_by, resolutions = excluded.resolutions, artifact = excluded.artifact`,
@@ -211,29 +191,7 @@ export class Commits {
     for (const t of commit.timers ?? []) s.timer.run(key, t.id, t.dueAt, t.delayMs, t.policy, t.target, t.event);
     for (const position of commit.taken ?? []) s.take.run(position);
     for (const mark of commit.marks ?? []) s.mark.run(key, mark.messageId, mark.sequenceNumber);
-    for (const o of commit.operations ?? []) {
-      this.#ledger.add(
-        key,
-        o.id,
-        o.activity,
-        o.path,
-        o.status,
-        o.attempts,
-        o.userKey ?? null,
-        o.input ?? null,
-        o.outcome ?? null,
-        o.nextRetryAt ?? null,
-        o.intendedIn,
-        o.settledIn,
-        o.intendedAt,
-        o.settledAt ?? null,
-        o.settledIn === 0 ? (o.parkedBy ?? null) : null,
-        o.saga ?? null,
-        o.compensates ?? null,
-        o.resolutions ?? null,
-        o.artifact ?? null,
-      );
-    }
+    for (const operation of commit.operations ?? []) this.#ledger.add(key, ...operationValues(operation));
     for (const e of commit.effects ?? []) s.effect.run(key, e.id, e.path, e.type, e.params ?? null, e.event, e.context ?? null);
     for (const id of commit.effectsSettled ?? []) s.settle.run(key, id);
     if (isFinal(commit.status) && s.anyMail.get(key) !== undefined) {

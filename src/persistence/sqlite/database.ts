@@ -15,6 +15,7 @@ import type {
   AgentCommit,
   AgentFilter,
   AgentKey,
+  AgentRecord,
   CommitOutcome,
   Expired,
   ExpiryPage,
@@ -40,6 +41,7 @@ import { nodeRecord } from './rows.js';
 import { recordEndlessTurn, type EndlessTurn } from './endless-turn.js';
 import { schema, schemaVersion, upgrades } from './schema.js';
 import { WalSync } from './wal-sync.js';
+import { Wholes, type IsFree } from './whole.js';
 
 export interface DatabaseOptions {
   readonly path: string;
@@ -64,6 +66,7 @@ export class Database {
   readonly #connection: Connection;
   readonly #commits: Commits;
   readonly #notes: Notes;
+  readonly #wholes: Wholes;
   readonly #begin: Statement;
   readonly #beginRead: Statement;
   readonly #end: Statement;
@@ -93,6 +96,7 @@ export class Database {
       this.#sync = sync = new WalSync(path, logLimitBytes);
       this.queries = new Queries(connection);
       this.#notes = new Notes(connection);
+      this.#wholes = new Wholes(connection, this.queries);
       this.#begin = connection.prepare('BEGIN IMMEDIATE');
       this.#beginRead = connection.prepare('BEGIN');
       this.#end = connection.prepare('COMMIT');
@@ -227,12 +231,16 @@ export class Database {
   load(agents: readonly (string | AgentKey)[], now: number): LoadOutcome[] {
     const records = this.#read(() => agents.map((agent) => this.queries.agent(agent)));
     const takes = (record: (typeof records)[number]): boolean =>
-      record !== undefined && this.node !== 0 && record.owner !== this.node && (!isFinal(record.status) || record.busy);
+      record !== undefined &&
+      record.archive === undefined &&
+      this.node !== 0 &&
+      record.owner !== this.node &&
+      (!isFinal(record.status) || record.busy);
     if (!records.some(takes)) {
       return this.#read(() =>
         agents.map((agent): LoadOutcome => {
           const record = this.queries.agent(agent);
-          return record === undefined ? { outcome: 'absent' } : { outcome: 'loaded', ...this.queries.loaded(record, undefined) };
+          return record === undefined ? { outcome: 'absent' } : this.#untaken(record);
         }),
       );
     }
@@ -244,7 +252,7 @@ export class Database {
       const outcomes = agents.map((agent): LoadOutcome => {
         const record = this.queries.agent(agent);
         if (record === undefined) return { outcome: 'absent' };
-        if (!takes(record)) return { outcome: 'loaded', ...this.queries.loaded(record, undefined) };
+        if (!takes(record)) return this.#untaken(record);
         const holder = record.owner === undefined ? undefined : nodes.get(record.owner);
         if (holder !== undefined) {
           let lives = alive.get(holder.node);
@@ -261,6 +269,11 @@ export class Database {
       failpoint('sqlite:load-taken');
       return outcomes;
     });
+  }
+
+  #untaken(record: AgentRecord): LoadOutcome {
+    if (record.archive !== undefined) return { outcome: 'archived', record };
+    return { outcome: 'loaded', ...this.queries.loaded(record, undefined) };
   }
 
   read<T>(work: (queries: Queries) => T): T {
@@ -286,6 +299,14 @@ export class Database {
   expire(page: ExpiryPage): Expired {
     const part = this.#read(() => lookForExpired(this.#connection, page));
     return part.expired === 0 ? { expired: 0, next: part.next } : this.#write(() => expireResults(this.#connection, part));
+  }
+
+  /** Changes agents as wholes. Others that are alive are found once for all of them. */
+  wholes<T>(now: number, work: (wholes: Wholes, isFree: IsFree) => T): T {
+    return this.#write(() => {
+      const others = new Set(this.others(now));
+      return work(this.#wholes, ({ owner }) => owner === undefined || !others.has(owner));
+    });
   }
 
   publish(notes: readonly NoteRecord[]): void {

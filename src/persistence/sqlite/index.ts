@@ -189,6 +189,11 @@ class SqliteStore implements OpenedStore {
   flagged: OpenedStore['flagged'] = (page) => this.#ask('flagged', page);
   hasArtifacts: OpenedStore['hasArtifacts'] = (names) => this.#ask('hasArtifacts', names);
   expire: OpenedStore['expire'] = (page) => this.#ask('expire', page);
+  whole: OpenedStore['whole'] = (agents) => this.#ask('whole', agents);
+  install: OpenedStore['install'] = (agents) => this.#ask('install', agents);
+  archive: OpenedStore['archive'] = (agents) => this.#ask('archive', agents);
+  restore: OpenedStore['restore'] = (agent) => this.#ask('restore', agent);
+  remove: OpenedStore['remove'] = (agents) => this.#ask('remove', agents);
   publish: OpenedStore['publish'] = (notes) => this.#ask('publish', notes);
   notes: OpenedStore['notes'] = (prefix, since) => this.#ask('notes', prefix, since);
   retract: OpenedStore['retract'] = (notes) => this.#ask('retract', notes);

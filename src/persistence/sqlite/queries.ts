@@ -16,6 +16,7 @@ import type {
   OperationRecord,
   ParkedPage,
   StoreCounts,
+  WholeAgent,
 } from '../store.js';
 import type { Connection, Statement, Value } from './driver.js';
 import {
@@ -67,7 +68,7 @@ export class Queries {
         : undefined;
     const marks = this.#all(
       `SELECT message_id, sequence_number FROM marks WHERE agent = ? ORDER BY sequence_number DESC LIMIT ${String(newestMarks + 1)}`,
-      (row) => ({ messageId: row['message_id'] as string, sequenceNumber: row['sequence_number'] as number }),
+      markRecord,
       key,
     );
     return {
@@ -82,6 +83,24 @@ export class Queries {
       marks: marks.slice(0, newestMarks),
       marksComplete: marks.length <= newestMarks,
       downSince,
+    };
+  }
+
+  whole(key: AgentKey): WholeAgent | undefined {
+    const record = this.agent(key);
+    if (record === undefined) return undefined;
+    const { input, checkpoint, timers, effects, mailbox } = this.loaded(record, undefined);
+    return {
+      record,
+      input,
+      checkpoint,
+      journal: this.journal(key, 0, Infinity),
+      timers,
+      operations: this.operations(key),
+      effects,
+      mailbox,
+      marks: this.#all('SELECT message_id, sequence_number FROM marks WHERE agent = ?', markRecord, key),
+      artifacts: this.#all('SELECT artifact FROM archives WHERE agent = ?', (row) => row['artifact'] as string, key),
     };
   }
 
@@ -200,7 +219,9 @@ export class Queries {
 
   hasArtifacts(names: readonly string[]): boolean[] {
     return names.map(
-      (name) => this.#sql('SELECT 1 FROM ledger INDEXED BY ledger_artifact WHERE artifact = ? LIMIT 1').get(name) !== undefined,
+      (name) =>
+        this.#sql('SELECT 1 FROM ledger INDEXED BY ledger_artifact WHERE artifact = ? LIMIT 1').get(name) !== undefined ||
+        this.#sql('SELECT 1 FROM archives WHERE artifact = ? LIMIT 1').get(name) !== undefined,
     );
   }
 
@@ -230,26 +251,34 @@ export class Queries {
     );
   }
 
-  /** From the newest row backwards: each names the one before it. A link that is broken costs a look through the whole table. */
   journal(agent: AgentKey, after: number, limit: number): JournalSegment[] {
-    const segments: JournalSegment[] = [];
+    return this.#journalRows(agent, after)
+      .map(journalSegment)
+      .filter(({ lastSequenceNumber }) => lastSequenceNumber > after)
+      .reverse()
+      .slice(0, limit);
+  }
+
+  /** Where its rows are. */
+  journalPositions(agent: AgentKey): number[] {
+    return this.#journalRows(agent, 0).map((row) => row['position'] as number);
+  }
+
+  /** From the newest row backwards: each names the one before it. A link that is broken costs a look through the whole table. */
+  #journalRows(agent: AgentKey, after: number): Record<string, Value>[] {
+    const rows: Record<string, Value>[] = [];
     let position = (this.#sql('SELECT journal FROM agents WHERE key = ?').get(agent)?.['journal'] as number | undefined) ?? 0;
     while (position !== 0) {
       const row = this.#sql('SELECT * FROM journal WHERE position = ?').get(position);
       if (row?.['agent'] !== agent || (row['previous'] as number) >= position) {
-        segments.push(
-          ...this.#all('SELECT * FROM journal WHERE agent = ? AND position < ? ORDER BY position DESC', journalSegment, agent, position),
-        );
-        break;
+        const older = 'SELECT * FROM journal WHERE agent = ? AND position < ? ORDER BY position DESC';
+        return [...rows, ...this.#sql(older).all(agent, position)];
       }
       if ((row['last'] as number) <= after) break;
-      segments.push(journalSegment(row));
+      rows.push(row);
       position = row['previous'] as number;
     }
-    return segments
-      .filter(({ lastSequenceNumber }) => lastSequenceNumber > after)
-      .reverse()
-      .slice(0, limit);
+    return rows;
   }
 
   operations(agent: AgentKey): OperationRecord[] {
@@ -301,6 +330,10 @@ export class Queries {
       .map((row) => String(Object.values(row)[0]))
       .filter((line) => line !== 'ok');
   }
+}
+
+function markRecord(row: Record<string, Value>): { messageId: string; sequenceNumber: number } {
+  return { messageId: row['message_id'] as string, sequenceNumber: row['sequence_number'] as number };
 }
 
 function agentOperation(row: Record<string, Value>): AgentOperation {

@@ -36,6 +36,7 @@ export function agentRecord(row: Row): AgentRecord {
     suspect: row['suspect'] === 'null' ? undefined : text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
+    archive: text(row['archive']),
     createdAt: row['created_at'] as number,
     updatedAt: row['updated_at'] as number,
   };
@@ -92,6 +93,51 @@ export function operationRecord(row: Row): OperationRecord {
     resolutions: text(row['resolutions']),
     artifact: text(row['artifact']),
   };
+}
+
+/** The ledger's columns after `agent`, in the order of `operationValues`. */
+export const operationColumns = [
+  'id',
+  'activity',
+  'path',
+  'status',
+  'attempts',
+  'user_key',
+  'input',
+  'outcome',
+  'next_retry_at',
+  'intended_in',
+  'settled_in',
+  'intended_at',
+  'settled_at',
+  'parked_by',
+  'saga',
+  'compensates',
+  'resolutions',
+  'artifact',
+] as const;
+
+export function operationValues(o: OperationRecord): Value[] {
+  return [
+    o.id,
+    o.activity,
+    o.path,
+    o.status,
+    o.attempts,
+    o.userKey ?? null,
+    o.input ?? null,
+    o.outcome ?? null,
+    o.nextRetryAt ?? null,
+    o.intendedIn,
+    o.settledIn,
+    o.intendedAt,
+    o.settledAt ?? null,
+    o.settledIn === 0 ? (o.parkedBy ?? null) : null,
+    o.saga ?? null,
+    o.compensates ?? null,
+    o.resolutions ?? null,
+    o.artifact ?? null,
+  ];
 }
 
 export function effectRecord(row: Row): EffectRecord {

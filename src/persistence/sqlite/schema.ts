@@ -7,7 +7,7 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 5;
+export const schemaVersion = 6;
 
 const notes = `CREATE TABLE notes (
   topic TEXT NOT NULL, author TEXT NOT NULL, data TEXT NOT NULL, at INTEGER NOT NULL,
@@ -25,6 +25,10 @@ CREATE INDEX ledger_saga ON ledger (agent) WHERE saga IS NOT NULL;`;
 /** For what artifacts are still needed. */
 const pointed = 'CREATE INDEX ledger_artifact ON ledger (artifact) WHERE artifact IS NOT NULL;';
 
+/** Artifacts that archived agents need: their archives, and the results within them. */
+const archives = `CREATE TABLE archives (artifact TEXT NOT NULL, agent INTEGER NOT NULL, PRIMARY KEY (artifact, agent)) WITHOUT ROWID;
+CREATE INDEX archives_agent ON archives (agent);`;
+
 /** What brings the tables of an older version to the next one, by the version they come to. */
 export const upgrades: Readonly<Record<number, string>> = {
   2: 'ALTER TABLE dead_letters ADD COLUMN message_id TEXT',
@@ -41,6 +45,7 @@ export const upgrades: Readonly<Record<number, string>> = {
     ${pointed}
     UPDATE ledger SET status = 'started'
       WHERE settled_in = 0 AND status = 'intended' AND parked_by IS NULL AND activity NOT IN ('ask', 'spend')`,
+  6: `ALTER TABLE agents ADD COLUMN archive TEXT; ${archives}`,
 };
 
 export const schema = `
@@ -63,7 +68,7 @@ CREATE TABLE agents (
   checkpoint_sequence_number INTEGER NOT NULL, busy INTEGER NOT NULL,
   journal INTEGER NOT NULL DEFAULT 0,
   state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  supervisor TEXT, suspect TEXT
+  supervisor TEXT, suspect TEXT, archive TEXT
 );
 CREATE INDEX agents_busy ON agents (key) WHERE busy = 1;
 
@@ -132,6 +137,8 @@ CREATE TABLE machines (
 ) WITHOUT ROWID;
 
 ${notes}
+
+${archives}
 
 CREATE VIEW events AS
   SELECT agents.id AS agent, json_extract(entry.value, '$.seq') AS sequence_number,

@@ -7,6 +7,7 @@ import { TurnPulse } from '../../core/turn-pulse.js';
 import type {
   AgentFilter,
   AgentKey,
+  ArchiveOrder,
   ExpiryPage,
   FlaggedPage,
   MachineRecord,
@@ -14,6 +15,8 @@ import type {
   NoteName,
   NoteRecord,
   ParkedPage,
+  RemoveOrder,
+  WholeAgent,
 } from '../store.js';
 import { Database } from './database.js';
 import type { EndlessTurn } from './endless-turn.js';
@@ -61,6 +64,13 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   flagged: (db, _, page: FlaggedPage) => db.read((queries) => queries.flagged(page)),
   hasArtifacts: (db, _, names: readonly string[]) => db.read((queries) => queries.hasArtifacts(names)),
   expire: (db, _, page: ExpiryPage) => db.expire(page),
+  whole: (db, _, agents: readonly AgentKey[]) => db.read((queries) => agents.map((agent) => queries.whole(agent))),
+  install: (db, now, agents: readonly WholeAgent[]) => db.wholes(now, (wholes) => agents.map((agent) => wholes.install(agent))),
+  archive: (db, now, orders: readonly ArchiveOrder[]) =>
+    db.wholes(now, (wholes, isFree) => orders.map((order) => wholes.archive(order, isFree))),
+  restore: (db, now, agent: WholeAgent) => db.wholes(now, (wholes) => wholes.restore(agent)),
+  remove: (db, now, orders: readonly RemoveOrder[]) =>
+    db.wholes(now, (wholes, isFree) => orders.map((order) => wholes.remove(order, isFree))),
   publish: (db, _, notes: readonly NoteRecord[]) => db.publish(notes),
   notes: (db, _, prefix: string, since: number | undefined) => db.notes(prefix, since),
   retract: (db, _, names: readonly NoteName[]) => db.retract(names),

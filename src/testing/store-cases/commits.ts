@@ -25,6 +25,7 @@ export const commitCases: readonly StoreCase[] = [
         suspect: undefined,
         outcome: undefined,
         state: '"idle"',
+        archive: undefined,
         createdAt: scene.now,
         updatedAt: scene.now,
       });
