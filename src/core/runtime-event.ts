@@ -90,6 +90,10 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly error?: Error;
     }
   | { readonly type: 'passivated'; readonly agentId: string; readonly kind: string }
+  /** It has gone into the artifact store; `bytes`: there. */
+  | { readonly type: 'archived'; readonly agentId: string; readonly kind: string; readonly bytes: number; readonly durationMs: number }
+  /** It is back from there. */
+  | { readonly type: 'unarchived'; readonly agentId: string; readonly kind: string; readonly durationMs: number }
   | {
       readonly type: 'ended';
       readonly agentId: string;

@@ -164,14 +164,14 @@ export class Results {
   }
 
   /** Agents as they were loaded, with the results that their replay is going to need. */
-  async fetched(outcomes: readonly LoadOutcome[]): Promise<readonly LoadOutcome[]> {
+  async fetched<T extends LoadOutcome>(outcomes: readonly T[]): Promise<readonly T[]> {
     if (!outcomes.some(needsResults)) return outcomes;
     return Promise.all(
       outcomes.map(async (outcome) => {
         if (outcome.outcome !== 'loaded' || !needsResults(outcome)) return outcome;
         const results = new Map<string, string | StatewardenError>();
         for (const record of outcome.operations) if (isArtifact(record)) results.set(record.id, await this.#fetch(record));
-        const found: LoadOutcome & FetchedResults = { ...outcome, results };
+        const found: T & FetchedResults = { ...outcome, results };
         return found;
       }),
     );

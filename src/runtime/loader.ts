@@ -1,6 +1,6 @@
 /** Reads many agents at once: whoever is asked for in the same moment is loaded by one request, and nobody twice at a time. */
 
-import type { LoadOutcome } from '../persistence/store.js';
+import type { LoadedOutcome } from './archives.js';
 
 type Name = string | number;
 
@@ -13,9 +13,9 @@ interface Wanted<T> {
 }
 
 export interface LoaderOptions<T> {
-  load(names: readonly Name[]): Promise<readonly LoadOutcome[]>;
+  load(names: readonly Name[]): Promise<readonly LoadedOutcome[]>;
   /** Makes of an outcome what is resolved to. */
-  arrive(outcome: LoadOutcome): T;
+  arrive(outcome: LoadedOutcome): T;
   /** After each request, its outcomes having arrived. */
   loaded(): void;
 }
@@ -62,7 +62,7 @@ export class Loader<T> {
       let index = 0;
       for (const [, { resolve, reject }] of wanted) {
         try {
-          resolve(this.#options.arrive(outcomes[index] as LoadOutcome));
+          resolve(this.#options.arrive(outcomes[index] as LoadedOutcome));
         } catch (error) {
           reject(error);
         }

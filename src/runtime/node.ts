@@ -23,8 +23,8 @@ import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
 import { Committer } from '../persistence/committer.js';
-import type { AgentRecord, DueTimer, LoadOutcome, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
-import { archivedError } from './archives.js';
+import type { AgentRecord, DueTimer, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
+import type { LoadedOutcome } from './archives.js';
 import { Alerts } from './alerts.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
@@ -115,6 +115,7 @@ export class Node implements AgentHost, SupervisionHost {
     });
     const budgets = Object.keys(options.budgets);
     this.budgets = new Set(budgets);
+    const load = async (names: readonly (string | number)[]) => this.operations.results.fetched(await this.#upkeep.load(names));
     this.#rising = new Rising({
       host: this,
       store,
@@ -123,11 +124,11 @@ export class Node implements AgentHost, SupervisionHost {
       ends: this.ends,
       budgets,
       machines: () => this.#machines,
-      load: async (id) => this.operations.results.fetched(await store.load([id])),
+      load: (id) => load([id]),
       nudge: (key) => this.mail.nudge(key),
     });
     this.#loader = new Loader({
-      load: async (names) => this.operations.results.fetched(await store.load(names)),
+      load,
       arrive: (outcome) => this.#arrive(outcome),
       loaded: () => this.#sweep(),
     });
@@ -170,7 +171,9 @@ export class Node implements AgentHost, SupervisionHost {
       results: options.results,
       dispatcher,
     });
-    this.#upkeep = new Upkeep({ store, clock, results: options.results, failed: (error) => this.#background(error) });
+    const { results, archive } = options;
+    const background = { tell, nudge: (key: number) => this.mail.nudge(key), failed: (error: unknown) => this.#background(error) };
+    this.#upkeep = new Upkeep({ store, clock, results, archive, residents: this.#residents, ...background });
     this.#timers = new Timers({
       store,
       clock: this.clock,
@@ -241,11 +244,11 @@ export class Node implements AgentHost, SupervisionHost {
     return this.#loader.load(idOrKey);
   }
 
-  #arrive(outcome: LoadOutcome): Presence {
+  #arrive(outcome: LoadedOutcome): Presence {
     if (outcome.outcome === 'absent') return { where: 'nowhere' };
     const { record } = outcome;
     if (outcome.outcome === 'owned') return { where: 'elsewhere', record, node: outcome.node };
-    if (outcome.outcome === 'archived') return { where: 'parked', record, error: archivedError(record) };
+    if (outcome.outcome === 'archived') return { where: 'parked', record, error: outcome.error };
     const ended = record.status === 'done' || record.status === 'error' || record.status === 'stopped';
     if (ended && !record.busy) return { where: 'ended', record, loaded: outcome };
     if (record.status === 'suspended' && !this.#rising.has(record.id)) return { where: 'suspended', record };

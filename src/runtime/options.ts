@@ -13,6 +13,7 @@ import type { ResultLimits } from '../effects/results.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { Store } from '../persistence/store.js';
 import type { AlertSink } from './alerts.js';
+import { resolveArchive, type ArchiveOptions, type ResolvedArchive } from './archive-options.js';
 
 export type KindRegistry = Readonly<Record<string, KindDefinition>>;
 
@@ -85,6 +86,8 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   };
   /** How results of activities are kept: how large they may be and how long they stay. */
   readonly results?: ResultOptions;
+  /** Where agents go that nobody needs just now, and when. Default: they stay in the store. */
+  readonly archive?: ArchiveOptions;
   /** Where alerts go: `webhookAlerts(url)`, `logAlerts()`, a function. `events$` has them too, from when somebody listens. */
   readonly alerts?: readonly AlertSink[];
   readonly clock?: Clock;
@@ -112,6 +115,7 @@ export interface ResolvedOptions {
   readonly leaseMs: number;
   readonly spreads: boolean;
   readonly results: ResolvedResults;
+  readonly archive: ResolvedArchive;
   readonly alerts: readonly AlertSink[];
   readonly clock: Clock;
   readonly random: Random;
@@ -252,6 +256,7 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     leaseMs,
     spreads: options.node?.spread ?? true,
     results: resolveResults(options.results),
+    archive: resolveArchive(options.archive),
     alerts: resolveAlerts(options.alerts),
     clock: options.clock ?? systemClock,
     random,

@@ -1,19 +1,18 @@
 /**
- * The upkeep of results: those that are too old are forgotten, and artifacts that nothing points to any more are removed. It comes round at times, by one node for all: whoever begins leaves a note, and who finds one that is not
- * older than a round leaves it be. The note is no lock: two at once do no harm, only twice the work.
+ * The upkeep of a store. Of results: those that are too old are forgotten, and artifacts that nothing points to any more are removed. It comes round at times, by one node for all: whoever begins leaves a note, and who finds one that is not
+ * older than a round leaves it be. The note is no lock: two at once do no harm, only twice the work. Cold agents are seen to by `Tiering`, on every node.
  */
 
-import type { Clock, TimerHandle } from '../core/clock.js';
+import type { TimerHandle } from '../core/clock.js';
 import { longestTimeoutMs } from '../core/clock.js';
 import { sweepArtifacts } from '../persistence/artifacts/sweep.js';
-import type { Expired, NoteRecord, OpenedStore } from '../persistence/store.js';
+import type { Expired, NoteRecord } from '../persistence/store.js';
+import type { LoadedOutcome } from './archives.js';
 import type { ResolvedResults } from './options.js';
+import { Tiering, type TieringOptions } from './tiering.js';
 
-export interface UpkeepOptions {
-  readonly store: Pick<OpenedStore, 'node' | 'notes' | 'publish' | 'retract' | 'hasArtifacts' | 'expire'>;
-  readonly clock: Clock;
+export interface UpkeepOptions extends TieringOptions {
   readonly results: ResolvedResults;
-  readonly failed: (error: unknown) => void;
 }
 
 const topic = 'results/upkeep';
@@ -24,22 +23,32 @@ const part = 1_000;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  readonly #tiering: Tiering;
   #timer: TimerHandle;
   #stopped = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#tiering = new Tiering(options);
+  }
+
+  /** As the store's, with those agents brought back that were archived. */
+  load(names: readonly (string | number)[]): Promise<readonly LoadedOutcome[]> {
+    return this.#tiering.load(names);
   }
 
   /** Without artifacts, and with results that are kept for ever, it does nothing. */
   start(): void {
-    const { artifacts, lifetimeMs, sweepMs } = this.#options.results;
-    if ((artifacts === undefined && lifetimeMs === Infinity) || sweepMs === Infinity) return;
+    this.#tiering.start();
+    const { archive, results } = this.#options;
+    const { artifacts, lifetimeMs, sweepMs } = results;
+    if (((artifacts ?? archive.artifacts) === undefined && lifetimeMs === Infinity) || sweepMs === Infinity) return;
     this.#arm(Math.min(firstMs, sweepMs));
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#tiering.stop();
     this.#options.clock.clearTimeout(this.#timer);
   }
 
@@ -102,18 +111,21 @@ export class Upkeep {
     }
   }
 
+  /** Of archives as of results: they may be in one artifact store. */
   async #sweep(): Promise<void> {
-    const { store, clock, results } = this.#options;
-    const { artifacts, graceMs, reachable: needed } = results;
-    if (artifacts === undefined || this.#stopped) return;
-    await sweepArtifacts({
-      artifacts,
-      graceMs,
-      now: () => clock.now(),
-      reachable: async (ids) => {
-        const [pointed, others] = await Promise.all([store.hasArtifacts(ids), needed?.(ids)]);
-        return pointed.map((points, index) => points || (others !== undefined && others[index] !== false));
-      },
-    });
+    const { store, clock, results, archive } = this.#options;
+    const { artifacts: kept, graceMs, reachable: needed } = results;
+    for (const artifacts of new Set([kept, archive.artifacts])) {
+      if (artifacts === undefined || this.#stopped) continue;
+      await sweepArtifacts({
+        artifacts,
+        graceMs,
+        now: () => clock.now(),
+        reachable: async (ids) => {
+          const [pointed, others] = await Promise.all([store.hasArtifacts(ids), artifacts === kept ? needed?.(ids) : undefined]);
+          return pointed.map((points, index) => points || (others !== undefined && others[index] !== false));
+        },
+      });
+    }
   }
 }
