@@ -3,7 +3,7 @@
  * artifact, and the store keeps what answers others meanwhile: its record (with a pointer), its mailbox, its marks, and its operations that have a user key.
  *
  * Invariants: `archive` raises the agent's fence and leaves it with no owner, so whoever had it in memory is refused. `load` never gives an archived agent, blank or otherwise:
- * it says `archived`. Mail is accepted, and refused as a duplicate, as for any other. `archive`, `restore`, `install` and `remove` may be called by an observer too.
+ * it says `archived`. A finished agent that is not busy is held by nobody, as for `load`. Mail is accepted, and refused as a duplicate, as for any other. `archive`, `restore`, `install` and `remove` may be called by an observer too.
  */
 
 import type { OperationRecord } from './operations.js';
@@ -65,4 +65,9 @@ export interface WholeAgents {
   restore(agent: WholeAgent): Promise<'restored' | 'changed' | 'absent'>;
   /** Removes agents for good, each atomic with all that belongs to it, archived or not. `changed`: it stands otherwise, has more mail, or is held by another live node. Dead letters stay. */
   remove(agents: readonly RemoveOrder[]): Promise<readonly ('removed' | 'changed' | 'absent')[]>;
+  /**
+   * Gives space that nothing uses any more back to the file system, in whatever time that takes. Resolves to how many bytes the store had and has; to undefined when another live node is at work, which would have to wait: then
+   * nothing was done. Absent: the store has nothing to give back.
+   */
+  reclaim?(): Promise<{ readonly before: number; readonly after: number } | undefined>;
 }

@@ -1,6 +1,7 @@
 /** Agents of a memory store: what is needed to bring one back, and wholes (see `WholeAgents`). Every reason to refuse is looked at before the first change. */
 
 import type { AgentStand, ArchiveOrder, LoadedAgent, RemoveOrder, WholeAgent } from '../store.js';
+import { isFinal } from './commits.js';
 import type { AgentRow, Data } from './data.js';
 
 /** Whether no other live node holds it. */
@@ -61,7 +62,7 @@ export function archiveWhole(data: Data, order: ArchiveOrder, isFree: IsFree): '
   const row = data.agents.get(order.key);
   if (row === undefined) return 'absent';
   const { record } = row;
-  if (!stands(row, order) || record.busy || record.archive !== undefined || !isFree(row)) return 'changed';
+  if (!stands(row, order) || record.busy || record.archive !== undefined || held(row, isFree)) return 'changed';
   row.record = { ...record, fence: record.fence + 1, owner: undefined, archive: order.archive };
   row.artifacts = order.artifacts;
   row.input = undefined;
@@ -88,7 +89,7 @@ export function removeWhole(data: Data, order: RemoveOrder, isFree: IsFree): 're
   const row = data.agents.get(order.key);
   if (row === undefined) return 'absent';
   const more = [...row.mailbox.keys()].some((position) => position > order.lastMail);
-  if (!stands(row, order) || more || !isFree(row)) return 'changed';
+  if (!stands(row, order) || more || held(row, isFree)) return 'changed';
   data.agents.delete(order.key);
   data.byId.delete(row.record.id);
   return 'removed';
@@ -96,6 +97,10 @@ export function removeWhole(data: Data, order: RemoveOrder, isFree: IsFree): 're
 
 function stands({ record }: AgentRow, { fence, sequenceNumber }: AgentStand): boolean {
   return record.fence === fence && record.sequenceNumber === sequenceNumber;
+}
+
+function held(row: AgentRow, isFree: IsFree): boolean {
+  return !(isFinal(row.record) && !row.record.busy) && !isFree(row);
 }
 
 /** What `archive` takes. */

@@ -34,6 +34,11 @@ export class Checkpointer {
     else if (logBytes > this.#next && this.#checkpoint()) this.#next = logBytes + logLimitBytes / 4;
   }
 
+  /** Moves all of the log that nobody reads into the file, whatever its size. */
+  empty(): void {
+    this.#checkpoint();
+  }
+
   /** False when somebody else writes just now. */
   #checkpoint(): boolean {
     try {

@@ -309,6 +309,22 @@ export class Database {
     });
   }
 
+  /** Undefined when another node is at work: the file is locked for as long as it is written anew. */
+  reclaim(now: number): { before: number; after: number } | undefined {
+    if (this.#poison !== undefined) throw this.#poison;
+    if (this.others(now).length > 0) return undefined;
+    const { path } = this.#options;
+    const before = statSync(path).size;
+    try {
+      this.#connection.exec('VACUUM');
+      this.#sync.flush(Infinity);
+      this.#checkpointer.empty();
+    } catch (error) {
+      throw this.#writeFailed(error);
+    }
+    return { before, after: statSync(path).size };
+  }
+
   publish(notes: readonly NoteRecord[]): void {
     if (notes.length > 0) this.#write(() => this.#notes.keep(notes));
   }

@@ -194,6 +194,7 @@ class SqliteStore implements OpenedStore {
   archive: OpenedStore['archive'] = (agents) => this.#ask('archive', agents);
   restore: OpenedStore['restore'] = (agent) => this.#ask('restore', agent);
   remove: OpenedStore['remove'] = (agents) => this.#ask('remove', agents);
+  reclaim: NonNullable<OpenedStore['reclaim']> = () => this.#ask('reclaim');
   publish: OpenedStore['publish'] = (notes) => this.#ask('publish', notes);
   notes: OpenedStore['notes'] = (prefix, since) => this.#ask('notes', prefix, since);
   retract: OpenedStore['retract'] = (notes) => this.#ask('retract', notes);

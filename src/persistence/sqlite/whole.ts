@@ -4,6 +4,7 @@
  */
 
 import type { AgentKey, AgentRecord, AgentStand, ArchiveOrder, RemoveOrder, WholeAgent } from '../store.js';
+import { isFinal } from './commits.js';
 import type { Connection, Statement, Value } from './driver.js';
 import type { Queries } from './queries.js';
 import { operationColumns, operationValues } from './rows.js';
@@ -57,7 +58,7 @@ export class Wholes {
   archive(order: ArchiveOrder, isFree: IsFree): 'archived' | 'changed' | 'absent' {
     const record = this.#queries.agent(order.key);
     if (record === undefined) return 'absent';
-    if (!stands(record, order) || record.busy || record.archive !== undefined || !isFree(record)) return 'changed';
+    if (!stands(record, order) || record.busy || record.archive !== undefined || held(record, isFree)) return 'changed';
     this.#dropJournal(order.key);
     for (const table of archivedTables) this.#run(`DELETE FROM ${table} WHERE agent = ?`, order.key);
     this.#run('DELETE FROM ledger WHERE agent = ? AND user_key IS NULL', order.key);
@@ -81,7 +82,7 @@ export class Wholes {
     const record = this.#queries.agent(order.key);
     if (record === undefined) return 'absent';
     const more = this.#queries.mailbox(order.key, order.lastMail).length > 0;
-    if (!stands(record, order) || more || !isFree(record)) return 'changed';
+    if (!stands(record, order) || more || held(record, isFree)) return 'changed';
     this.#dropJournal(order.key);
     for (const table of [...archivedTables, 'ledger', 'mailbox', 'marks', 'archives'])
       this.#run(`DELETE FROM ${table} WHERE agent = ?`, order.key);
@@ -141,4 +142,8 @@ export class Wholes {
 
 function stands(record: AgentRecord, { fence, sequenceNumber }: AgentStand): boolean {
   return record.fence === fence && record.sequenceNumber === sequenceNumber;
+}
+
+function held(record: AgentRecord, isFree: IsFree): boolean {
+  return !(isFinal(record.status) && !record.busy) && !isFree(record);
 }

@@ -71,6 +71,7 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   restore: (db, now, agent: WholeAgent) => db.wholes(now, (wholes) => wholes.restore(agent)),
   remove: (db, now, orders: readonly RemoveOrder[]) =>
     db.wholes(now, (wholes, isFree) => orders.map((order) => wholes.remove(order, isFree))),
+  reclaim: (db, now) => db.reclaim(now),
   publish: (db, _, notes: readonly NoteRecord[]) => db.publish(notes),
   notes: (db, _, prefix: string, since: number | undefined) => db.notes(prefix, since),
   retract: (db, _, names: readonly NoteName[]) => db.retract(names),

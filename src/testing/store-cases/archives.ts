@@ -112,6 +112,22 @@ export const archiveCases: readonly StoreCase[] = [
     },
   },
   {
+    title: 'archives and removes an agent that has ended although the node that had it lives, but not while it is busy',
+    needs: 'shared',
+    run: async (scene) => {
+      const one = await scene.open('one');
+      const two = await scene.open('two');
+      const done = await make(scene, one, 'done', { status: 'done', outcome: '1' });
+      const settling = await make(scene, one, 'settling', { status: 'done', outcome: '1', busy: true });
+      const order = { ...stand(await read(two, settling)), lastMail: 0 };
+      assert.deepEqual(await two.remove([order]), ['changed']);
+      assert.deepEqual(await one.remove([order]), ['removed']);
+      await archived(two, done);
+      assert.deepEqual(await two.remove([{ ...stand(await read(two, done)), lastMail: 0 }]), ['removed']);
+      assert.deepEqual(await one.list({ limit: 10 }), []);
+    },
+  },
+  {
     title: 'takes mail for an archived agent: it is runnable, and what it has taken stays taken',
     run: async (scene) => {
       const store = await scene.open();
