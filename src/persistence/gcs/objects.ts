@@ -36,6 +36,8 @@ export class SourceFailure {
 const contentType = 'application/octet-stream';
 /** Cloud Storage takes parts of uploads in multiples of it. */
 const partUnit = 262_144;
+/** Of a download that has begun. The client says nothing when it is cut, it only has no more pieces: so this is what a cut costs. */
+const stallMs = 10_000;
 const largestPart = 8 * 1_048_576;
 
 export class Objects {
@@ -99,6 +101,8 @@ export class Objects {
     // It runs while the upload has the word, not while the source has it.
     const watch = new Watch(this.#timeoutMs);
     watch.silence.catch((error: unknown) => target.destroy(error as SilenceError));
+    for (const sign of ['progress', 'response']) target.on(sign, () => watch.heard());
+    watch.start();
     let [ended, failure]: [boolean, SourceFailure | undefined] = [false, undefined];
     const source = async function* (): AsyncGenerator<Uint8Array> {
       try {
@@ -155,9 +159,9 @@ export class Objects {
         await this.#bucket.file(name, { generation }).delete({ ifGenerationMatch: generation });
         return true;
       } catch (error) {
-        if (isRefused(error)) return false;
-        if (isGone(error)) return failures > 0;
-        throw error;
+        if (!isRefused(error) && !isGone(error)) throw error;
+        // An attempt before this one may have removed it, and its answer been lost.
+        return failures > 0 && (await this.stat(name)) === undefined;
       }
     });
   }
@@ -218,13 +222,15 @@ export class Objects {
       }
     });
     const watch = new Watch(this.#timeoutMs);
+    let begun = false;
     const pieces = stream[Symbol.asyncIterator]();
     try {
       for (;;) {
-        watch.start();
+        watch.start(begun ? Math.min(this.#timeoutMs, stallMs) : this.#timeoutMs);
         const step = await Promise.race([pieces.next(), watch.silence]);
         watch.stop();
         if (step.done === true) return;
+        begun = true;
         yield step.value as Uint8Array;
       }
     } finally {

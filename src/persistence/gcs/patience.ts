@@ -29,6 +29,7 @@ export async function persistently<T>(timeoutMs: number, work: (failures: number
 /** @throws SilenceError when it has not settled after so long; what it comes to later is nobody's. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const watch = new Watch(ms);
+  watch.start();
   try {
     return await Promise.race([work, watch.silence]);
   } finally {
@@ -48,12 +49,16 @@ export class Watch {
     this.silence = new Promise((_, reject) => (this.#reject = reject));
     // Whoever races against it may be through before.
     this.silence.catch(() => undefined);
-    this.start();
   }
 
-  start(): void {
+  start(ms = this.#ms): void {
     this.stop();
-    this.#timer = systemClock.setTimeout(() => this.#reject(new SilenceError(this.#ms)), this.#ms);
+    this.#timer = systemClock.setTimeout(() => this.#reject(new SilenceError(ms)), ms);
+  }
+
+  /** A sign of life: if it is running, it begins anew. */
+  heard(): void {
+    if (this.#timer !== undefined) this.start();
   }
 
   stop(): void {
