@@ -8,6 +8,7 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
+import { artifactWords, lifecycle } from './commands/artifacts.js';
 import { breakers, listParked, showBreaker } from './commands/breakers.js';
 import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
@@ -34,7 +35,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', ...gatewayFlags];
+const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', '--apply', ...gatewayFlags];
 /** `--wait` of a gateway has a value. */
 const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
@@ -303,6 +304,15 @@ cli
     const output = new Output(process.stdout, process.env, json);
     const onStop = (stop: () => void): void => void ['SIGTERM', 'SIGINT'].forEach((signal) => process.once(signal, stop));
     return gateway({ args: beforeDashes, env: process.env, output, aside: process.stderr, onStop });
+  });
+cli
+  .command('artifacts [...words]', 'The lifecycle rule of a bucket for its artifacts: lifecycle gs://BUCKET/PREFIX')
+  .option('--apply', 'Set it; else it is shown what would change')
+  .example('  $ statewarden artifacts lifecycle gs://my-artifacts/agents')
+  .example('  $ statewarden artifacts lifecycle gs://my-artifacts/agents --apply')
+  .action((words: readonly string[]) => {
+    const place = artifactWords(words);
+    return lifecycle(place, beforeDashes.includes('--apply'), new Output(process.stdout, process.env, json), process.stderr);
   });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')

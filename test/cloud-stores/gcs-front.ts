@@ -167,7 +167,7 @@ export class GcsFront {
       Object.assign(extras.settings, JSON.parse(body.toString()));
       extras.metageneration += 1;
     }
-    const given = await this.#send('GET', incoming.url?.split('?')[0] ?? '', {}, Buffer.alloc(0));
+    const given = await this.#send('GET', wholePath(incoming.url?.split('?')[0] ?? ''), {}, Buffer.alloc(0));
     if (given.status !== 200) return given;
     const known = JSON.parse(given.body.toString()) as object;
     return json(200, { ...known, ...extras.settings, metageneration: String(extras.metageneration) });
@@ -188,8 +188,8 @@ export class GcsFront {
     return given;
   }
 
-  #forward(incoming: IncomingMessage, body: Buffer): Promise<Answer> {
-    return this.#send(incoming.method ?? 'GET', incoming.url ?? '/', incoming.headers, body);
+  #forward({ method = 'GET', url = '/', headers }: IncomingMessage, body: Buffer): Promise<Answer> {
+    return this.#send(method, wholePath(url), headers, body);
   }
 
   #send(method: string, path: string, headers: IncomingMessage['headers'], body: Buffer): Promise<Answer> {
@@ -215,6 +215,11 @@ export class GcsFront {
       sent.end(body);
     });
   }
+}
+
+/** The client leaves the API's own part out where STORAGE_EMULATOR_HOST says where to go. */
+function wholePath(url: string): string {
+  return url.startsWith('/b/') ? `/storage/v1${url}` : url;
 }
 
 async function bodyOf(message: IncomingMessage): Promise<Buffer> {

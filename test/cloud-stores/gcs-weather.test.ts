@@ -406,6 +406,37 @@ describeGcs('bad weather over Cloud Storage', function () {
       expect(error.hint).to.include('apiEndpoint');
     });
 
+    describe('without credentials', () => {
+      const { HOME, CLOUDSDK_CONFIG, GOOGLE_APPLICATION_CREDENTIALS } = process.env;
+      const set = (variables: Record<string, string | undefined>): void => {
+        for (const [name, value] of Object.entries(variables)) {
+          if (value === undefined) Reflect.deleteProperty(process.env, name);
+          else process.env[name] = value;
+        }
+      };
+      beforeEach(() => set({ HOME: '/nonexistent', CLOUDSDK_CONFIG: '/nonexistent', GOOGLE_APPLICATION_CREDENTIALS: undefined }));
+      afterEach(() => set({ HOME, CLOUDSDK_CONFIG, GOOGLE_APPLICATION_CREDENTIALS }));
+      const open = () => server.open(bucket, { clientOptions: { useAuthWithCustomEndpoint: true } });
+
+      it('says how to get some', async () => {
+        server.front.weather = () => ({
+          status: 401,
+          reason: 'required',
+          message: 'Anonymous caller does not have storage.objects.list access',
+        });
+        const error = await failing('STORE_OPEN', open);
+        expect(error.message).to.include('Could not load the default credentials');
+        expect(error.hint).to.include('gcloud auth application-default login');
+      });
+
+      it('says so of a key file that is not there', async () => {
+        set({ GOOGLE_APPLICATION_CREDENTIALS: '/nonexistent/key.json' });
+        const error = await failing('STORE_OPEN', open);
+        expect(error.message).to.include('/nonexistent/key.json');
+        expect(error.hint).to.include('GOOGLE_APPLICATION_CREDENTIALS');
+      });
+    });
+
     it('waits out an outage of a second', async () => {
       server.front.weather = first('list', { status: 503 }, 3);
       expect((await (await server.open(bucket)).list({ limit: 1 })).artifacts).to.deep.equal([]);

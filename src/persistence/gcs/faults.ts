@@ -65,7 +65,7 @@ function reasonsOf(error: unknown): string {
 
 /** What the client says that finds no key, or has one that is not taken. */
 const credentialsPattern =
-  /default credentials|invalid_grant|invalid_rapt|unauthorized_client|private key|PEM routines|DECODER routines|refresh access token|key ?file|authorized_user|Login Required|client_email/i;
+  /default credentials|invalid_grant|invalid_rapt|unauthorized_client|private key|PEM routines|DECODER routines|refresh access token|key ?file|authorized_user|Login Required|client_email|The file at .* (does not exist|is not)/i;
 
 function kindOf(error: unknown): Kind {
   const status = statusOf(error);

@@ -11,7 +11,7 @@ export interface GcsOptions {
   readonly prefix?: string;
   /** Id of the Google Cloud project. Default: that of the credentials. */
   readonly project?: string;
-  /** Of the client. Default: the package's own, or `STORAGE_EMULATOR_HOST`. */
+  /** Of the client. Default: the package's own. */
   readonly apiEndpoint?: string;
   /** What is larger is uploaded in parts, which a cut costs one of. So much of a stream is held in memory. Default 8,388,608: 8 MiB. */
   readonly resumableBytes?: number;
