@@ -26,6 +26,7 @@ import { activity, createRuntime, memory, type RuntimeEvent, type WakeTask } fro
 import { files } from 'statewarden/artifacts';
 import { adaptiveBreaker } from 'statewarden/breakers';
 import { cloudTasks } from 'statewarden/cloud-tasks';
+import { gcs } from 'statewarden/gcs';
 import { createGateway, memoryKeys, redisKeys, type KeyStore } from 'statewarden/gateway';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
@@ -72,6 +73,8 @@ const call: WakeTask = { name: 'a-1', agentId: 'a', operationId: 'a:b:1', attemp
 const missing = await tasks.dispatch(call).catch((error: { hint: string }) => error.hint);
 if (!String(missing).includes('npm install @google-cloud/tasks')) throw new Error(String(missing));
 await tasks.close();
+const remote = await gcs('gs://my-artifacts').open({ now: Date.now }).catch((error: { hint: string }) => error.hint);
+if (!String(remote).includes('npm install @google-cloud/storage')) throw new Error(String(remote));
 const gateway = createGateway({ upstream: 'http://127.0.0.1:9', store: memoryKeys() });
 const { status } = await gateway.fetch(new Request('http://x/', { method: 'POST', headers: { 'idempotency-key': 'k' } }));
 if (status !== 502) throw new Error(String(status));

@@ -1,0 +1,55 @@
+/** What an import loads, looked at in a process of its own: the root entry loads no client of a cloud, and neither does a subpath before it is used. */
+
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+
+/** Says which modules were loaded: those of ECMAScript by a hook, those of CommonJS from its cache. */
+const hooks = `
+  import { writeSync } from 'node:fs';
+  export async function load(url, context, next) {
+    writeSync(1, url + '\\n');
+    return next(url, context);
+  }
+`;
+const dataUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
+
+function loadedBy(entry: string): string[] {
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
+  const program = `
+    import { createRequire } from 'node:module';
+    import { writeSync } from 'node:fs';
+    await import(${JSON.stringify(entry)});
+    for (const path of Object.keys(createRequire(import.meta.url).cache)) writeSync(1, path + '\\n');
+  `;
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ['--no-warnings', '--import', dataUrl(register), '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  );
+  expect(status, stderr).to.equal(0);
+  return stdout.split('\n');
+}
+
+const clients =
+  /node_modules\/(@google-cloud|@google|@grpc|@firebase|google-auth-library|google-gax|gaxios|googleapis|firebase[^/]*|redis|@redis)\//;
+const clientsLoadedBy = (entry: string): string[] => loadedBy(entry).filter((path) => clients.test(path));
+
+describe('an import', () => {
+  it('of the root entry loads no client of a cloud', () => {
+    const loaded = loadedBy('statewarden');
+    expect(loaded.filter((path) => path.endsWith('/dist/index.js'))).to.not.deep.equal([]);
+    expect(loaded.filter((path) => path.includes('node_modules/xstate/'))).to.not.deep.equal([]);
+    expect(loaded.filter((path) => clients.test(path))).to.deep.equal([]);
+  });
+
+  it('of a subpath loads none before it is used', () => {
+    for (const entry of ['statewarden/gcs', 'statewarden/cloud-tasks', 'statewarden/gateway']) {
+      expect(loadedBy(entry).join('\n')).to.include('/dist/');
+      expect(clientsLoadedBy(entry), entry).to.deep.equal([]);
+    }
+  });
+
+  it('of a client is seen here', () => {
+    for (const entry of ['@google-cloud/storage', '@google-cloud/tasks']) expect(clientsLoadedBy(entry), entry).to.not.deep.equal([]);
+  });
+});
