@@ -21,6 +21,7 @@ const pages = [
   'docs/people.md',
   'docs/nodes.md',
   'docs/artifacts.md',
+  'docs/gcs.md',
   'docs/gateway.md',
 ];
 
