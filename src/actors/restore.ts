@@ -48,6 +48,7 @@ export function restore(
 ): Restored {
   const { record, checkpoint } = loaded;
   failpoint('restore:begin');
+  if (loaded.damage !== undefined) throw loaded.damage;
   const base = checkpoint?.sequenceNumber ?? 0;
   const entries = readSegments(record.id, loaded.tail, base);
   const data = checkpoint === undefined ? undefined : readCheckpoint(record.id, checkpoint);

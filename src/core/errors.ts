@@ -192,6 +192,30 @@ export class CorruptRecordError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** The store is encrypted, and a key that its data needs was not given; nothing was changed. */
+export class KeyMissingError extends StatewardenError {
+  readonly code = 'KEY_MISSING';
+  readonly disposition = terminal;
+}
+
+/** A key does not open what it should: it is another key of the same name, or what it was to open was changed. Nothing was written. */
+export class DecryptionError extends StatewardenError {
+  readonly code = 'DECRYPTION';
+  readonly disposition = terminal;
+}
+
+/** A file of keys cannot be used: missing, readable for others, not what it should be. No key of it is ever part of the message. */
+export class KeyFileError extends StatewardenError {
+  readonly code = 'KEY_FILE';
+  readonly disposition = terminal;
+}
+
+/** The store holds records that are not encrypted, and was to be opened as one that is; nothing was changed. */
+export class StoreNotEncryptedError extends StatewardenError {
+  readonly code = 'STORE_NOT_ENCRYPTED';
+  readonly disposition = terminal;
+}
+
 /** A record points to an artifact that its store does not have: removed, or put elsewhere. */
 export class ArtifactMissingError extends StatewardenError {
   readonly code = 'ARTIFACT_MISSING';

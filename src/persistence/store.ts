@@ -11,6 +11,7 @@
  * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).
  */
 
+import type { StatewardenError } from '../core/errors.js';
 import type { NoteName, NoteRecord } from './notes.js';
 import type { AgentOperation, Expired, ExpiryPage, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
@@ -237,6 +238,8 @@ export interface LoadedAgent {
    * Undefined when this node held the agent already or nobody ever did.
    */
   readonly downSince: number | undefined;
+  /** Why what is stored of it cannot be read; then nothing here but the record's own fields may be believed. */
+  readonly damage?: StatewardenError;
 }
 
 /** A registered machine as data, kept so that old checkpoints can be compared and drawn without its code. */

@@ -1,0 +1,95 @@
+/**
+ * A store whose records are encrypted, around any other. Its data keys are kept in the store below, wrapped.
+ *
+ * Invariant: before anything else is asked of the store below, its data keys are unwrapped and checked by an observer, which writes nothing. So a wrong or a missing key touches nothing. A store that has
+ * records and no data keys is refused: to read what is sealed and what is not alike would let whoever can write to it put in what he likes.
+ */
+
+import { BadInputError, StoreNotEncryptedError } from '../../core/errors.js';
+import type { NodeLease, OpenedStore, Store } from '../store.js';
+import { KeyRing } from './key-ring.js';
+import type { KeySource } from './key-source.js';
+import { OpenedEncrypted } from './opened.js';
+
+export interface EncryptionOptions {
+  /** Who wraps the data keys: `keyFile(path)`, `kms({ … })`, `hybrid({ … })`. */
+  readonly keys: KeySource;
+}
+
+/** `store`, encrypted. It must be new, or have been made so. @throws BadInputError */
+export function encrypted(store: Store, options: EncryptionOptions): EncryptedStore {
+  if (typeof store?.open !== 'function') {
+    throw new BadInputError('encrypted() was given no store', {
+      hint: "Give one that is not opened: encrypted(sqlite('./agents.db'), { keys }).",
+    });
+  }
+  const keys = options?.keys;
+  if (typeof keys?.unwrap !== 'function' || typeof keys.wrap !== 'function' || typeof keys.currentKeyId !== 'function') {
+    throw new BadInputError('encrypted() was given no keys', {
+      hint: "Give { keys: keyFile('./agents.keys') }, kms({ … }) or hybrid({ … }).",
+    });
+  }
+  return new EncryptedStore(store, keys);
+}
+
+export class EncryptedStore implements Store {
+  readonly name: string;
+  readonly capabilities: Store['capabilities'];
+  /** The store below. */
+  readonly inner: Store;
+  readonly keys: KeySource;
+
+  constructor(inner: Store, keys: KeySource) {
+    this.name = `encrypted:${inner.name}`;
+    this.capabilities = inner.capabilities;
+    this.inner = inner;
+    this.keys = keys;
+  }
+
+  async open({ lease, now }: { readonly lease?: NodeLease; readonly now: () => number }): Promise<OpenedStore> {
+    const ring = new KeyRing(this.keys);
+    const observer = await this.#observe(ring, now);
+    if (lease === undefined) return new OpenedEncrypted(observer, ring, now);
+    await observer.close();
+    const opened = await this.inner.open({ lease, now });
+    try {
+      await ring.read(opened);
+      await ring.complete(opened, now, async () => (await opened.nodes()).some(({ node }) => node !== opened.node));
+      return new OpenedEncrypted(opened, ring, now);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  /** Brings a ring up to what the store has now. With `complete` a new store gets its keys. */
+  async refresh(ring: KeyRing, now: () => number, complete = false): Promise<void> {
+    const observer = await this.#observe(ring, now);
+    try {
+      if (complete) await ring.complete(observer, now, async () => (await observer.nodes()).length > 0);
+    } finally {
+      await observer.close();
+    }
+  }
+
+  async #observe(ring: KeyRing, now: () => number): Promise<OpenedStore> {
+    const observer = await this.inner.open({ now });
+    try {
+      await ring.read(observer);
+      if (ring.isEmpty) await refusePlain(observer, this.inner.name);
+      return observer;
+    } catch (error) {
+      await observer.close();
+      throw error;
+    }
+  }
+}
+
+/** @throws StoreNotEncryptedError */
+async function refusePlain(store: OpenedStore, name: string): Promise<void> {
+  const found = await Promise.all([store.list({ limit: 1 }), store.deadLetters({ after: 0, limit: 1 }), store.notes(''), store.machines()]);
+  if (found.every((records) => records.length === 0)) return;
+  throw new StoreNotEncryptedError(`${name} has records that are not encrypted`, {
+    hint: 'Open it without encrypted(), or give encrypted() a new store and move the agents there: docs/encryption.md says how. Nothing was changed.',
+  });
+}
