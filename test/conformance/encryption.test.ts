@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memory } from 'statewarden';
-import { encrypted } from 'statewarden/encryption';
+import { files, memoryArtifacts } from 'statewarden/artifacts';
+import { encrypted, encryptedArtifacts } from 'statewarden/encryption';
 import { sqlite } from 'statewarden/sqlite';
-import { describeStore } from 'statewarden/testing';
+import { describeArtifacts, describeStore } from 'statewarden/testing';
+import { sealedLength } from '#src/persistence/encryption/sealed-content.js';
 import { connect } from '#src/persistence/sqlite/driver.js';
 import { testKeys } from '../persistence/encryption/keys.js';
 
@@ -23,6 +25,34 @@ describeStore('encrypted(sqlite())', () => {
         .prepare(`UPDATE ${table} SET ${column} = ${column} || ' ' WHERE agent = ? ${what === 'journal' ? 'AND first = 1' : ''}`)
         .run(agent);
       connection.close();
+    },
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+});
+
+describeArtifacts('encryptedArtifacts(memoryArtifacts())', () => ({
+  artifacts: encryptedArtifacts(memoryArtifacts(), { store: encrypted(memory(), { keys: testKeys() }) }),
+}));
+
+describeArtifacts('encryptedArtifacts(files())', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'statewarden-conformance-'));
+  const directory = join(folder, 'artifacts');
+  const store = encrypted(memory(), { keys: testKeys() });
+  return {
+    artifacts: encryptedArtifacts(files(directory), { store }),
+    // Each case has one artifact of a length at a time.
+    damage: ({ bytes }, how) => {
+      const length = sealedLength(bytes);
+      for (const path of readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))) {
+        if (!statSync(path).isFile() || statSync(path).size !== length) continue;
+        if (how === 'shorten') truncateSync(path, length - 1);
+        else if (how === 'lengthen') appendFileSync(path, 'x');
+        else {
+          const content = readFileSync(path);
+          content[Math.floor(length / 2)]! ^= 1;
+          writeFileSync(path, content);
+        }
+      }
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };

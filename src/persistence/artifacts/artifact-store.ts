@@ -66,8 +66,28 @@ export interface ArtifactStore {
    */
   remove(ids: readonly string[], notAfter: number): Promise<readonly boolean[]>;
 
+  /** For who keeps something else than the content, and so names it himself. Absent: the store has no such way. */
+  readonly named?: NamedArtifacts;
+
   /** Takes no more calls; those under way come to their end. */
   close(): Promise<void>;
+}
+
+/** A name, 64 lower-case hexadecimal digits, and how long what is kept under it is. */
+export interface ArtifactName {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * Artifacts under names that the caller gives, as when they are encrypted: the store does not know that what it has is right, only whether it is whole. They are listed and removed as all others. What is put under one name
+ * is always the same to the caller, and as long, though it may have other bytes.
+ */
+export interface NamedArtifacts {
+  /** As `ArtifactStore.put`. Given a name, nothing is read of content that is there already; a function is asked for it when all content has been read. */
+  put(content: AsyncIterable<Uint8Array>, name: ArtifactName | (() => ArtifactName)): Promise<void>;
+  /** Piece by piece, not verified. @throws ArtifactMissingError, CorruptRecordError when it is not so long, StoreUnavailableError */
+  read(name: ArtifactName): AsyncIterable<Uint8Array>;
 }
 
 /** A place to keep artifacts, not yet opened. Made by `files(directory)`, `memoryArtifacts()`, … */

@@ -90,7 +90,7 @@ export async function gathered(pieces: AsyncIterable<Uint8Array>, bytes: number)
   return whole ?? new Uint8Array(0);
 }
 
-export function lengthFault(bytes: number, pointer: ArtifactPointer): string {
+export function lengthFault(bytes: number, pointer: Pick<ArtifactPointer, 'bytes'>): string {
   return `it has ${String(bytes)} bytes instead of ${String(pointer.bytes)}`;
 }
 
@@ -101,7 +101,7 @@ export function corrupt({ id }: Pick<ArtifactPointer, 'id'>, store: string, what
   });
 }
 
-export function missing({ id }: ArtifactPointer, store: string): ArtifactMissingError {
+export function missing({ id }: Pick<ArtifactPointer, 'id'>, store: string): ArtifactMissingError {
   return new ArtifactMissingError(`artifact ${id} is not in ${store}`, {
     hint: 'Open the store that it was put in, or restore it from a backup that is as old as the records that point to it.',
   });

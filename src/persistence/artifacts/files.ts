@@ -15,10 +15,12 @@ import { systemRandom } from '../../core/random.js';
 import type {
   ArtifactContent,
   ArtifactEntry,
+  ArtifactName,
   ArtifactPage,
   ArtifactPointer,
   ArtifactStore,
   ArtifactStoreSource,
+  NamedArtifacts,
 } from './artifact-store.js';
 import {
   checkId,
@@ -69,6 +71,11 @@ export function files(directory: string): ArtifactStoreSource {
     },
   };
 }
+
+/** What is where. */
+type Kept = Pick<ArtifactPointer, 'id' | 'bytes'>;
+
+const kept = ({ name, bytes }: ArtifactName): Kept => ({ id: name, bytes });
 
 class FileArtifacts implements ArtifactStore {
   readonly name: string;
@@ -124,6 +131,18 @@ class FileArtifacts implements ArtifactStore {
     });
   }
 
+  readonly named: NamedArtifacts = {
+    put: async (content, name) => {
+      this.#checkOpen();
+      this.#folders.checkSound();
+      if (typeof name === 'function') return void (await this.#write(content, () => kept(name())));
+      await this.#inTurn(async () => {
+        if (!(await this.#told('written', () => this.#refreshed(kept(name))))) await this.#write(content, () => kept(name));
+      });
+    },
+    read: (name) => this.#readNamed(name),
+  };
+
   /** Not for streams: one that waits for another put would wait for ever. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#putting < putsAtOnce) this.#putting += 1;
@@ -139,7 +158,7 @@ class FileArtifacts implements ArtifactStore {
   }
 
   /** `pointer` is asked when all pieces are written. */
-  async #write(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, pointer: () => ArtifactPointer): Promise<ArtifactPointer> {
+  async #write<T extends Kept>(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, pointer: () => T): Promise<T> {
     const name = systemRandom.id();
     this.#underWay.add(name);
     const path = join(this.#folders.root, staging, name);
@@ -175,7 +194,7 @@ class FileArtifacts implements ArtifactStore {
     }
   }
 
-  async #place(path: string, pointer: ArtifactPointer): Promise<void> {
+  async #place(path: string, pointer: Kept): Promise<void> {
     await this.#folders.ready(pointer.id.slice(0, 2));
     failpoint('artifact:staged');
     try {
@@ -194,7 +213,7 @@ class FileArtifacts implements ArtifactStore {
   }
 
   /** Makes the time new of what is there, durably. False: it is not there, or not whole, or not ours to change. */
-  async #refreshed({ id, bytes }: ArtifactPointer): Promise<boolean> {
+  async #refreshed({ id, bytes }: Kept): Promise<boolean> {
     const name = id.slice(0, 2);
     if (!(await this.#folders.has(name))) return false;
     const at = this.#now();
@@ -220,19 +239,28 @@ class FileArtifacts implements ArtifactStore {
   async *read(pointer: ArtifactPointer): AsyncGenerator<Uint8Array> {
     this.#checkOpen();
     checkPointer(pointer);
-    const file = await this.#told('read', () => this.#find(pointer));
+    yield* verified(this.#content(pointer), pointer, this.name);
+  }
+
+  async *#readNamed(name: ArtifactName): AsyncGenerator<Uint8Array> {
+    this.#checkOpen();
+    yield* this.#content(kept(name));
+  }
+
+  async *#content(wanted: Kept): AsyncGenerator<Uint8Array> {
+    const file = await this.#told('read', () => this.#find(wanted));
     try {
       const found = await this.#told('read', () => file.stat());
-      if (!found.isFile()) throw corrupt(pointer, this.name, 'it is not a file');
-      if (found.size !== pointer.bytes) throw corrupt(pointer, this.name, lengthFault(found.size, pointer));
-      yield* verified(this.#pieces(file), pointer, this.name);
+      if (!found.isFile()) throw corrupt(wanted, this.name, 'it is not a file');
+      if (found.size !== wanted.bytes) throw corrupt(wanted, this.name, lengthFault(found.size, wanted));
+      yield* this.#pieces(file);
     } finally {
       await file.close();
     }
   }
 
   /** @throws ArtifactMissingError */
-  async #find(pointer: ArtifactPointer): Promise<FileHandle> {
+  async #find(pointer: Kept): Promise<FileHandle> {
     if (await this.#folders.has(pointer.id.slice(0, 2))) {
       for (let look = 0; look < looks; look += 1) {
         const file = await this.#openFile(this.#shelf.pathOf(pointer.id), pointer);
@@ -246,7 +274,7 @@ class FileArtifacts implements ArtifactStore {
     throw missing(pointer, this.name);
   }
 
-  async #openFile(path: string, pointer: ArtifactPointer): Promise<FileHandle | undefined> {
+  async #openFile(path: string, pointer: Kept): Promise<FileHandle | undefined> {
     try {
       // Without waiting, should it be a pipe. Windows has neither of the two.
       return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));

@@ -3,7 +3,15 @@
  * on one place. Nothing survives the process.
  */
 
-import type { ArtifactContent, ArtifactPage, ArtifactPointer, ArtifactStore, ArtifactStoreSource } from './artifact-store.js';
+import type {
+  ArtifactContent,
+  ArtifactName,
+  ArtifactPage,
+  ArtifactPointer,
+  ArtifactStore,
+  ArtifactStoreSource,
+  NamedArtifacts,
+} from './artifact-store.js';
 import {
   checkId,
   checkPage,
@@ -59,11 +67,27 @@ class MemoryArtifacts implements ArtifactStore {
       pieces.push(new Uint8Array(piece));
     }
     const pointer = digest.pointer();
-    const known = this.#kept.get(pointer.id);
-    if (known === undefined) this.#kept.set(pointer.id, { content: Buffer.concat(pieces), at: this.#now() });
-    else known.at = this.#now();
+    this.#keep(pointer.id, pieces);
     return pointer;
   }
+
+  #keep(id: string, pieces: readonly Uint8Array[]): void {
+    const known = this.#kept.get(id);
+    if (known === undefined) this.#kept.set(id, { content: Buffer.concat(pieces), at: this.#now() });
+    else known.at = this.#now();
+  }
+
+  readonly named: NamedArtifacts = {
+    put: async (content, name) => {
+      this.#checkOpen();
+      const pieces: Uint8Array[] = [];
+      if (typeof name === 'function' || !this.#kept.has(name.name)) {
+        for await (const piece of content) pieces.push(new Uint8Array(piece));
+      }
+      this.#keep((typeof name === 'function' ? name() : name).name, pieces);
+    },
+    read: (name) => this.#readNamed(name),
+  };
 
   get(pointer: ArtifactPointer): Promise<Uint8Array> {
     return gathered(this.read(pointer), pointer.bytes);
@@ -72,10 +96,19 @@ class MemoryArtifacts implements ArtifactStore {
   async *read(pointer: ArtifactPointer): AsyncGenerator<Uint8Array> {
     this.#checkOpen();
     checkPointer(pointer);
-    const content = this.#kept.get(pointer.id)?.content;
-    if (content === undefined) throw missing(pointer, this.name);
-    if (content.length !== pointer.bytes) throw corrupt(pointer, this.name, lengthFault(content.length, pointer));
-    yield* verified(copies(content), pointer, this.name);
+    yield* verified(this.#pieces(pointer), pointer, this.name);
+  }
+
+  async *#readNamed({ name, bytes }: ArtifactName): AsyncGenerator<Uint8Array> {
+    this.#checkOpen();
+    yield* this.#pieces({ id: name, bytes });
+  }
+
+  #pieces(wanted: Pick<ArtifactPointer, 'id' | 'bytes'>): AsyncGenerator<Uint8Array> {
+    const content = this.#kept.get(wanted.id)?.content;
+    if (content === undefined) throw missing(wanted, this.name);
+    if (content.length !== wanted.bytes) throw corrupt(wanted, this.name, lengthFault(content.length, wanted));
+    return copies(content);
   }
 
   async list(page: { readonly after?: string | undefined; readonly limit: number }): Promise<ArtifactPage> {

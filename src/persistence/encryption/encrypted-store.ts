@@ -38,6 +38,7 @@ export class EncryptedStore implements Store {
   /** The store below. */
   readonly inner: Store;
   readonly keys: KeySource;
+  #completing: Promise<void> | undefined;
 
   constructor(inner: Store, keys: KeySource) {
     this.name = `encrypted:${inner.name}`;
@@ -62,14 +63,15 @@ export class EncryptedStore implements Store {
     }
   }
 
-  /** Brings a ring up to what the store has now. With `complete` a new store gets its keys. */
+  /** For what is encrypted beside it under the same data keys: brings a ring up to what the store has now. With `complete` a new store gets its keys. */
   async refresh(ring: KeyRing, now: () => number, complete = false): Promise<void> {
-    const observer = await this.#observe(ring, now);
-    try {
-      if (complete) await ring.complete(observer, now, async () => (await observer.nodes()).length > 0);
-    } finally {
-      await observer.close();
-    }
+    await (await this.#observe(ring, now)).close();
+    if (!complete || (await ring.isComplete())) return;
+    this.#completing ??= this.open({ lease: { name: 'keys', ttlMs: 60_000 }, now })
+      .then((opened) => opened.close())
+      .finally(() => (this.#completing = undefined));
+    await this.#completing;
+    await (await this.#observe(ring, now)).close();
   }
 
   async #observe(ring: KeyRing, now: () => number): Promise<OpenedStore> {

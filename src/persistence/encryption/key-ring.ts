@@ -165,11 +165,11 @@ export class KeyRing {
 
   /** Which keys are used from now on, of those there are. */
   async #choose(): Promise<void> {
-    const search = oldest([...this.#kept.values()].filter(({ use }) => use === 'search'));
+    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
     const searchKey = search && this.#dataKeys.get(search.id);
     if (searchKey === undefined) return;
     this.#tokens ??= new Tokens(searchKey);
-    const kek = await asked(this.#source, () => this.#source.currentKeyId());
+    const kek = await this.#currentKek();
     const records = [...this.#kept.values()].filter(({ use }) => use === 'records').sort((one, other) => one.at - other.at);
     const best = records.filter((key) => key.kek === kek).at(-1) ?? records.at(-1);
     if (best !== undefined) this.#sealUnder(best.id);
@@ -181,20 +181,32 @@ export class KeyRing {
     this.#sealer = new Sealer(this.#dataKeys.get(id) as DataKey);
   }
 
+  /** Whether it has all that is needed to write. */
+  async isComplete(): Promise<boolean> {
+    return !this.isEmpty && this.#hasRecordsKey(await this.#currentKek());
+  }
+
+  #currentKek(): Promise<string> {
+    return asked(this.#source, () => this.#source.currentKeyId());
+  }
+
+  #hasRecordsKey(kek: string): boolean {
+    return [...this.#kept.values()].some((key) => key.use === 'records' && key.kek === kek);
+  }
+
   /** Makes the keys that are missing: all of them in a new store, one for records when the current key is a new one. `others`: whether another node may be at it too. */
   async complete(store: RingNotes, now: () => number, others: () => Promise<boolean>): Promise<void> {
-    const kek = await asked(this.#source, () => this.#source.currentKeyId());
+    const kek = await this.#currentKek();
     const isNew = this.isEmpty;
     const made: WrappedKey[] = [];
     if (isNew) made.push(await this.#make('search', kek, now()));
-    if (![...this.#kept.values()].some((key) => key.use === 'records' && key.kek === kek))
-      made.push(await this.#make('records', kek, now()));
+    if (!this.#hasRecordsKey(kek)) made.push(await this.#make('records', kek, now()));
     if (made.length === 0) return;
     await store.publish(made.map(noteOf));
     if (isNew && (await others())) await pause(settleMs);
     await this.read(store);
     if (!isNew) return;
-    const search = oldest([...this.#kept.values()].filter(({ use }) => use === 'search'));
+    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
     if (search !== undefined && !search.chosen) await store.publish([noteOf({ ...search, chosen: true })]);
   }
 
@@ -205,6 +217,6 @@ export class KeyRing {
 }
 
 /** The one that was chosen; else by id, which is the same for all who see the same. */
-function oldest(keys: readonly WrappedKey[]): WrappedKey | undefined {
+function chosenOf(keys: readonly WrappedKey[]): WrappedKey | undefined {
   return [...keys].sort((one, other) => Number(other.chosen) - Number(one.chosen) || (one.id < other.id ? -1 : 1))[0];
 }

@@ -6,6 +6,7 @@
  */
 
 import { createHash, createPrivateKey, createPublicKey, diffieHellman, randomBytes, type KeyObject } from 'node:crypto';
+import type { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { CapabilityMissingError } from '../../core/errors.js';
 
 export const seedBytes = 32;
@@ -18,7 +19,7 @@ const label = Buffer.from('5c2e2f2f5e5c', 'hex');
 const pkcs8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const spki = Buffer.from('302a300506032b656e032100', 'hex');
 
-type MlKem = (typeof import('@noble/post-quantum/ml-kem.js'))['ml_kem768'];
+type MlKem = typeof ml_kem768;
 
 /** @throws CapabilityMissingError */
 async function loadMlKem(): Promise<MlKem> {
