@@ -3,6 +3,7 @@
 import type { Observable } from 'rxjs';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
+import { refuseEncrypted } from './persistence/encryption/marker.js';
 import type { OpenedStore } from './persistence/store.js';
 import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
@@ -88,6 +89,16 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   const { clock, leaseMs, nodeName } = resolved;
   const declared = declarations(resolved, registerKinds(resolved));
   const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
+  try {
+    await refuseEncrypted(
+      store,
+      resolved.store.name,
+      'Open it with its keys: encrypted(store, { keys }) of statewarden/encryption. No record was changed.',
+    );
+  } catch (error) {
+    await store.close().catch(() => undefined);
+    throw error;
+  }
   const node = new Node(resolved, declared, store);
   try {
     await node.start(declared.breakers);

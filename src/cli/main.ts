@@ -26,6 +26,7 @@ import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
+import { addKeysCommands, keysFlags, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
 import { findStore, looksLikeStore, openStore } from './store-url.js';
@@ -35,7 +36,7 @@ const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', '--apply', ...gatewayFlags];
+const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', '--apply', ...gatewayFlags, ...keysFlags];
 /** `--wait` of a gateway has a value. */
 const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
@@ -52,7 +53,7 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   }
   const url = findStore(option ?? place, process.env, process.cwd());
   const output = new Output(process.stdout, process.env, json);
-  const store = await openStore(url, now);
+  const store = await openStore(url, now, keysPath(text('keys'), process.env));
   try {
     return await work({ store, url, output, aside: process.stderr, now });
   } finally {
@@ -276,6 +277,13 @@ cli
     return withStore(found.place, breakerWork(found));
   });
 addPeopleCommands(cli, { text, number, givenOf, withStore });
+addKeysCommands(cli, {
+  text,
+  givenOf,
+  env: process.env,
+  folder: process.cwd(),
+  tools: () => ({ output: new Output(process.stdout, process.env, json), aside: process.stderr, now }),
+});
 cli
   .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
   .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')
@@ -323,6 +331,7 @@ cli.option(
   '--store <url>',
   'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
 );
+cli.option('--keys <file>', 'Key file of an encrypted store; else STATEWARDEN_KEYS');
 cli.option('--json', 'Print one JSON document');
 cli.option('--debug', 'Print the stack of an error');
 cli.help((sections) => [...sections, { title: 'Exit codes', body: '  0  done\n  1  it failed, or found a problem\n  2  called wrongly' }]);

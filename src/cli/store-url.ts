@@ -7,8 +7,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { StoreOpenError } from '../core/errors.js';
+import { encrypted } from '../persistence/encryption/encrypted-store.js';
+import { keyFile } from '../persistence/encryption/key-file.js';
+import { refuseEncrypted } from '../persistence/encryption/marker.js';
 import { sqlite } from '../persistence/sqlite/index.js';
-import type { OpenedStore } from '../persistence/store.js';
+import type { OpenedStore, Store } from '../persistence/store.js';
 import { UsageError } from './usage-error.js';
 
 export interface StoreUrl {
@@ -72,8 +75,8 @@ function fromConfig(path: string): string | undefined {
   return store;
 }
 
-/** Opens it to look and to post, without a lease. @throws StoreOpenError, StoreSchemaError, CorruptRecordError */
-export async function openStore({ name, path }: StoreUrl, now: () => number): Promise<OpenedStore> {
+/** @throws StoreOpenError when there is none */
+export function existingStore({ name, path }: StoreUrl): Store {
   let size: number;
   try {
     size = statSync(path).size;
@@ -88,5 +91,19 @@ export async function openStore({ name, path }: StoreUrl, now: () => number): Pr
       hint: 'Start the runtime that uses it first, or give another path with --store.',
     });
   }
-  return sqlite(path).open({ now });
+  return sqlite(path);
+}
+
+/** Opens it to look and to post, without a lease. `keys`: the key file of an encrypted one. @throws StoreOpenError, StoreSchemaError, CorruptRecordError, KeyMissingError, and what the key file has to say */
+export async function openStore(url: StoreUrl, now: () => number, keys: string | undefined): Promise<OpenedStore> {
+  const store = existingStore(url);
+  if (keys !== undefined) return encrypted(store, { keys: keyFile(keys) }).open({ now });
+  const opened = await store.open({ now });
+  try {
+    await refuseEncrypted(opened, url.name, 'Give the key file: --keys FILE, or STATEWARDEN_KEYS. Nothing was changed.');
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }

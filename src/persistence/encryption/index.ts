@@ -6,3 +6,4 @@ export { hybrid, makeHybridKey, type HybridKey, type HybridOptions } from './hyb
 export { keyFile } from './key-file.js';
 export { type KeySource } from './key-source.js';
 export { kms, type KmsOptions } from './kms.js';
+export { rewrapKeys, type RewrapOptions, type RewrapReport } from './rewrap.js';

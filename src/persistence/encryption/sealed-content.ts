@@ -95,7 +95,7 @@ export async function* openContent(
   try {
     let start = Buffer.alloc(0);
     while (start.length < headBytes) {
-      const { value, done } = await source.next();
+      const { value, done } = (await source.next()) as IteratorResult<Uint8Array, undefined>;
       if (done === true) break;
       start = Buffer.concat([start, value]);
     }
