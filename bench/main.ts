@@ -13,6 +13,7 @@ import { Progress } from './progress.js';
 import { table } from './table.js';
 import { Context, type Figure, type Outcome, type Workload } from './workload.js';
 import { bytes } from './workloads/bytes.js';
+import { encryption } from './workloads/encryption.js';
 import { ledger } from './workloads/ledger.js';
 import { memory } from './workloads/memory.js';
 import { supervision } from './workloads/supervision.js';
@@ -22,7 +23,7 @@ import { w3 } from './workloads/w3.js';
 import { w4 } from './workloads/w4.js';
 import { Workspace } from './workspace.js';
 
-const workloads: readonly Workload[] = [w1, w2, w3, w4, supervision, bytes, memory, ledger];
+const workloads: readonly Workload[] = [w1, w2, w3, w4, supervision, bytes, memory, ledger, encryption];
 const usage = `npm run bench -- [--only w1,w3] [--quick] [--no-peers] [--json]
 
   --only       some of: ${workloads.map(({ id }) => id).join(', ')}
