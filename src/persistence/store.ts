@@ -12,6 +12,7 @@
  */
 
 import type { StatewardenError } from '../core/errors.js';
+import type { ThreadKeys } from './encryption/thread-keys.js';
 import type { NoteName, NoteRecord } from './notes.js';
 import type { AgentOperation, Expired, ExpiryPage, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
@@ -385,9 +386,9 @@ export interface OpenedStore extends WholeAgents {
   /**
    * Watches, from another thread, the turns that this one writes to `pulse` (of `core/turn-pulse`). One that lasts for more than `limitMs` is taken to be endless:
    * its event becomes a dead letter, `endless-turn` (an agent whose turn has no event to put aside ends in error), and the process is ended. While a turn
-   * lasts, the node's lease is kept. Absent: the store has no thread of its own.
+   * lasts, the node's lease is kept. Absent: the store has no thread of its own. `keys`: of an encrypted store, for whatever that thread writes by itself.
    */
-  watchTurns?(pulse: SharedArrayBuffer, limitMs: number): Promise<void>;
+  watchTurns?(pulse: SharedArrayBuffer, limitMs: number, keys?: ThreadKeys): Promise<void>;
 
   /** Ends the lease, so that others may take the agents at once, and closes. */
   close(): Promise<void>;

@@ -1,8 +1,10 @@
 /** A process with an agent that can be brought into a turn without end, by each way an event can come. Killed by whoever notices. */
 
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
 import { activity, createRuntime, fleet, reply, spawnAgent, supervisor, tell, type Runtime } from 'statewarden';
+import { encrypted, keyFile } from 'statewarden/encryption';
 import { sqlite } from 'statewarden/sqlite';
 
 export const looperPath = fileURLToPath(import.meta.url);
@@ -85,8 +87,11 @@ export const agents = {
 
 export const crew = supervisor({ id: 'team', children: [fleet('crew', { kind: 'looper', size: 1 })] });
 
+/** Encrypted where there is a key file beside it. */
 export function open(path: string, turnMs = 400, leaseMs = 5_000): Promise<Runtime<typeof agents>> {
-  return createRuntime({ store: sqlite(path), agents, limits: { turnMs }, node: { leaseMs } });
+  const keys = `${path}.keys`;
+  const store = existsSync(keys) ? encrypted(sqlite(path), { keys: keyFile(keys) }) : sqlite(path);
+  return createRuntime({ store, agents, limits: { turnMs }, node: { leaseMs } });
 }
 
 const [, script, path = '', how = '', turnMs = '400', leaseMs = '5000'] = process.argv;

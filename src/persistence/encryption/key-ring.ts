@@ -12,6 +12,7 @@ import type { NoteRecord, OpenedStore } from '../store.js';
 import { asked, damagedKey, keyBytes, unwrapped, wrongKey, type KeySource } from './key-source.js';
 import { encryptionTopics, keyTopic, redirectTopic } from './marker.js';
 import { DataKey, Sealer } from './sealing.js';
+import type { ThreadKeys } from './thread-keys.js';
 import { Tokens } from './tokens.js';
 
 export type RingNotes = Pick<OpenedStore, 'notes' | 'publish'>;
@@ -118,7 +119,7 @@ export class KeyRing {
   #sealer: Sealer | undefined;
   #sealsUnder = '';
   #tokens: Tokens | undefined;
-  /** By the digest of the message: what redirects it. */
+  /** By name: what redirects a message. */
   #redirects: ReadonlyMap<string, NoteRecord> = new Map();
 
   constructor(source: KeySource) {
@@ -147,8 +148,18 @@ export class KeyRing {
     return this.#dataKeys.get(this.#sealsUnder);
   }
 
-  redirect(digest: string): NoteRecord | undefined {
-    return this.#redirects.get(digest);
+  redirect(name: string): NoteRecord | undefined {
+    return this.#redirects.get(name);
+  }
+
+  /** For another thread of this process. */
+  forThread(): ThreadKeys {
+    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
+    return {
+      keys: [...this.#dataKeys.values()].map(({ id, secret }) => ({ id, secret })),
+      search: search?.id ?? '',
+      current: this.#sealsUnder,
+    };
   }
 
   /** Reads what the store has now. Writes nothing. @throws KeyMissingError, DecryptionError, CorruptRecordError, StoreUnavailableError */

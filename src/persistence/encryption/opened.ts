@@ -15,6 +15,8 @@ import { Unopened } from './sealing.js';
 
 export class OpenedEncrypted implements OpenedStore {
   readonly node: number;
+  /** Only where the store below has it. */
+  readonly watchTurns?: NonNullable<OpenedStore['watchTurns']>;
   readonly #store: OpenedStore;
   readonly #ring: KeyRing;
   readonly #records: Records;
@@ -26,6 +28,9 @@ export class OpenedEncrypted implements OpenedStore {
     this.#ring = ring;
     this.#records = new Records(ring);
     this.#now = now;
+    if (store.watchTurns !== undefined) {
+      this.watchTurns = async (pulse, limitMs) => store.watchTurns?.(pulse, limitMs, ring.forThread());
+    }
   }
 
   // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,9 +24,8 @@ import type {
   OperationRecord,
   TimerRecord,
 } from '../store.js';
-import type { KeyRing } from './key-ring.js';
 import { redirectTopic } from './marker.js';
-import { openText, Unopened, type Place, type Sealer } from './sealing.js';
+import { openText, Unopened, type DataKey, type Place, type Sealer } from './sealing.js';
 import type { Tokens } from './tokens.js';
 
 type Letter = Omit<DeadLetter, 'position'>;
@@ -38,10 +37,20 @@ const none = 'null';
 const messagePlace = (to: string, { messageId, from }: Pick<Addressed, 'messageId' | 'from'>): Place => ['message', to, messageId, from];
 const keyLabel = (activity: string): string => JSON.stringify(['user key', activity]);
 
-export class Records {
-  readonly #ring: KeyRing;
+/** What there must be to seal and to open. */
+export interface RecordKeys {
+  readonly dataKeys: ReadonlyMap<string, DataKey>;
+  /** Undefined before the store has keys: then it has no records either. */
+  readonly sealer: Sealer | undefined;
+  readonly tokens: Tokens | undefined;
+  /** The note that lets a message be opened by another receiver. */
+  redirect(name: string): Pick<NoteRecord, 'author' | 'data'> | undefined;
+}
 
-  constructor(ring: KeyRing) {
+export class Records {
+  readonly #ring: RecordKeys;
+
+  constructor(ring: RecordKeys) {
     this.#ring = ring;
   }
 
@@ -159,6 +168,11 @@ export class Records {
     };
   }
 
+  /** An event that was opened. */
+  event({ to, messageId, from, event }: Addressed): string {
+    return this.seal(event, ...messagePlace(to, { messageId, from }));
+  }
+
   letter(letter: Letter): Letter {
     const event = this.seal(letter.event, ...messagePlace(letter.to, letter));
     return { ...letter, event, messageId: this.messageId(letter.messageId), details: this.#sealed(letter.details, 'details', event) };
@@ -271,6 +285,11 @@ export class Records {
   openMail(mail: MailboxRecord): MailboxRecord {
     const messageId = this.#openMessageId(mail.messageId);
     return { ...mail, messageId, event: this.#openEvent(mail, messageId).event };
+  }
+
+  /** Of a message as it is stored. */
+  openEvent(stored: Addressed): string {
+    return this.#openEvent(stored, this.#openMessageId(stored.messageId)).event;
   }
 
   openLetter(letter: DeadLetter): DeadLetter {

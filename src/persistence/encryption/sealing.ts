@@ -42,6 +42,11 @@ export class DataKey {
     this.#secret = secret;
   }
 
+  /** For another thread of this process. */
+  get secret(): Uint8Array {
+    return this.#secret;
+  }
+
   /** A key for one purpose. */
   derive(purpose: string, salt: Uint8Array): KeyObject {
     return createSecretKey(Buffer.from(hkdfSync('sha256', this.#secret, salt, `statewarden/${version}/${purpose}/${this.id}`, keyBytes)));

@@ -29,6 +29,7 @@ import type {
   PostOutcome,
   RedriveOutcome,
 } from '../store.js';
+import type { Records } from '../encryption/records.js';
 import { Checkpointer, logLimitBytes } from './checkpointer.js';
 import { Commits, isFinal } from './commits.js';
 import { expireResults, lookForExpired } from './expiry.js';
@@ -288,8 +289,8 @@ export class Database {
     return this.#write(() => positions.map((position) => this.#commits.redrive(position, to, cap, now)));
   }
 
-  endless(turn: TurnInProgress, now: number): EndlessTurn | undefined {
-    return this.#write(() => recordEndlessTurn(this.#connection, this.node, turn, now));
+  endless(turn: TurnInProgress, now: number, records: Records | undefined): EndlessTurn | undefined {
+    return this.#write(() => recordEndlessTurn(this.#connection, this.node, turn, now, records));
   }
 
   discard(positions: readonly number[]): number {

@@ -211,7 +211,7 @@ class SqliteStore implements OpenedStore {
   redrive: OpenedStore['redrive'] = (positions, to, cap) => this.#ask('redrive', positions, to, cap);
   discard: OpenedStore['discard'] = (positions) => this.#ask('discard', positions);
   counts: OpenedStore['counts'] = () => this.#ask('counts');
-  watchTurns: NonNullable<OpenedStore['watchTurns']> = (pulse, limitMs) => this.#ask('watchTurns', pulse, limitMs);
+  watchTurns: NonNullable<OpenedStore['watchTurns']> = (pulse, limitMs, keys) => this.#ask('watchTurns', pulse, limitMs, keys);
   check: OpenedStore['check'] = (progress) => this.#request('check', [], progress);
 
   onForeignMail(listener: (agents: readonly AgentKey[]) => void): void {

@@ -4,6 +4,8 @@ import { parentPort, receiveMessageOnPort, workerData as untypedData, type Messa
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../core/clock.js';
 import { TurnPulse } from '../../core/turn-pulse.js';
+import { Records } from '../encryption/records.js';
+import { recordKeysOf, type ThreadKeys } from '../encryption/thread-keys.js';
 import type {
   AgentFilter,
   AgentKey,
@@ -44,6 +46,8 @@ let database: Database | undefined;
 let watching = false;
 let polledAt = 0;
 let watch: TurnWatch | undefined;
+/** Of an encrypted store. */
+let turnKeys: ThreadKeys | undefined;
 /** The difference between the caller's clock and this thread's, so that leases follow an injected clock. */
 let clockSkew = 0;
 
@@ -98,7 +102,8 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   watch: () => {
     watching = true;
   },
-  watchTurns: (db, _, memory: SharedArrayBuffer, limitMs: number) => {
+  watchTurns: (db, _, memory: SharedArrayBuffer, limitMs: number, keys: ThreadKeys | undefined) => {
+    turnKeys = keys;
     // A node says that it is alive every third of its lease, and it takes two looks to see that it cannot: both must fit into the rest, with room for a slow machine.
     watch = new TurnWatch(new TurnPulse(memory), limitMs, db.leaseMs / 8, systemClock.elapsed());
   },
@@ -144,7 +149,7 @@ function lookAtTurns(database: Database, { lasting, endless }: Look): void {
   }
   let what: string;
   try {
-    const turn = database.endless(endless, now);
+    const turn = database.endless(endless, now, turnKeys && new Records(recordKeysOf(turnKeys)));
     what = turn === undefined ? 'an agent that is not stored' : inWords(turn);
   } catch (error) {
     what = `agent ${String(endless.agent)}; it could not be recorded (${String(error)})`;
