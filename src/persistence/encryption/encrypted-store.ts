@@ -6,7 +6,7 @@
  */
 
 import { BadInputError, StoreNotEncryptedError } from '../../core/errors.js';
-import type { NodeLease, OpenedStore, Store } from '../store.js';
+import type { OpenedStore, Store } from '../store.js';
 import { KeyRing } from './key-ring.js';
 import type { KeySource } from './key-source.js';
 import { OpenedEncrypted } from './opened.js';
@@ -47,7 +47,7 @@ export class EncryptedStore implements Store {
     this.keys = keys;
   }
 
-  async open({ lease, now }: { readonly lease?: NodeLease; readonly now: () => number }): Promise<OpenedStore> {
+  readonly open: Store['open'] = async ({ lease, now }) => {
     const ring = new KeyRing(this.keys);
     const observer = await this.#observe(ring, now);
     if (lease === undefined) return new OpenedEncrypted(observer, ring, now);
@@ -61,7 +61,7 @@ export class EncryptedStore implements Store {
       await opened.close();
       throw error;
     }
-  }
+  };
 
   /** For what is encrypted beside it under the same data keys: brings a ring up to what the store has now. With `complete` a new store gets its keys. */
   async refresh(ring: KeyRing, now: () => number, complete = false): Promise<void> {
@@ -78,7 +78,11 @@ export class EncryptedStore implements Store {
     const observer = await this.inner.open({ now });
     try {
       await ring.read(observer);
-      if (ring.isEmpty) await refusePlain(observer, this.inner.name);
+      if (ring.isEmpty && (await hasRecords(observer))) {
+        // Another node may have made it its own meanwhile.
+        await ring.read(observer);
+        if (ring.isEmpty) throw notEncrypted(this.inner.name);
+      }
       return observer;
     } catch (error) {
       await observer.close();
@@ -87,11 +91,13 @@ export class EncryptedStore implements Store {
   }
 }
 
-/** @throws StoreNotEncryptedError */
-async function refusePlain(store: OpenedStore, name: string): Promise<void> {
+async function hasRecords(store: OpenedStore): Promise<boolean> {
   const found = await Promise.all([store.list({ limit: 1 }), store.deadLetters({ after: 0, limit: 1 }), store.notes(''), store.machines()]);
-  if (found.every((records) => records.length === 0)) return;
-  throw new StoreNotEncryptedError(`${name} has records that are not encrypted`, {
+  return found.some((records) => records.length > 0);
+}
+
+function notEncrypted(name: string): StoreNotEncryptedError {
+  return new StoreNotEncryptedError(`${name} has records that are not encrypted`, {
     hint: 'Open it without encrypted(), or give encrypted() a new store and move the agents there: docs/encryption.md says how. Nothing was changed.',
   });
 }

@@ -6,7 +6,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { BadInputError, KeyFileError } from '../../core/errors.js';
 import { unwrapAes, wrapAes } from './aes-wrap.js';
 import { hybrid } from './hybrid.js';
@@ -75,14 +75,19 @@ const contextOf = (keyId: string, context: string): string => `${context} by ${k
 export async function readKeys(path: string): Promise<FileKeys> {
   let text: string;
   try {
-    const { mode } = await stat(path);
-    // Windows has no such bits.
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw new KeyFileError(`others may read ${path} (mode ${(mode & 0o777).toString(8)})`, {
-        hint: `Make it yours alone: chmod 600 ${path}. If others could have read it, rotate: statewarden keys rotate ${path}, then keys rewrap.`,
-      });
+    const file = await open(path, 'r');
+    try {
+      const { mode } = await file.stat();
+      // Windows has no such bits.
+      if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+        throw new KeyFileError(`others may read ${path} (mode ${(mode & 0o777).toString(8)})`, {
+          hint: `Make it yours alone: chmod 600 ${path}. If others could have read it, rotate: statewarden keys rotate ${path}, then keys rewrap.`,
+        });
+      }
+      text = await file.readFile('utf8');
+    } finally {
+      await file.close();
     }
-    text = await readFile(path, 'utf8');
   } catch (cause) {
     if (cause instanceof KeyFileError) throw cause;
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';

@@ -115,7 +115,10 @@ const sealedColumns: readonly (readonly [table: string, column: string, where: s
 async function refusal(work: () => Promise<unknown>): Promise<string> {
   return work().then(
     () => 'nothing',
-    (error: { code?: string; hint?: string }) => (error.hint !== undefined && error.hint.length > 10 ? String(error.code) : 'no hint'),
+    (error: unknown) => {
+      const { code, hint = '' } = error as { readonly code?: string; readonly hint?: string };
+      return hint.length > 10 ? String(code) : 'no hint';
+    },
   );
 }
 
