@@ -15,7 +15,7 @@ const counter = setup({ types: { context: {} as { count: number }, events: {} as
   },
 });
 const open = (store: Store, name: string) =>
-  createRuntime({ store, agents: { counter: { machine: counter, version: 1 } }, node: { name } });
+  createRuntime({ store, agents: { counter: { machine: counter, version: 1 } }, node: { name, spread: false } });
 
 /** Each case on both stores: two runtimes on one memory store, two connections to one file. */
 const stores: readonly (readonly [string, (work: (first: Store, second: Store) => Promise<void>) => Promise<void>])[] = [
