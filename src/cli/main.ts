@@ -30,13 +30,28 @@ import { addKeysCommands, keysFlags, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
 import { findStore, looksLikeStore, openStore } from './store-url.js';
+import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
+import { findArtifacts } from './artifacts-url.js';
+import { addTierCommands, tierFlags } from './tier-commands.js';
 import { UsageError } from './usage-error.js';
 
 const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
 /** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const flags = ['--json', '--debug', '--all', '--groups', '--wait', '--nodes', '--unknown', '--apply', ...gatewayFlags, ...keysFlags];
+const flags = [
+  '--json',
+  '--debug',
+  '--all',
+  '--groups',
+  '--wait',
+  '--nodes',
+  '--unknown',
+  '--apply',
+  ...tierFlags,
+  ...gatewayFlags,
+  ...keysFlags,
+];
 /** `--wait` of a gateway has a value. */
 const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];
@@ -54,10 +69,17 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   const url = findStore(option ?? place, process.env, process.cwd());
   const output = new Output(process.stdout, process.env, json);
   const store = await openStore(url, now, keysPath(text('keys'), process.env));
+  let opened: Promise<ArtifactStore | undefined> | undefined;
+  const artifacts = (): Promise<ArtifactStore | undefined> =>
+    (opened ??= (async () => findArtifacts(text('artifacts'), process.env, process.cwd())?.open({ now }))());
   try {
-    return await work({ store, url, output, aside: process.stderr, now });
+    return await work({ store, url, artifacts, output, aside: process.stderr, now });
   } finally {
     await store.close();
+    await opened?.then(
+      (one) => one?.close(),
+      () => undefined, // told by whoever asked for it
+    );
   }
 }
 
@@ -167,6 +189,7 @@ cli
   });
 cli
   .command('show <id> [store]', 'Show an agent: state, supervisor, context, timers, activities, pending effects, mailbox')
+  .option('--artifacts <url>', 'Where archived agents are')
   .example('  $ statewarden show orders/o-42')
   .example('  $ statewarden show orders/o-42 --json | jq .context')
   .action((id: string, place?: string) => withStore(place, (session) => show(session, id)));
@@ -183,6 +206,7 @@ cli
   .command('journal <id> [store]', 'List the events an agent has accepted')
   .option('--after <n>', 'Only events after this sequence number', { default: 0 })
   .option('--limit <n>', limitText, { default: 100 })
+  .option('--artifacts <url>', 'Where archived agents are')
   .example('  $ statewarden journal orders/o-42 --after 100')
   .action((id: string, place?: string) => {
     const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
@@ -284,6 +308,7 @@ addKeysCommands(cli, {
   folder: process.cwd(),
   tools: () => ({ output: new Output(process.stdout, process.env, json), aside: process.stderr, now }),
 });
+addTierCommands(cli, { text, number, givenOf, withStore });
 cli
   .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
   .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')

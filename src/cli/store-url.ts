@@ -29,7 +29,7 @@ export function findStore(option: string | undefined, env: NodeJS.ProcessEnv, fo
   if (option !== undefined) return parseStoreUrl(option, folder);
   const variable = env['STATEWARDEN_STORE'];
   if (variable !== undefined && variable !== '') return parseStoreUrl(variable, folder);
-  return parseStoreUrl(fromConfig(join(folder, configName)) ?? fallback, folder);
+  return parseStoreUrl(configured(folder, 'store') ?? fallback, folder);
 }
 
 /** @throws UsageError for a scheme that this version has no store for. */
@@ -55,7 +55,18 @@ export function looksLikeStore(word: string, folder: string): boolean {
   return word !== '' && statSync(resolve(folder, word), { throwIfNoEntry: false })?.isFile() === true;
 }
 
-function fromConfig(path: string): string | undefined {
+/** What `statewarden.config.json` of the folder says. @throws UsageError */
+export function configured(folder: string, name: 'store' | 'artifacts'): string | undefined {
+  const config = readConfig(join(folder, configName));
+  const value = config?.[name];
+  if (typeof value === 'string') return value;
+  if (value === undefined && (config === undefined || name !== 'store')) return undefined;
+  throw new UsageError(`${configName} names no ${name === 'store' ? 'store' : 'artifact store'}`, hint);
+}
+
+const hint = 'It holds one JSON object: {"store": "sqlite:./agents.db"}.';
+
+function readConfig(path: string): Readonly<Record<string, unknown>> | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -63,16 +74,12 @@ function fromConfig(path: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new UsageError(`${configName} cannot be read: ${(error as Error).message}`, 'Correct it, or say --store.');
   }
-  const hint = 'It holds one JSON object: {"store": "sqlite:./agents.db"}.';
-  let config: unknown;
   try {
-    config = JSON.parse(text);
+    const config: unknown = JSON.parse(text);
+    return typeof config === 'object' && config !== null ? (config as Record<string, unknown>) : {};
   } catch (error) {
     throw new UsageError(`${configName} is not JSON: ${(error as Error).message}`, hint);
   }
-  const store = typeof config === 'object' && config !== null ? (config as { store?: unknown }).store : undefined;
-  if (typeof store !== 'string') throw new UsageError(`${configName} names no store`, hint);
-  return store;
 }
 
 /** @throws StoreOpenError when there is none */

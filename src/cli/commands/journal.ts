@@ -2,8 +2,9 @@
 
 import { readSegments, type JournalEntry } from '../../actors/entry.js';
 import { encode } from '../../core/codec.js';
-import type { AgentKey, OpenedStore, OperationRecord } from '../../persistence/store.js';
+import type { OperationRecord } from '../../persistence/store.js';
 import { findAgent } from '../agent-id.js';
+import { seeJournal, type SeenJournal } from '../archived.js';
 import { brief, briefOutcome, stored, time, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 
@@ -27,12 +28,13 @@ interface Line {
 }
 
 export async function journal(session: Session, typed: string, { after, limit }: JournalOptions): Promise<ExitCode> {
-  const { store, output } = session;
+  const { output } = session;
   const agent = await findAgent(session, typed, 'prefix');
-  const { entries, more } = await read(store, agent.key, agent.id, after, limit);
+  const seen = await seeJournal(session, agent.key);
+  const { entries, more } = await read(seen, agent.id, after, limit);
   const operations = new Map<string, OperationRecord>();
   if (entries.some(({ op }) => op !== undefined)) {
-    for (const operation of await store.operations(agent.key)) operations.set(operation.id, operation);
+    for (const operation of await seen.operations()) operations.set(operation.id, operation);
   }
   const lines = entries.map((entry) => lineOf(entry, operations));
   const next = more ? (entries.at(-1)?.seq ?? null) : null;
@@ -64,8 +66,7 @@ export async function journal(session: Session, typed: string, { after, limit }:
 }
 
 async function read(
-  store: OpenedStore,
-  key: AgentKey,
+  { segments: pageOf }: SeenJournal,
   id: string,
   after: number,
   limit: number,
@@ -73,7 +74,7 @@ async function read(
   const entries: JournalEntry[] = [];
   let last = after;
   while (entries.length <= limit) {
-    const segments = await store.journal(key, { after: last, limit: page });
+    const segments = await pageOf({ after: last, limit: page });
     if (segments.length === 0) break;
     entries.push(...readSegments(id, segments, last));
     last = segments.at(-1)?.lastSequenceNumber ?? last;

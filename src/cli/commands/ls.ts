@@ -63,6 +63,9 @@ export async function list({ store, output, now }: Session, options: ListOptions
     { title: 'STATE', text: ({ state }) => stateName(state) },
     { title: 'EVENTS', text: ({ sequenceNumber }) => String(sequenceNumber), align: 'right' },
     { title: 'UPDATED', text: ({ updatedAt }) => away(updatedAt, now()) },
+    ...(agents.every(({ archive }) => archive === undefined)
+      ? []
+      : [{ title: 'KEPT', text: ({ archive }: AgentRecord) => (archive === undefined ? '' : 'archived') }]),
     ...(parked.length === 0 ? [] : [waitsFor(parked, now())]),
   ];
   output.table(agents, columns);
@@ -114,6 +117,7 @@ export function agentDocument(agent: AgentRecord): object {
     busy: agent.busy,
     owner: agent.owner ?? null,
     fence: agent.fence,
+    archived: agent.archive !== undefined,
     createdAt: agent.createdAt,
     updatedAt: agent.updatedAt,
   };

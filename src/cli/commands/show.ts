@@ -5,6 +5,7 @@
 
 import { readCheckpoint } from '../../actors/restore.js';
 import type { AgentRecord, LoadedAgent, NodeRecord, OperationRecord } from '../../persistence/store.js';
+import { archivePointer } from '../../persistence/tiers/archiver.js';
 import { UnknownAgentError } from '../../core/errors.js';
 import { decode, encode } from '../../core/codec.js';
 import type { RunningJob } from '../../supervisor/fleet/state.js';
@@ -12,6 +13,7 @@ import { approvalActivity } from '../../runtime/holds.js';
 import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
+import { seeAgent } from '../archived.js';
 import { fleetDocument, fleetInWords, readFleet, type SeenFleet } from '../fleets.js';
 import { artifactBytes, away, brief, count, printable, shortened, size, stateName, stored, time } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
@@ -37,8 +39,9 @@ interface Child {
 export async function show(session: Session, typed: string): Promise<ExitCode> {
   const { store, output } = session;
   const { id } = await findAgent(session, typed, 'prefix');
-  const [loaded, nodes] = await Promise.all([store.inspect(id), store.nodes()]);
-  if (loaded === undefined) throw new UnknownAgentError(`agent "${id}" is gone`, { hint: 'List the agents with `statewarden ls`.' });
+  const [seen, nodes] = await Promise.all([seeAgent(session, id), store.nodes()]);
+  if (seen === undefined) throw new UnknownAgentError(`agent "${id}" is gone`, { hint: 'List the agents with `statewarden ls`.' });
+  const { loaded } = seen;
   const { owner, supervisor } = loaded.record;
   const node = nodes.find((one) => one.node === owner);
   const snapshot = snapshotOf(loaded);
@@ -46,7 +49,7 @@ export async function show(session: Session, typed: string): Promise<ExitCode> {
     own: await readFleet(store, id),
     above: supervisor === undefined ? undefined : await readFleet(store, supervisor),
   };
-  const results = (await store.operations(loaded.record.key)).filter(({ artifact }) => artifact !== undefined);
+  const results = seen.operations.filter(({ artifact }) => artifact !== undefined);
   if (output.json) output.document({ ...document(loaded, node, snapshot, fleets), results: results.map(resultDocument) });
   else print(session, loaded, node, snapshot, fleets, results);
   return 0;
@@ -158,7 +161,9 @@ function print(
   const job = jobOf(record.id, fleets);
   const saved =
     checkpoint === undefined
-      ? 'none yet'
+      ? record.archive === undefined
+        ? 'none yet'
+        : 'in the archive'
       : `at event ${String(checkpoint.sequenceNumber)}, ${size(checkpoint.data.length)}${since === 0 ? '' : `; ${count(since, 'event')} in the journal since`}`;
   output.facts([
     ['id', printable(record.id)],
@@ -174,7 +179,7 @@ function print(
     ['checkpoint', saved],
     ['created', `${time(record.createdAt)} (${away(record.createdAt, at)})`],
     ['updated', `${time(record.updatedAt)} (${away(record.updatedAt, at)})`],
-    ['held by', holder(record.owner, node)],
+    record.archive === undefined ? ['held by', holder(record.owner, node)] : ['archived', archivedInWords(record, at)],
     ['mailbox', mailbox.length === 0 ? 'empty' : `${count(mailbox.length, 'event')} waiting`],
   ]);
   if (record.kind === supervisorKind) {
@@ -280,6 +285,15 @@ function ending({ status, kind, outcome: text }: AgentRecord): (readonly [string
     return [['reason', shortened(printable(exit ?? brief(text).replace(/\s*\n\s*/g, ' ')), 500)]];
   }
   return status === 'suspended' ? [['reason', 'stopped by its supervisor; what is sent to it waits']] : [];
+}
+
+function archivedInWords(record: AgentRecord, at: number): string {
+  try {
+    const { id, bytes, at: since } = archivePointer(record);
+    return `${away(since, at)}, artifact ${id.slice(0, 12)}… of ${size(bytes)}`;
+  } catch {
+    return 'by a version that this one does not know';
+  }
 }
 
 function holder(owner: number | undefined, node: NodeRecord | undefined): string {

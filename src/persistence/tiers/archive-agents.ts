@@ -3,7 +3,7 @@
 import { StatewardenError } from '../../core/errors.js';
 import type { ArtifactStore } from '../artifacts/artifact-store.js';
 import type { AgentRecord, OpenedStore } from '../store.js';
-import { archiveAgent, archivePointer, isFinished, restoreAgent, whyNotByRecord, type WhyNot } from './archiver.js';
+import { archiveAgent, archivePointer, isFinished, restoreAgent, whyNot, whyNotByRecord, type WhyNot } from './archiver.js';
 import { chosen, chosenCount, type AgentChoice } from './choice.js';
 
 export interface TierOptions extends AgentChoice {
@@ -58,7 +58,11 @@ export async function archiveAgents(options: ArchiveAgentsOptions): Promise<Arch
       looked += 1;
       const since = now() - (isFinished(record) ? finishedForMs : idleForMs);
       if (record.updatedAt > since) continue;
-      const why = whyNotByRecord(record) ?? (isHeld(record) ? 'held' : undefined);
+      let why = whyNotByRecord(record) ?? (isHeld(record) ? 'held' : undefined);
+      if (why === undefined && dryRun) {
+        const [whole] = await store.whole([record.key]);
+        why = whole && whyNot(whole);
+      }
       if (why !== undefined) keep(why);
       else if (dryRun) archived.push(record.id);
       else {

@@ -54,7 +54,8 @@ export function whyNotByRecord(record: AgentRecord): WhyNot | undefined {
   return record.sequenceNumber === 0 ? 'working' : undefined;
 }
 
-function whyNot({ record, timers, effects, operations, mailbox }: WholeAgent): WhyNot | undefined {
+/** What all of it says. */
+export function whyNot({ record, timers, effects, operations, mailbox }: WholeAgent): WhyNot | undefined {
   const said = whyNotByRecord(record);
   if (said !== undefined) return said;
   if (timers.length > 0 || effects.length > 0 || mailbox.length > 0) return 'working';
@@ -107,8 +108,9 @@ export async function restoreAgent(
 export async function readArchive(artifacts: ArtifactStore, record: AgentRecord): Promise<WholeAgent> {
   const pointer = archivePointer(record);
   const agent = await unpack(await artifacts.get(pointer), `the archive of agent "${record.id}"`);
-  const { key, id, sequenceNumber } = agent.record;
-  if (key !== record.key || id !== record.id || sequenceNumber !== record.sequenceNumber) {
+  // Its key is another when the store was moved.
+  const { id, sequenceNumber } = agent.record;
+  if (id !== record.id || sequenceNumber !== record.sequenceNumber) {
     throw new CorruptRecordError(`the archive of agent "${record.id}" is that of "${id}" at ${String(sequenceNumber)}`, {
       hint: 'Run `statewarden doctor`; restore the store from a backup if it confirms this.',
     });
