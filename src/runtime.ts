@@ -4,7 +4,9 @@ import type { Observable } from 'rxjs';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
 import { refuseEncrypted } from './persistence/encryption/marker.js';
+import { movedError } from './persistence/moving/mark.js';
 import type { OpenedStore } from './persistence/store.js';
+import { farewellMs } from './runtime/closed.js';
 import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
 import { declarations } from './runtime/declarations.js';
@@ -79,7 +81,7 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
 
 /**
  * Opens the store, recovers what was under way, and starts.
- * @throws BadInputError, UnsupportedMachineError, and what opening the store throws.
+ * @throws BadInputError, UnsupportedMachineError, StoreMovedError, and what opening the store throws.
  */
 export async function createRuntime<const TKinds extends KindRegistry, const TBudget extends string = string>(
   options: RuntimeOptions<TKinds, TBudget>,
@@ -101,6 +103,8 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   }
   const node = new Node(resolved, declared, store);
   try {
+    const moved = await movedError(store);
+    if (moved !== undefined) throw moved;
     await node.start(declared.breakers);
   } catch (error) {
     await node.close(0).catch(() => undefined);
@@ -135,7 +139,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,
-    close: ({ graceMs = 1_000 } = {}) => node.close(graceMs),
-    [Symbol.asyncDispose]: () => node.close(1_000),
+    close: ({ graceMs = farewellMs } = {}) => node.close(graceMs),
+    [Symbol.asyncDispose]: () => node.close(farewellMs),
   } as Runtime<TKinds, TBudget>;
 }

@@ -46,7 +46,7 @@ export function addKeysCommands(cli: CAC, typed: KeysTyped): void {
 }
 
 /** @throws UsageError */
-function keysWork(words: readonly string[], { text, givenOf, env, folder, tools }: KeysTyped): Promise<ExitCode> {
+async function keysWork(words: readonly string[], { text, givenOf, env, folder, tools }: KeysTyped): Promise<ExitCode> {
   const [first = '', ...told] = words;
   const action = actions.find((one) => one === first);
   if (action === undefined) {
@@ -73,7 +73,7 @@ function keysWork(words: readonly string[], { text, givenOf, env, folder, tools 
       return listKeys(tools(), path);
     case 'retire': {
       const place = text('store');
-      return retireKeyOf(tools(), path, id, place === undefined ? undefined : existingStore(findStore(place, env, folder)));
+      return retireKeyOf(tools(), path, id, place === undefined ? undefined : await existingStore(findStore(place, env, folder)));
     }
     case 'rewrap': {
       const keys = keysPath(text('keys'), env);
@@ -81,7 +81,7 @@ function keysWork(words: readonly string[], { text, givenOf, env, folder, tools 
       const option = text('store');
       if (option !== undefined && told.length > 0)
         throw new UsageError(`two stores: "${path}" and --store "${option}"`, 'Give one of them.');
-      return rewrap(tools(), keys, existingStore(findStore(option ?? told[0], env, folder)));
+      return rewrap(tools(), keys, await existingStore(findStore(option ?? told[0], env, folder)));
     }
   }
 }

@@ -13,6 +13,7 @@ import { breakers, listParked, showBreaker } from './commands/breakers.js';
 import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
+import { addCopyCommand, copyFlags } from './copy-command.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
 import { fleets, showFleet } from './commands/fleet.js';
@@ -49,6 +50,7 @@ const flags = [
   '--unknown',
   '--apply',
   ...tierFlags,
+  ...copyFlags,
   ...gatewayFlags,
   ...keysFlags,
 ];
@@ -309,6 +311,7 @@ addKeysCommands(cli, {
   tools: () => ({ output: new Output(process.stdout, process.env, json), aside: process.stderr, now }),
 });
 addTierCommands(cli, { text, number, givenOf, withStore });
+addCopyCommand(cli, { text, givenOf, now, output: () => new Output(process.stdout, process.env, json) });
 cli
   .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
   .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')

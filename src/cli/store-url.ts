@@ -82,8 +82,19 @@ function readConfig(path: string): Readonly<Record<string, unknown>> | undefined
   }
 }
 
+/** Any, also one that a command may make. */
+export function storeAt({ path }: StoreUrl): Promise<Store> {
+  return Promise.resolve(sqlite(path));
+}
+
+/** Whether there is one. */
+export function isThere({ path }: StoreUrl): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
 /** @throws StoreOpenError when there is none */
-export function existingStore({ name, path }: StoreUrl): Store {
+export async function existingStore(url: StoreUrl): Promise<Store> {
+  const { name, path } = url;
   let size: number;
   try {
     size = statSync(path).size;
@@ -98,12 +109,12 @@ export function existingStore({ name, path }: StoreUrl): Store {
       hint: 'Start the runtime that uses it first, or give another path with --store.',
     });
   }
-  return sqlite(path);
+  return storeAt(url);
 }
 
 /** Opens it to look and to post, without a lease. `keys`: the key file of an encrypted one. @throws StoreOpenError, StoreSchemaError, CorruptRecordError, KeyMissingError, and what the key file has to say */
 export async function openStore(url: StoreUrl, now: () => number, keys: string | undefined): Promise<OpenedStore> {
-  const store = existingStore(url);
+  const store = await existingStore(url);
   if (keys !== undefined) return encrypted(store, { keys: keyFile(keys) }).open({ now });
   const opened = await store.open({ now });
   try {

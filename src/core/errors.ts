@@ -228,6 +228,18 @@ export class AgentArchivedError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** The store's agents have moved to another one, or are on their way there or here: no runtime may run them here. */
+export class StoreMovedError extends StatewardenError {
+  readonly code = 'STORE_MOVED';
+  readonly disposition = terminal;
+}
+
+/** What is there is not what was copied, or the place to copy to has agents of its own. */
+export class CopyError extends StatewardenError {
+  readonly code = 'COPY_FAILED';
+  readonly disposition = terminal;
+}
+
 /** An activity was carried out, and its result is larger than may be kept: in the ledger it is `unknown`. */
 export class ResultTooLargeError extends StatewardenError {
   readonly code = 'RESULT_TOO_LARGE';

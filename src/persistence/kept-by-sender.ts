@@ -6,3 +6,6 @@ export const mailPrefix = 'mail:';
 export function isKeptBySender(replyTo: string | undefined): boolean {
   return replyTo?.startsWith(mailPrefix) === true;
 }
+
+/** How the address of code begins that waits for an answer: nobody hears it once that process has ended. */
+export const codePrefix = 'code:';

@@ -3,6 +3,8 @@
  * that comes after the process has ended finds nobody.
  */
 
+import { codePrefix } from '../persistence/kept-by-sender.js';
+
 export interface AskedQuestion {
   /** Travels with the event as its reply address. */
   readonly address: string;
@@ -23,7 +25,7 @@ export class Answers {
 
   ask(): AskedQuestion {
     this.#asked += 1;
-    const address = `code:${String(this.#node)}.${String(this.#asked)}`;
+    const address = `${codePrefix}${String(this.#node)}.${String(this.#asked)}`;
     const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(address, { resolve, reject }));
     answer.catch(() => undefined);
     return { address, answer, fail: (error) => this.fail(address, error), abandon: () => void this.#waiting.delete(address) };

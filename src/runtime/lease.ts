@@ -8,10 +8,12 @@
 import inspector from 'node:inspector';
 import { systemClock, type Clock, type TimerHandle } from '../core/clock.js';
 import type { TurnPulse } from '../core/turn-pulse.js';
+import type { StoreMovedError } from '../core/errors.js';
+import { movedError } from '../persistence/moving/mark.js';
 import type { NodeRecord, OpenedStore } from '../persistence/store.js';
 
 export interface LeaseOptions {
-  readonly store: Pick<OpenedStore, 'node' | 'nodes' | 'heartbeat'>;
+  readonly store: Pick<OpenedStore, 'node' | 'nodes' | 'heartbeat' | 'notes'>;
   readonly clock: Clock;
   readonly leaseMs: number;
   /** The store may be out of reach of this node and of no other. */
@@ -23,6 +25,8 @@ export interface LeaseOptions {
   readonly lapsed: () => void;
   /** The store answers again after that; or the term was over in the store, unnoticed, and somebody has taken agents. */
   readonly renewed: () => Promise<void>;
+  /** The agents of the store go to another one. */
+  readonly moved: (error: StoreMovedError) => Promise<void>;
   readonly failed: (error: unknown) => void;
 }
 
@@ -100,7 +104,7 @@ export class Lease {
   }
 
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, pulse, renewed } = this.#options;
+    const { store, clock, leaseMs, pulse, renewed, moved, failed } = this.#options;
     if (pulse !== undefined) pulse.attached = inspector.url() !== undefined;
     const sentAt = clock.elapsed();
     this.#beating = { since: systemClock.elapsed() };
@@ -115,6 +119,8 @@ export class Lease {
     const again = this.#lapsed || !unbroken;
     this.#lapsed = false;
     if (again) await renewed();
+    const elsewhere = await movedError(store);
+    if (elsewhere !== undefined && !this.#stopped) void moved(elsewhere).catch(failed);
   }
 
   async #look(): Promise<void> {

@@ -8,6 +8,7 @@ import { termOver } from '../actors/agent-failure.js';
 import type { WithoutTime } from '../actors/host.js';
 import type { Timers } from '../actors/timers.js';
 import type { Clock, TimerHandle } from '../core/clock.js';
+import type { StoreMovedError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { TurnPulse } from '../core/turn-pulse.js';
 import type { Runner } from '../effects/runner.js';
@@ -33,6 +34,8 @@ export interface MembershipOptions {
   readonly kinds: readonly string[];
   readonly residents: Pick<Residents, 'get' | 'all' | 'leave'>;
   readonly timers: Pick<Timers, 'refill'>;
+  /** The agents of the store go to another one. */
+  readonly moved: (error: StoreMovedError) => Promise<void>;
 }
 
 /** What of the node it needs. */
@@ -67,7 +70,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    const { node, leaseMs, kinds, remote } = options;
+    const { node, leaseMs, kinds, remote, moved } = options;
     const { store, clock, pulse } = node;
     this.#placement = new Placement({ store, clock, kinds });
     this.#handover = new Handover({ ...options, placement: this.#placement });
@@ -80,6 +83,7 @@ export class Membership {
       changed: ({ gone }) => this.#changed(gone),
       lapsed: () => this.#lapse(),
       renewed: () => this.#renewed(),
+      moved,
       failed: (error) => node.failed(error),
     });
   }

@@ -17,7 +17,7 @@ import { Timers } from '../actors/timers.js';
 import type { GuardPattern } from '../breakers/board.js';
 import { errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
-import { LeaseLostError, RuntimeClosedError, StatewardenError } from '../core/errors.js';
+import { LeaseLostError, StatewardenError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
@@ -30,6 +30,7 @@ import { Answers } from './answers.js';
 import { Births } from './births.js';
 import { BreakerKeeper } from './breaker-keeper.js';
 import { openBudgets } from './budget-ref.js';
+import { closed, farewellMs } from './closed.js';
 import type { Declarations } from './declarations.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
@@ -87,6 +88,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly membership: Membership;
   readonly #upkeep: Upkeep;
   #failure: StatewardenError | undefined;
+  #farewell: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore) {
@@ -189,6 +191,7 @@ export class Node implements AgentHost, SupervisionHost {
       kinds: [...registrations.keys()],
       residents: this.#residents,
       timers: this.#timers,
+      moved: (error) => this.close(farewellMs, error),
     });
   }
 
@@ -460,7 +463,7 @@ export class Node implements AgentHost, SupervisionHost {
   /** @throws RuntimeClosedError, StorePoisonedError */
   assertOpen(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#closing !== undefined) throw closed();
+    if (this.#closing !== undefined) throw this.#farewell ?? closed();
   }
 
   #poisoned(error: StatewardenError): void {
@@ -481,8 +484,9 @@ export class Node implements AgentHost, SupervisionHost {
     this.ends.wakeAll();
   }
 
-  /** Takes nothing new, lets running activities finish for `graceMs`, waits until all is durable, releases the lease. */
-  close(graceMs: number): Promise<void> {
+  /** Takes nothing new, lets running activities finish for `graceMs`, waits until all is durable, releases the lease. `why`: for whoever asks for an agent then. */
+  close(graceMs: number, why?: StatewardenError): Promise<void> {
+    this.#farewell ??= why;
     this.#closing ??= this.#close(graceMs);
     return this.#closing;
   }
@@ -492,13 +496,9 @@ export class Node implements AgentHost, SupervisionHost {
     if (this.#failure === undefined) await this.committer.quiesce();
     if (this.#failure === undefined) await this.breakers.close();
     if (this.#failure === undefined) await this.membership.leave().catch(() => undefined);
-    this.#halt(this.#failure ?? closed());
+    this.#halt(this.#failure ?? this.#farewell ?? closed());
     await this.operations.dispatching.close(graceMs);
     await this.store.close();
     this.events.complete();
   }
-}
-
-function closed(): RuntimeClosedError {
-  return new RuntimeClosedError('the runtime is closed', { hint: 'Make a new one with createRuntime(…): the agents are in the store.' });
 }

@@ -5,6 +5,7 @@
 
 import { encode } from '../../core/codec.js';
 import { BadEventError, EventTooLargeError, MailboxFullError } from '../../core/errors.js';
+import { movedError } from '../../persistence/moving/mark.js';
 import type { AgentRecord, PostOutcome } from '../../persistence/store.js';
 import { findAgent } from '../agent-id.js';
 import { brief, printable } from '../output.js';
@@ -26,8 +27,10 @@ export async function send(session: Session, id: string, eventText: string, mess
   return outcome.outcome === 'dead-letter' ? 1 : 0;
 }
 
-/** `event`: encoded. @throws MailboxFullError */
+/** `event`: encoded. @throws MailboxFullError, StoreMovedError */
 export async function post({ store, now }: Session, { id }: AgentRecord, event: string, messageId: string | undefined): Promise<Posted> {
+  const moved = await movedError(store);
+  if (moved !== undefined) throw moved;
   const [outcome] = await store.post([{ to: id, messageId, event, from: undefined, replyTo: undefined, acceptedAt: now() }], mailboxLimit);
   if (outcome !== undefined && outcome.outcome !== 'full') return outcome;
   throw new MailboxFullError(`the mailbox of "${id}" holds ${String(mailboxLimit)} events`, {

@@ -58,7 +58,7 @@ export async function archiveAgents(options: ArchiveAgentsOptions): Promise<Arch
       looked += 1;
       const since = now() - (isFinished(record) ? finishedForMs : idleForMs);
       if (record.updatedAt > since) continue;
-      let why = whyNotByRecord(record) ?? (isHeld(record) ? 'held' : undefined);
+      let why: WhyNot | 'held' | undefined = whyNotByRecord(record) ?? (isHeld(record) ? 'held' : undefined);
       if (why === undefined && dryRun) {
         const [whole] = await store.whole([record.key]);
         why = whole && whyNot(whole);

@@ -1,0 +1,127 @@
+/** `statewarden copy FROM TO`: all that a store has into another one; with `--move` its agents run there from then on. */
+
+import type { CAC } from 'cac';
+import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
+import { cancelCopy, copyStore, type CopyReport } from '../persistence/moving/copy-store.js';
+import { parseAge } from './age.js';
+import { parseArtifactsUrl } from './artifacts-url.js';
+import { count, type Output } from './output.js';
+import { Progress } from './progress.js';
+import type { ExitCode } from './session.js';
+import { isThere, existingStore, parseStoreUrl, storeAt, type StoreUrl } from './store-url.js';
+import { UsageError } from './usage-error.js';
+
+/** Flags without a value. */
+export const copyFlags = ['--move', '--cancel'];
+
+interface Typed {
+  readonly text: (name: string) => string | undefined;
+  readonly givenOf: (names: readonly string[]) => readonly string[];
+  readonly now: () => number;
+  readonly output: () => Output;
+}
+
+export function addCopyCommand(cli: CAC, typed: Typed): void {
+  const { text, givenOf } = typed;
+  cli
+    .command('copy <from> <to>', 'Copy all that a store has into another one, which is empty; begun again it goes on')
+    .option('--move', 'The agents run there from now on: runtimes that have FROM open are sent home, none starts on it any more')
+    .option('--wait <age>', '--move: so long these may take', { default: '30s' })
+    .option('--artifacts-from <url>', 'Copy archives and large results too: where they are')
+    .option('--artifacts-to <url>', 'Where they go')
+    .option('--cancel', 'Call off a copy that was stopped: agents run where they were')
+    .option('--dry-run', 'Say what would be copied, and do nothing')
+    .example('  $ statewarden copy sqlite:./agents.db sqlite:./copy.db')
+    .example('  $ statewarden copy ./agents.db ./new.db --move --artifacts-from ./archive --artifacts-to ./new-archive')
+    .action((from: string, to: string) => {
+      if (text('store') !== undefined) throw new UsageError('copy takes two stores and no --store', 'statewarden copy FROM TO.');
+      const [source, target] = [parseStoreUrl(from, process.cwd()), parseStoreUrl(to, process.cwd())];
+      const given = (name: string): boolean => givenOf([name]).length > 0;
+      const [artifactsFrom, artifactsTo] = [text('artifacts-from'), text('artifacts-to')];
+      if ((artifactsFrom === undefined) !== (artifactsTo === undefined)) {
+        throw new UsageError(
+          '--artifacts-from and --artifacts-to go together',
+          'Give both, or neither: then both stores point to the same artifacts.',
+        );
+      }
+      const waitMs = parseAge('wait', text('wait') ?? '30s');
+      if (given('cancel')) return cancel(typed, source, target);
+      if (given('dry-run')) return lookAhead(typed, source, target);
+      return copy(typed, source, target, { move: given('move'), waitMs, artifactsFrom, artifactsTo });
+    });
+}
+
+interface CopyFlags {
+  readonly move: boolean;
+  readonly waitMs: number;
+  readonly artifactsFrom: string | undefined;
+  readonly artifactsTo: string | undefined;
+}
+
+async function copy({ now, output: newOutput }: Typed, source: StoreUrl, target: StoreUrl, flags: CopyFlags): Promise<ExitCode> {
+  const { move, waitMs, artifactsFrom, artifactsTo } = flags;
+  const output = newOutput();
+  await assertThere(source, now);
+  const open = (url: string | undefined): Promise<ArtifactStore> | undefined =>
+    url === undefined ? undefined : parseArtifactsUrl(url, process.cwd()).open({ now });
+  const [from, to] = [await open(artifactsFrom), await open(artifactsTo)];
+  const bar = new Progress(process.stderr, 'copying', now);
+  let report: CopyReport;
+  try {
+    report = await copyStore({
+      ...{ from: await storeAt(source), to: await storeAt(target), move, waitMs },
+      progress: (done, total) => bar.show(done, total),
+      ...(from === undefined || to === undefined ? {} : { artifacts: { from, to } }),
+    });
+  } finally {
+    bar.end();
+    await Promise.all([from?.close(), to?.close()]);
+  }
+  if (output.json) output.document({ from: source.name, to: target.name, moved: move, dryRun: false, ...report });
+  else {
+    const { agents, unchanged, deadLetters, artifacts } = report;
+    const there = unchanged === 0 ? '' : ` (${String(unchanged)} were there already)`;
+    const more = `${count(deadLetters, 'dead letter')}${artifacts === 0 ? '' : `, ${count(artifacts, 'artifact')}`}`;
+    output.line(`${move ? 'moved' : 'copied'} ${count(agents, 'agent')}${there}, ${more}; all were read back and compared`);
+    if (move) output.line(`they run in ${target.name} from now on; ${source.name} is as they left it, and no runtime starts there`);
+  }
+  return 0;
+}
+
+async function cancel({ output: newOutput, now }: Typed, source: StoreUrl, target: StoreUrl): Promise<ExitCode> {
+  const output = newOutput();
+  await assertThere(source, now);
+  await assertThere(target, now);
+  await cancelCopy({ from: await storeAt(source), to: await storeAt(target) });
+  if (output.json) output.document({ from: source.name, to: target.name, cancelled: true });
+  else output.line(`agents run in ${source.name} as before; what is in ${target.name} is not complete: remove it`);
+  return 0;
+}
+
+async function lookAhead({ output: newOutput, now }: Typed, source: StoreUrl, target: StoreUrl): Promise<ExitCode> {
+  const output = newOutput();
+  const store = await (await existingStore(source)).open({ now });
+  try {
+    const [counts, nodes] = [await store.counts(), await store.nodes()];
+    const agents = Object.values(counts.agents).reduce((sum, n) => sum + n, 0);
+    const isNew = !isThere(target);
+    if (output.json) {
+      const { deadLetters } = counts;
+      output.document({ from: source.name, to: target.name, dryRun: true, agents, deadLetters, runtimes: nodes.length, new: isNew });
+    } else {
+      output.line(
+        `would copy ${count(agents, 'agent')}, ${count(counts.deadLetters, 'dead letter')} to ${target.name}, which is ${isNew ? 'made' : 'there'}`,
+      );
+      if (nodes.length > 0) output.line(`${count(nodes.length, 'runtime')} to be stopped first, or sent home with --move`);
+    }
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+/** @throws StoreOpenError */
+async function assertThere(url: StoreUrl, now: () => number): Promise<void> {
+  // What is encrypted is copied as it is sealed: no key is needed.
+  await (await (await existingStore(url)).open({ now })).close();
+}
