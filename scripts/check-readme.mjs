@@ -22,6 +22,8 @@ const pages = [
   'docs/nodes.md',
   'docs/artifacts.md',
   'docs/gcs.md',
+  'docs/tiers.md',
+  'docs/moving.md',
   'docs/gateway.md',
 ];
 
