@@ -6,7 +6,9 @@ import { describeArtifacts } from 'statewarden/testing';
 import { gcs, type GcsOptions } from 'statewarden/gcs';
 import { describeGcs, GcsServer } from './gcs-server.js';
 
-describeGcs('Cloud Storage', () => {
+describeGcs('Cloud Storage', function () {
+  // The server looks through all of a bucket at each call: thousands of objects take it a while.
+  this.timeout(600_000);
   let server: GcsServer;
   before(async () => (server = await GcsServer.start()));
   after(() => server.stop());
