@@ -112,7 +112,7 @@ describeGcs('artifacts in Cloud Storage whose process is killed', function () {
       const bucket = await server.bucket();
       // The second part of the first content that has several is never answered, and the process is ended then.
       server.front.weather = ({ kind, nth }) => (kind === 'part' && nth === 2 ? { silent: true } : undefined);
-      server.front.seen.length = 0;
+      server.front.forget();
       const ending = live(folder, bucket, 'put');
       while (server.front.count('part') < 2) await new Promise((resolve) => setTimeout(resolve, 10));
       process.kill(Number(readFileSync(join(folder, 'pid.log'), 'utf8')), 'SIGKILL');

@@ -45,6 +45,7 @@ export class GcsFront {
   url = '';
   readonly seen: Call[] = [];
   weather: (call: Call) => Weather | undefined = () => undefined;
+  readonly #counts = new Map<Kind, number>();
   readonly #port: number;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server: Server;
@@ -72,14 +73,20 @@ export class GcsFront {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  /** Fair weather, and nothing seen. */
   calm(): void {
     this.weather = () => undefined;
+    this.forget();
+  }
+
+  forget(): void {
     this.seen.length = 0;
+    this.#counts.clear();
   }
 
   /** How many calls of a kind there were. */
   count(kind: Kind): number {
-    return this.seen.filter((call) => call.kind === kind).length;
+    return this.#counts.get(kind) ?? 0;
   }
 
   /** Settings that the server has no place for. */
@@ -98,6 +105,7 @@ export class GcsFront {
     const parsed = parse(incoming);
     const call: Call = { ...parsed, nth: this.count(parsed.kind) + 1 };
     this.seen.push(call);
+    this.#counts.set(call.kind, call.nth);
     const weather = this.weather(call);
     if (weather !== undefined) {
       if ('status' in weather) {

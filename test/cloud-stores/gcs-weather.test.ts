@@ -315,7 +315,7 @@ describeGcs('bad weather over Cloud Storage', function () {
       const pointer = await store.put(small);
       server.front.weather = (call) =>
         call.kind === 'delete' && call.object.startsWith('content/') && call.nth < 3 ? { cut: 'after' } : undefined;
-      server.front.seen.length = 0;
+      server.front.forget();
       expect(await store.remove([pointer.id], Infinity)).to.deep.equal([true]);
       expect(await server.names(bucket)).to.deep.equal([]);
     });
