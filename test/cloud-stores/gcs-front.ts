@@ -27,6 +27,7 @@ export type Weather =
   | { readonly cutAfterBytes: number }
   | { readonly silent: true }
   | { readonly delayMs: number }
+  | { readonly until: Promise<unknown> }
   /** Of the request's body or, of a download, of the answer's. */
   | { readonly changeByte: true };
 
@@ -113,6 +114,7 @@ export class GcsFront {
         return;
       }
       if ('silent' in weather) return;
+      if ('until' in weather) await weather.until;
       if ('delayMs' in weather) await new Promise((resolve) => setTimeout(resolve, weather.delayMs));
       if ('cut' in weather && weather.cut === 'before') {
         outgoing.destroy();

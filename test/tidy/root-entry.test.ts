@@ -34,7 +34,9 @@ const clients =
   /node_modules\/(@google-cloud|@google|@grpc|@firebase|google-auth-library|google-gax|gaxios|googleapis|firebase[^/]*|redis|@redis)\//;
 const clientsLoadedBy = (entry: string): string[] => loadedBy(entry).filter((path) => clients.test(path));
 
-describe('an import', () => {
+describe('an import', function () {
+  this.timeout(60_000);
+
   it('of the root entry loads no client of a cloud', () => {
     const loaded = loadedBy('statewarden');
     expect(loaded.filter((path) => path.endsWith('/dist/index.js'))).to.not.deep.equal([]);
