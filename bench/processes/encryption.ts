@@ -24,6 +24,8 @@ export interface Measured {
   readonly sendMs: readonly number[];
   readonly eventsPerSecond: readonly number[];
   readonly workflowsPerSecond: readonly number[];
+  /** Milliseconds of processor time, of all threads, for all of a round: what other processes do changes it little. */
+  readonly processorMs: readonly number[];
   /** Of the database when it is closed. */
   readonly bytes: number;
 }
@@ -45,9 +47,15 @@ async function contender(name: string, isEncrypted: boolean) {
   const runtime = await createRuntime({ store, agents: kinds });
   const one = await runtime.spawn('counter', { id: 'one' });
   const many = await Promise.all(Array.from({ length: agents }, (_, n) => runtime.spawn('counter', { id: `many-${String(n)}` })));
-  const measured = { sendMs: [] as number[], eventsPerSecond: [] as number[], workflowsPerSecond: [] as number[] };
+  const measured = {
+    sendMs: [] as number[],
+    eventsPerSecond: [] as number[],
+    workflowsPerSecond: [] as number[],
+    processorMs: [] as number[],
+  };
   let made = 0;
   const round = async (): Promise<void> => {
+    const used = process.cpuUsage();
     const times: number[] = [];
     for (let n = 0; n < sends; n += 1) {
       const started = performance.now();
@@ -70,6 +78,8 @@ async function contender(name: string, isEncrypted: boolean) {
     };
     await Promise.all(Array.from({ length: 64 }, lane));
     measured.workflowsPerSecond.push((workflows * 1_000) / (performance.now() - started));
+    const { user, system } = process.cpuUsage(used);
+    measured.processorMs.push((user + system) / 1_000);
   };
   const end = async (): Promise<Measured> => {
     await runtime.close();
