@@ -31,6 +31,9 @@ import type { Tokens } from './tokens.js';
 type Letter = Omit<DeadLetter, 'position'>;
 type Addressed = Pick<MessageRecord, 'to' | 'messageId' | 'from' | 'event'>;
 
+/** Inputs of operations that are remembered until they end. */
+const rememberedInputs = 10_000;
+
 /** Not an encoded value: the word for "there is none any more". */
 const none = 'null';
 
@@ -49,6 +52,8 @@ export interface RecordKeys {
 
 export class Records {
   readonly #ring: RecordKeys;
+  /** Of open operations, by agent and id. */
+  readonly #inputs = new Map<string, { readonly input: string | undefined; readonly sealed: string }>();
 
   constructor(ring: RecordKeys) {
     this.#ring = ring;
@@ -142,12 +147,22 @@ export class Records {
       text === undefined ? undefined : this.seal(`${String(key)} ${text}`, 'operation', id, activity, field);
     return {
       ...operation,
-      input: sealed(input, 'input'),
+      input: this.#operationInput(`${String(key)} ${id}`, operation, () => sealed(input, 'input')),
       outcome: sealed(outcome, 'outcome'),
       resolutions: sealed(resolutions, 'resolutions'),
       userKey: userKey === undefined ? undefined : this.userKey(activity, userKey),
       artifact: artifact === undefined ? undefined : this.artifact(artifact),
     };
+  }
+
+  /** The same at every writing of an open operation, so it is sealed once. */
+  #operationInput(name: string, { input, settledIn }: OperationRecord, seal: () => string | undefined): string | undefined {
+    const known = this.#inputs.get(name);
+    const isKnown = known?.input === input;
+    const sealed = isKnown ? known?.sealed : seal();
+    if (settledIn !== 0) this.#inputs.delete(name);
+    else if (!isKnown && sealed !== undefined && this.#inputs.size < rememberedInputs) this.#inputs.set(name, { input, sealed });
+    return sealed;
   }
 
   effect(key: AgentKey, effect: EffectRecord): EffectRecord {
