@@ -4,7 +4,7 @@
 
 import { DataKey, Sealer } from './sealing.js';
 import { Tokens } from './tokens.js';
-import type { RecordKeys } from './records.js';
+import type { RecordKeys } from './record-opening.js';
 
 export interface ThreadKeys {
   readonly keys: readonly { readonly id: string; readonly secret: Uint8Array }[];
