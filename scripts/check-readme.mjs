@@ -24,6 +24,7 @@ const pages = [
   'docs/gcs.md',
   'docs/tiers.md',
   'docs/moving.md',
+  'docs/encryption.md',
   'docs/gateway.md',
 ];
 
