@@ -35,6 +35,7 @@ export type { Resolution } from './actors/operation.js';
 export type { BudgetRef, BudgetStatus } from './runtime/budget-ref.js';
 export type { BudgetDefinition } from './effects/budget/reducer.js';
 export { spend, type Spending, type Spent } from './effects/budget/spend.js';
+export type { ArchiveOptions } from './runtime/archive-options.js';
 export type { KindRegistry, Limits, ResultOptions, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, PreviousVersion, TimerPolicy } from './actors/registration.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';

@@ -46,9 +46,12 @@ export class Lease {
   #looking = false;
   #lapsed = false;
   #stopped = false;
+  /** When its store was last asked whether its agents are still there: epoch milliseconds. */
+  #askedAt: number;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#askedAt = options.clock.now();
   }
 
   /** The first look, which tells of no change. */
@@ -65,6 +68,15 @@ export class Lease {
   stop(): void {
     this.#stopped = true;
     this.#options.clock.clearTimeout(this.#timer);
+  }
+
+  /** Belongs before agents are taken: a process that has slept for longer than its term looks first whether they are still here. @throws StoreMovedError */
+  async awake(): Promise<void> {
+    const { store, clock, leaseMs } = this.#options;
+    if (clock.now() - this.#askedAt < leaseMs) return;
+    const elsewhere = await movedError(store);
+    if (elsewhere !== undefined) throw elsewhere;
+    this.#askedAt = clock.now();
   }
 
   get #lookMs(): number {
@@ -120,6 +132,7 @@ export class Lease {
     this.#lapsed = false;
     if (again) await renewed();
     const elsewhere = await movedError(store);
+    this.#askedAt = clock.now();
     if (elsewhere !== undefined && !this.#stopped) void moved(elsewhere).catch(failed);
   }
 

@@ -88,6 +88,11 @@ export class Membership {
     });
   }
 
+  /** Before agents are taken. @throws StoreMovedError */
+  awake(): Promise<void> {
+    return this.#lease.awake();
+  }
+
   get hasNeighbours(): boolean {
     return this.#lease.neighbours.length > 0;
   }

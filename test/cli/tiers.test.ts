@@ -55,7 +55,9 @@ async function place(work: (place: Place) => Promise<void>, { done = 2, events =
 const kept = (ran: Ran): unknown => parsed(ran.stdout)['kept'];
 const list = (ran: Ran, name: string): unknown => parsed(ran.stdout)[name];
 
-describe('statewarden archive and restore', () => {
+describe('statewarden archive and restore', function () {
+  this.timeout(60_000);
+
   it('move agents out and in again, with what they are shown as meanwhile', () =>
     place(async ({ artifacts, run }) => {
       const before = { show: await run('show', 'idle'), journal: await run('journal', 'done-1', '--json') };
@@ -142,7 +144,9 @@ describe('statewarden archive and restore', () => {
     }));
 });
 
-describe('statewarden prune', () => {
+describe('statewarden prune', function () {
+  this.timeout(60_000);
+
   it('removes agents that ended, archived or not, with their archives, and gives the space back', () =>
     place(
       async ({ path, artifacts, run }) => {
@@ -166,7 +170,7 @@ describe('statewarden prune', () => {
         expect((await run('journal', 'idle', '--json')).code).to.equal(0);
       },
       { done: 20, events: 100 },
-    )).timeout(30_000);
+    ));
 
   it('removes old dead letters, and nothing when nothing was said', () =>
     place(async ({ run }) => {

@@ -215,6 +215,35 @@ describe('moving house', () => {
     expect(await likenesses(to)).to.deep.equal(await likenesses(from));
   });
 
+  it('lets a runtime that slept through the move take no agent anew', async () => {
+    const clock = new ManualClock();
+    const [from, to] = [memory(), memory()];
+    // Its timers do not fire while it sleeps.
+    const asleep = Object.assign(Object.create(clock) as ManualClock, {
+      now: () => clock.now(),
+      elapsed: () => clock.elapsed(),
+      setTimeout: () => 0,
+      clearTimeout: () => undefined,
+    });
+    const runtime = await createRuntime({ store: from, agents, clock: asleep, limits: { residentAgents: 1 } });
+    for (const id of ['a', 'b', 'c']) await (await runtime.spawn('box', { id })).send({ type: 'TAKE', n: 1 });
+    await clock.advance(10_000);
+    await copyStore({ from, to, move: true, clock });
+    for (const id of ['a', 'b', 'c']) {
+      const told = await runtime
+        .agent<'box'>(id)
+        .send({ type: 'TAKE', n: 2 })
+        .then(
+          () => 'taken',
+          (error: unknown) => (error as { code?: string }).code,
+        );
+      expect(told).to.be.oneOf(['STORE_MOVED', 'LEASE_LOST']);
+    }
+    expect((await failing('STORE_MOVED', () => runtime.agent<'box'>('a').snapshot())).hint).to.include('Open that one');
+    await runtime.close({ graceMs: 0 });
+    expect(await likenesses(from)).to.deep.equal(await likenesses(to));
+  });
+
   it('waits no longer than it is told for a runtime that does not go, and can be called off', async () => {
     const [from, to] = [memory(), memory()];
     await furnish(from);

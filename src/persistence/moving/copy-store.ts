@@ -112,12 +112,16 @@ class Copy {
     const [source, target] = [this.#source, this.#target];
     await this.#assertFresh();
     const now = (): number => this.#clock.now();
+    // Looked for before too: a mark that is not to stay would send them home.
+    await this.#assertAlone(target, to);
+    if (!move) await this.#assertAlone(source, from);
     await writeMark(target, { state: 'arriving', other: from.name }, now());
     await this.#assertAlone(target, to);
     // Most of them, while those that run may still run.
     if (move && (await this.#others(source)).length > 0) await this.#agents(false);
-    if ((await readMark(source))?.state !== 'moved')
+    if ((await readMark(source))?.state !== 'moved') {
       await writeMark(source, { state: move ? 'leaving' : 'copying', other: to.name }, now());
+    }
     failpoint('copy:marked');
     if (move) await this.#sentHome();
     else await this.#assertAlone(source, from);
@@ -163,8 +167,6 @@ class Copy {
   async #assertAlone(store: OpenedStore, { name }: Store): Promise<void> {
     const [other] = await this.#others(store);
     if (other === undefined) return;
-    // It may go on: nothing has been read yet.
-    if (store === this.#source) await writeMark(store, undefined, this.#clock.now());
     throw new CopyError(`${name} is in use by ${inWords(other)}`, {
       hint: store === this.#source ? 'Stop it first, or move its agents: --move.' : 'Stop it until all agents have come.',
     });
