@@ -17,6 +17,8 @@ export class OpenedEncrypted implements OpenedStore {
   readonly node: number;
   /** Only where the store below has it. */
   readonly watchTurns?: NonNullable<OpenedStore['watchTurns']>;
+  /** Likewise. */
+  readonly reclaim?: NonNullable<OpenedStore['reclaim']>;
   readonly #store: OpenedStore;
   readonly #ring: KeyRing;
   readonly #records: Records;
@@ -28,6 +30,8 @@ export class OpenedEncrypted implements OpenedStore {
     this.#ring = ring;
     this.#records = new Records(ring);
     this.#now = now;
+    const { reclaim } = store;
+    if (reclaim !== undefined) this.reclaim = () => reclaim.call(store);
     if (store.watchTurns !== undefined) {
       this.watchTurns = async (pulse, limitMs) => store.watchTurns?.(pulse, limitMs, ring.forThread());
     }
@@ -121,6 +125,31 @@ export class OpenedEncrypted implements OpenedStore {
     await this.#ring.read(this.#store);
   }
 
+  install: OpenedStore['install'] = (agents) =>
+    this.#write(
+      () => agents.map((agent) => this.#records.whole(agent)),
+      (sealed) => this.#store.install(sealed),
+    );
+
+  archive: OpenedStore['archive'] = (orders) =>
+    this.#write(
+      () =>
+        orders.map((order) => ({
+          ...order,
+          archive: this.#records.archive(order.archive),
+          artifacts: order.artifacts.map((name) => this.#records.artifact(name)),
+        })),
+      (sealed) => this.#store.archive(sealed),
+    );
+
+  restore: OpenedStore['restore'] = (agent) =>
+    this.#write(
+      () => this.#records.whole(agent),
+      (sealed) => this.#store.restore(sealed),
+    );
+
+  remove: OpenedStore['remove'] = (orders) => this.#store.remove(orders);
+  release: OpenedStore['release'] = (agents) => this.#store.release(agents);
   expire: OpenedStore['expire'] = (page) => this.#store.expire(page);
   discard: OpenedStore['discard'] = (positions) => this.#store.discard(positions);
   heartbeat: OpenedStore['heartbeat'] = () => this.#store.heartbeat();
@@ -151,7 +180,7 @@ export class OpenedEncrypted implements OpenedStore {
 
   #loaded(outcome: LoadOutcome, last: boolean): LoadOutcome {
     if (outcome.outcome === 'absent') return outcome;
-    if (outcome.outcome === 'owned') return { ...outcome, record: this.#records.openRecord(outcome.record) };
+    if (outcome.outcome !== 'loaded') return { ...outcome, record: this.#records.openRecord(outcome.record) };
     try {
       return this.#records.openAgent(outcome);
     } catch (error) {
@@ -178,6 +207,11 @@ export class OpenedEncrypted implements OpenedStore {
   mailbox: OpenedStore['mailbox'] = async (agent, after) => {
     const found = await this.#store.mailbox(agent, after);
     return this.#read(() => found.map((mail) => this.#records.openMail(mail)));
+  };
+
+  whole: OpenedStore['whole'] = async (agents) => {
+    const found = await this.#store.whole(agents);
+    return this.#read(() => found.map((agent) => agent && this.#records.openWhole(agent)));
   };
 
   journal: OpenedStore['journal'] = async (agent, page) => {

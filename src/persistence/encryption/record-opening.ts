@@ -17,6 +17,7 @@ import type {
   NoteRecord,
   OperationRecord,
   TimerRecord,
+  WholeAgent,
 } from '../store.js';
 import { messagePlace, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
 import { openText, Unopened, type DataKey, type Place, type Sealer } from './sealing.js';
@@ -68,10 +69,11 @@ export class RecordOpening {
   }
 
   openRecord(record: AgentRecord): AgentRecord {
-    const { key, id, state, outcome, suspect } = record;
-    if (state === undefined && outcome === undefined && suspect === undefined) return record;
+    const { key, id, state, outcome, suspect, archive } = record;
+    if (state === undefined && outcome === undefined && suspect === undefined && archive === undefined) return record;
     return {
       ...record,
+      archive: this.#openToken('archive', archive),
       state: this.#opened(state, key, id, 'state'),
       outcome: this.#opened(outcome, key, id, 'outcome'),
       suspect: this.#opened(suspect, key, id, 'suspect'),
@@ -167,6 +169,24 @@ export class RecordOpening {
 
   openMarks(marks: LoadedAgent['marks']): LoadedAgent['marks'] {
     return marks.map((mark) => ({ ...mark, messageId: this.openMessageId(mark.messageId) }));
+  }
+
+  openWhole(whole: WholeAgent): WholeAgent {
+    const { record } = whole;
+    const { key } = record;
+    return {
+      ...whole,
+      record: this.openRecord(record),
+      input: this.openInput(record, whole.input),
+      checkpoint: whole.checkpoint && this.openCheckpoint(key, whole.checkpoint),
+      journal: whole.journal.map((segment) => this.openSegment(key, segment)),
+      timers: whole.timers.map((timer) => this.openTimer(key, timer)),
+      operations: whole.operations.map((operation) => this.openOperation(key, operation)),
+      effects: whole.effects.map((effect) => this.openEffect(key, effect)),
+      mailbox: whole.mailbox.map((mail) => this.openMail(mail)),
+      marks: this.openMarks(whole.marks),
+      artifacts: whole.artifacts.map((name) => this.#openToken('artifact', name)),
+    };
   }
 
   openAgent<T extends LoadedAgent>(loaded: T): T {

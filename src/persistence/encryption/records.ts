@@ -9,6 +9,7 @@ import { checksum } from '../../core/checksum.js';
 import type {
   AgentCommit,
   AgentKey,
+  AgentRecord,
   CheckpointRecord,
   DeadLetter,
   EffectRecord,
@@ -18,6 +19,7 @@ import type {
   NoteRecord,
   OperationRecord,
   TimerRecord,
+  WholeAgent,
 } from '../store.js';
 import { redirectTopic } from './marker.js';
 import { messagePlace, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
@@ -83,6 +85,40 @@ export class Records extends RecordOpening {
         ? {}
         : { spawns: commit.spawns.map((spawn) => ({ ...spawn, input: this.input(spawn.key, spawn.id, spawn.input) })) }),
       ...(commit.deadLetters === undefined ? {} : { deadLetters: commit.deadLetters.map((letter) => this.letter(letter)) }),
+    };
+  }
+
+  /** Of a pointer to where an agent is archived: it is compared. */
+  archive(pointer: string): string {
+    return this.tokens.token('archive', pointer);
+  }
+
+  #record(record: AgentRecord): AgentRecord {
+    const { key, id, state, outcome, suspect, archive } = record;
+    return {
+      ...record,
+      state: this.#sealed(state, key, id, 'state'),
+      outcome: this.#sealed(outcome, key, id, 'outcome'),
+      suspect: this.#sealed(suspect, key, id, 'suspect'),
+      archive: archive === undefined ? undefined : this.archive(archive),
+    };
+  }
+
+  whole(whole: WholeAgent): WholeAgent {
+    const { record } = whole;
+    const { key, id } = record;
+    return {
+      ...whole,
+      record: this.#record(record),
+      input: this.input(key, id, whole.input),
+      checkpoint: whole.checkpoint && this.checkpoint(key, whole.checkpoint),
+      journal: whole.journal.map((segment) => this.segment(key, segment)),
+      timers: whole.timers.map((timer) => this.timer(key, timer)),
+      operations: whole.operations.map((operation) => this.operation(key, operation)),
+      effects: whole.effects.map((effect) => this.effect(key, effect)),
+      mailbox: whole.mailbox.map((mail) => ({ ...mail, event: this.event(mail), messageId: this.messageId(mail.messageId) })),
+      marks: whole.marks.map((mark) => ({ ...mark, messageId: this.messageId(mark.messageId) })),
+      artifacts: whole.artifacts.map((name) => this.artifact(name)),
     };
   }
 
