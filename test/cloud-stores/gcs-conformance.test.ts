@@ -11,7 +11,7 @@ describeGcs('Cloud Storage', function () {
   this.timeout(600_000);
   let server: GcsServer;
   before(async () => (server = await GcsServer.start()));
-  after(() => server.stop());
+  after(() => server?.stop());
 
   describe('as its server keeps it', () => {
     const upload = (base: string, bucket: string, condition: string) =>
@@ -87,7 +87,7 @@ describeGcs('Cloud Storage', function () {
       dispose: async () => {
         if (bucket === undefined) return;
         expect(
-          await server.names(bucket, `${more.prefix === undefined ? '' : `${more.prefix}/`}staging/`),
+          await server.names(bucket, `${more.prefix === undefined ? '' : `${more.prefix}/`}statewarden-staging/`),
           'nothing is left over',
         ).to.deep.equal([]);
       },

@@ -25,7 +25,7 @@ describeGcs('artifacts in Cloud Storage whose process is killed', function () {
       known.set(pointer.id, pointer);
     }
   });
-  after(() => server.stop());
+  after(() => server?.stop());
   afterEach(() => armFailpoints(undefined));
 
   const live = (folder: string, bucket: string, deed: string, failpoints = '') =>
@@ -63,7 +63,7 @@ describeGcs('artifacts in Cloud Storage whose process is killed', function () {
     it(`are whole or not there, and lose nothing that was acknowledged, at each passing of ${place}`, async () => {
       const kills = await killEach('put', place, async (folder, bucket, what) => {
         await judge(folder, bucket, what);
-        expect((await server.names(bucket, 'staging/')).length, what).to.be.at.most(1);
+        expect((await server.names(bucket, 'statewarden-staging/')).length, what).to.be.at.most(1);
         // The next life puts them all, whatever was left.
         await putAll(await openAs(server.front.url, bucket), folder);
         expect(await judge(folder, bucket, what)).to.have.lengthOf(distinct);
@@ -100,7 +100,7 @@ describeGcs('artifacts in Cloud Storage whose process is killed', function () {
       await store.put('content').catch((error: unknown) => (thrown = error));
       expect(String(thrown)).to.include(`failpoint ${place}`);
       // It was alive, and has taken away what it had staged.
-      expect(await server.names(bucket, 'staging/')).to.deep.equal([]);
+      expect(await server.names(bucket, 'statewarden-staging/')).to.deep.equal([]);
     }
     armFailpoints(undefined);
     const pointer = await store.put('content');
@@ -118,7 +118,7 @@ describeGcs('artifacts in Cloud Storage whose process is killed', function () {
       process.kill(Number(readFileSync(join(folder, 'pid.log'), 'utf8')), 'SIGKILL');
       expect((await ending).signal).to.equal('SIGKILL');
       server.front.calm();
-      expect(await server.names(bucket, 'staging/')).to.deep.equal([]);
+      expect(await server.names(bucket, 'statewarden-staging/')).to.deep.equal([]);
       await judge(folder, bucket, 'cut off');
     }));
 });

@@ -10,7 +10,7 @@ import { describeGcs, GcsServer } from './gcs-server.js';
 const logs: LifecycleRule = { action: { type: 'Delete' }, condition: { age: 30, matchesPrefix: ['logs/'] } };
 const ours = (prefix: string, age = 1): LifecycleRule => ({
   action: { type: 'Delete' },
-  condition: { age, matchesPrefix: [`${prefix}staging/`] },
+  condition: { age, matchesPrefix: [`${prefix}statewarden-staging/`] },
 });
 
 describeGcs('the lifecycle of a bucket', function () {
@@ -18,7 +18,7 @@ describeGcs('the lifecycle of a bucket', function () {
   let server: GcsServer;
   let bucket: string;
   before(async () => (server = await GcsServer.start()));
-  after(() => server.stop());
+  after(() => server?.stop());
   beforeEach(async () => {
     bucket = await server.bucket();
     server.front.calm();
@@ -133,7 +133,7 @@ describeGcs('the lifecycle of a bucket', function () {
       expect(shown, shown.stderr).to.include({ code: 0, stderr: '' });
       expect(shown.stdout).to.include('nothing was changed; --apply');
       expect(shown.stdout).to.match(/stays +Delete +age 30, matchesPrefix logs\//);
-      expect(shown.stdout).to.match(/new +Delete +age 1, matchesPrefix agents\/staging\//);
+      expect(shown.stdout).to.match(/new +Delete +age 1, matchesPrefix agents\/statewarden-staging\//);
       expect(rulesOf()).to.deep.equal([logs]);
       const applied = await run('--apply', `gs://${bucket}/agents`);
       expect(applied, applied.stderr).to.include({ code: 0 });

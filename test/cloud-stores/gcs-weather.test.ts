@@ -36,7 +36,7 @@ describeGcs('bad weather over Cloud Storage', function () {
   let bucket: string;
   let store: ArtifactStore;
   before(async () => (server = await GcsServer.start()));
-  after(() => server.stop());
+  after(() => server?.stop());
   beforeEach(async () => {
     bucket = await server.bucket();
     store = await server.open(bucket);
@@ -348,20 +348,22 @@ describeGcs('bad weather over Cloud Storage', function () {
       server.front.weather = ({ kind }) => (kind === 'copy' || kind === 'delete' ? { status: 403 } : undefined);
       await failing('STORE_UNAVAILABLE', () => store.put(small));
       server.front.calm();
-      expect(await server.names(bucket, 'staging/')).to.have.lengthOf(1);
+      expect(await server.names(bucket, 'statewarden-staging/')).to.have.lengthOf(1);
       await store.list({ limit: 1 });
-      expect(await server.names(bucket, 'staging/')).to.have.lengthOf(1);
+      expect(await server.names(bucket, 'statewarden-staging/')).to.have.lengthOf(1);
       const late = await server.open(bucket, {}, () => Date.now() + 3_500_000);
       await late.list({ limit: 1 });
-      expect(await server.names(bucket, 'staging/')).to.have.lengthOf(1);
+      expect(await server.names(bucket, 'statewarden-staging/')).to.have.lengthOf(1);
+      await server.overwrite(bucket, 'statewarden-staging/README', small);
       const later = await server.open(bucket, {}, () => Date.now() + 3_601_000);
       await later.list({ limit: 1 });
-      expect(await server.names(bucket)).to.deep.equal([]);
+      expect(await server.names(bucket)).to.deep.equal(['statewarden-staging/README']);
     });
 
     it('does not keep a listing from its answer when it cannot be swept', async () => {
       const pointer = await store.put(small);
-      server.front.weather = ({ kind, query }) => (kind === 'list' && query.get('prefix') === 'staging/' ? { status: 403 } : undefined);
+      server.front.weather = ({ kind, query }) =>
+        kind === 'list' && query.get('prefix') === 'statewarden-staging/' ? { status: 403 } : undefined;
       expect((await store.list({ limit: 10 })).artifacts.map(({ id }) => id)).to.deep.equal([pointer.id]);
     });
   });

@@ -167,7 +167,7 @@ describeGcs('100 MB through an activity, with artifacts in Cloud Storage', funct
   this.timeout(300_000);
   let server: GcsServer;
   before(async () => (server = await GcsServer.start()));
-  after(() => server.stop());
+  after(() => server?.stop());
 
   carries(async () => {
     const bucket = await server.bucket();

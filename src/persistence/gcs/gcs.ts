@@ -283,7 +283,9 @@ class GcsArtifacts implements ArtifactStore {
       let pageToken: string | undefined;
       do {
         const { objects, next } = await this.#objects.list(folder, 1_000, { pageToken });
-        for (const object of objects) if (object.at < this.#now() - stagingMs) await this.#objects.remove(object);
+        for (const object of objects) {
+          if (object.at < this.#now() - stagingMs && isStagingName(object.name.slice(folder.length))) await this.#objects.remove(object);
+        }
         pageToken = next;
       } while (pageToken !== undefined);
     } catch {
@@ -294,6 +296,11 @@ class GcsArtifacts implements ArtifactStore {
   async close(): Promise<void> {
     this.#closed = true;
   }
+}
+
+/** As they are made here: what somebody else has put there by hand is not ours to remove. */
+function isStagingName(name: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
 }
 
 function changed({ id }: ArtifactPointer, store: string): StoreUnavailableError {

@@ -10,6 +10,7 @@ export interface GcsPlace {
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 const bucketPattern = /^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/;
+const staging = 'statewarden-staging';
 /** A name has 1,024 bytes at most, and ours add a folder and 64 digits. */
 const longestPrefix = 900;
 
@@ -29,6 +30,7 @@ export function placeOf(bucket: unknown, prefix: unknown = ''): GcsPlace {
   if (path === '' && prefix === '') return { bucket, prefix: '' };
   if (/[\p{Cc}\p{Surrogate}#[\]*?]/u.test(path)) throw wrong('has a character in it that tools for Cloud Storage take for something else');
   if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) throw wrong('has an empty part, "." or ".." in it');
+  if (path.split('/').includes(staging)) throw wrong('is in a folder whose objects are removed when they are old');
   if (Buffer.byteLength(path) > longestPrefix) throw wrong(`is longer than ${String(longestPrefix)} bytes`);
   return { bucket, prefix: `${path}/` };
 }
@@ -49,6 +51,7 @@ export function contentFolder({ prefix }: GcsPlace): string {
   return `${prefix}content/`;
 }
 
+/** A rule of the bucket empties it by its name alone: nobody else has a folder that is called so. */
 export function stagingFolder({ prefix }: GcsPlace): string {
-  return `${prefix}staging/`;
+  return `${prefix}${staging}/`;
 }
