@@ -271,7 +271,7 @@ class GcsArtifacts implements ArtifactStore {
 
   async #remove(name: string, notAfter: number): Promise<boolean> {
     const found = await this.#objects.stat(name);
-    if (found === undefined || found.at > notAfter) return false;
+    if (found === undefined || !(found.at <= notAfter)) return false;
     failpoint('gcs:remove');
     return this.#objects.remove(found);
   }

@@ -27,7 +27,7 @@ export async function persistently<T>(timeoutMs: number, work: (failures: number
 }
 
 /** @throws SilenceError when it has not settled after so long; what it comes to later is nobody's. */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const watch = new Watch(ms);
   watch.start();
   try {
