@@ -86,30 +86,52 @@ export function noteOf({ id, use, kek, wrapped, check, at, chosen }: WrappedKey)
 /** What is authenticated with a wrapped key. */
 const contextOf = (id: string, use: Use): string => `statewarden data key 1 ${use} ${id}`;
 
-function checkOf(secret: Uint8Array, id: string, use: Use): Buffer {
-  return createHmac('sha256', secret)
+/**
+ * Proves a key for records by the key for searching, and that one by itself: whoever knows the public half of a hybrid key could wrap a key of his own, and must not have it taken for one of the store's.
+ */
+function checkOf(search: Uint8Array, secret: Uint8Array, { id, use }: Pick<WrappedKey, 'id' | 'use'>): Buffer {
+  return createHmac('sha256', search)
     .update(`check of ${contextOf(id, use)}`)
+    .update(secret)
     .digest()
     .subarray(0, 16);
 }
 
-/** @throws KeyMissingError, DecryptionError, StoreUnavailableError */
-export async function unwrapKey(source: KeySource, key: WrappedKey): Promise<Buffer> {
-  const secret = await unwrapped(source, key.kek, key.wrapped, contextOf(key.id, key.use));
-  const check = checkOf(secret, key.id, key.use);
-  if (key.check.length !== check.length || !timingSafeEqual(check, key.check)) throw wrongKey(key.kek, source.name);
-  return secret;
+/**
+ * The secrets of all keys, or of those that are not `known`, each proven. `searchId`: the search key that counts; else the one that was chosen.
+ * @throws KeyMissingError, DecryptionError, CorruptRecordError, StoreUnavailableError
+ */
+export async function unwrapKeys(
+  source: KeySource,
+  keys: readonly WrappedKey[],
+  known: ReadonlyMap<string, DataKey> = new Map(),
+  searchId = chosenOf(keys)?.id,
+): Promise<ReadonlyMap<string, Buffer>> {
+  const fresh = keys.filter(({ id }) => !known.has(id));
+  const secrets = await Promise.all(fresh.map(({ kek, wrapped, id, use }) => unwrapped(source, kek, wrapped, contextOf(id, use))));
+  const found = new Map(fresh.map(({ id }, index) => [id, secrets[index] as Buffer]));
+  const search = searchId === undefined ? undefined : (known.get(searchId)?.secret ?? found.get(searchId));
+  // What proves the others comes first.
+  for (const key of [...fresh].sort((one, other) => Number(other.use === 'search') - Number(one.use === 'search'))) {
+    const secret = found.get(key.id) as Buffer;
+    const prover = key.use === 'search' ? secret : search;
+    if (prover === undefined) throw damagedKey('has no key for searching beside it');
+    const check = checkOf(prover, secret, key);
+    if (key.check.length === check.length && timingSafeEqual(check, key.check)) continue;
+    if (key.use === 'search') throw wrongKey(key.kek, source.name);
+    throw damagedKey(`("${key.id}") is not one that this store has made`);
+  }
+  return found;
 }
 
 export async function wrapKey(
   source: KeySource,
   kek: string,
   secret: Uint8Array,
-  key: Pick<WrappedKey, 'id' | 'use' | 'at'>,
+  key: Omit<WrappedKey, 'kek' | 'wrapped'>,
 ): Promise<WrappedKey> {
-  const { id, use, at } = key;
-  const wrapped = await asked(source, () => source.wrap(kek, secret, contextOf(id, use)));
-  return { id, use, at, kek, wrapped: Buffer.from(wrapped), check: checkOf(secret, id, use), chosen: false };
+  const wrapped = await asked(source, () => source.wrap(kek, secret, contextOf(key.id, key.use)));
+  return { ...key, kek, wrapped: Buffer.from(wrapped) };
 }
 
 export class KeyRing {
@@ -118,6 +140,8 @@ export class KeyRing {
   readonly #dataKeys = new Map<string, DataKey>();
   #sealer: Sealer | undefined;
   #sealsUnder = '';
+  /** Does not change any more once it is known. */
+  #searchId: string | undefined;
   #tokens: Tokens | undefined;
   /** By name: what redirects a message. */
   #redirects: ReadonlyMap<string, NoteRecord> = new Map();
@@ -154,10 +178,9 @@ export class KeyRing {
 
   /** For another thread of this process. */
   forThread(): ThreadKeys {
-    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
     return {
       keys: [...this.#dataKeys.values()].map(({ id, secret }) => ({ id, secret })),
-      search: search?.id ?? '',
+      search: this.#searchId ?? '',
       current: this.#sealsUnder,
     };
   }
@@ -167,21 +190,21 @@ export class KeyRing {
     const notes = await store.notes(encryptionTopics);
     this.#redirects = new Map(notes.filter(({ topic }) => topic === redirectTopic).map((note) => [note.author, note]));
     const found = notes.filter(({ topic }) => topic === keyTopic).map(readWrappedKey);
-    const fresh = found.filter(({ id }) => !this.#dataKeys.has(id));
-    const secrets = await Promise.all(fresh.map((key) => unwrapKey(this.#source, key)));
-    fresh.forEach((key, index) => this.#dataKeys.set(key.id, new DataKey(key.id, secrets[index] as Buffer)));
+    const secrets = await unwrapKeys(this.#source, found, this.#dataKeys, this.#searchId);
+    for (const [id, secret] of secrets) this.#dataKeys.set(id, new DataKey(id, secret));
     for (const key of found) this.#kept.set(key.id, key);
     await this.#choose();
   }
 
   /** Which keys are used from now on, of those there are. */
   async #choose(): Promise<void> {
-    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
-    const searchKey = search && this.#dataKeys.get(search.id);
+    const kept = [...this.#kept.values()];
+    this.#searchId ??= chosenOf(kept)?.id;
+    const searchKey = this.#searchId === undefined ? undefined : this.#dataKeys.get(this.#searchId);
     if (searchKey === undefined) return;
     this.#tokens ??= new Tokens(searchKey);
     const kek = await this.#currentKek();
-    const records = [...this.#kept.values()].filter(({ use }) => use === 'records').sort((one, other) => one.at - other.at);
+    const records = kept.filter(({ use }) => use === 'records').sort((one, other) => one.at - other.at);
     const best = records.filter((key) => key.kek === kek).at(-1) ?? records.at(-1);
     if (best !== undefined) this.#sealUnder(best.id);
   }
@@ -208,26 +231,29 @@ export class KeyRing {
   /** Makes the keys that are missing: all of them in a new store, one for records when the current key is a new one. `others`: whether another node may be at it too. */
   async complete(store: RingNotes, now: () => number, others: () => Promise<boolean>): Promise<void> {
     const kek = await this.#currentKek();
-    const isNew = this.isEmpty;
-    const made: WrappedKey[] = [];
-    if (isNew) made.push(await this.#make('search', kek, now()));
-    if (!this.#hasRecordsKey(kek)) made.push(await this.#make('records', kek, now()));
-    if (made.length === 0) return;
-    await store.publish(made.map(noteOf));
-    if (isNew && (await others())) await pause(settleMs);
+    if (this.isEmpty) {
+      await store.publish([noteOf(await this.#make('search', kek, now()))]);
+      if (await others()) await pause(settleMs);
+      await this.read(store);
+      const search = chosenOf([...this.#kept.values()]);
+      if (search !== undefined && !search.chosen) await store.publish([noteOf({ ...search, chosen: true })]);
+    }
+    if (this.#hasRecordsKey(kek)) return;
+    await store.publish([noteOf(await this.#make('records', kek, now()))]);
     await this.read(store);
-    if (!isNew) return;
-    const search = chosenOf([...this.#kept.values()].filter(({ use }) => use === 'search'));
-    if (search !== undefined && !search.chosen) await store.publish([noteOf({ ...search, chosen: true })]);
   }
 
   async #make(use: Use, kek: string, at: number): Promise<WrappedKey> {
     const secret = randomBytes(keyBytes);
-    return wrapKey(this.#source, kek, secret, { id: randomBytes(6).toString('base64url'), use, at });
+    const id = randomBytes(6).toString('base64url');
+    const search = use === 'search' ? secret : this.#dataKeys.get(this.#searchId ?? '')?.secret;
+    const check = checkOf(search as Uint8Array, secret, { id, use });
+    return wrapKey(this.#source, kek, secret, { id, use, at, check, chosen: false });
   }
 }
 
-/** The one that was chosen; else by id, which is the same for all who see the same. */
+/** The search key that was chosen; else by id, which is the same for all who see the same. */
 function chosenOf(keys: readonly WrappedKey[]): WrappedKey | undefined {
-  return [...keys].sort((one, other) => Number(other.chosen) - Number(one.chosen) || (one.id < other.id ? -1 : 1))[0];
+  const search = keys.filter(({ use }) => use === 'search');
+  return search.sort((one, other) => Number(other.chosen) - Number(one.chosen) || (one.id < other.id ? -1 : 1))[0];
 }

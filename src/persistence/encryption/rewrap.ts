@@ -5,7 +5,7 @@
 
 import { KeyMissingError } from '../../core/errors.js';
 import type { Store } from '../store.js';
-import { noteOf, readWrappedKey, unwrapKey, wrapKey } from './key-ring.js';
+import { noteOf, readWrappedKey, unwrapKeys, wrapKey } from './key-ring.js';
 import { asked, type KeySource } from './key-source.js';
 import { keyTopic } from './marker.js';
 
@@ -34,12 +34,11 @@ export async function rewrapKeys(store: Store, { keys, now, progress }: RewrapOp
       throw new KeyMissingError(`${store.name} has no data keys`, { hint: 'It is not encrypted, or was never opened by a runtime.' });
     }
     const currentKeyId = await asked(keys, () => keys.currentKeyId());
-    const secrets = await Promise.all(found.map((key) => unwrapKey(keys, key)));
+    const secrets = await unwrapKeys(keys, found);
     let rewrapped = 0;
     for (const [index, key] of found.entries()) {
       if (key.kek !== currentKeyId) {
-        const wrapped = await wrapKey(keys, currentKeyId, secrets[index] as Buffer, key);
-        await observer.publish([noteOf({ ...wrapped, chosen: key.chosen })]);
+        await observer.publish([noteOf(await wrapKey(keys, currentKeyId, secrets.get(key.id) as Buffer, key))]);
         rewrapped += 1;
       }
       progress?.(index + 1, found.length);

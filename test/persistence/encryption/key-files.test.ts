@@ -1,7 +1,7 @@
 /** Keys: files of them, services, hybrid ones; rotation and wrapping anew. */
 
 import { expect } from 'chai';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -284,6 +284,27 @@ describe('a hybrid key', () => {
     const wrapped = await half.wrap('h', Buffer.alloc(32, 1), 'c');
     expect(Buffer.from(await whole.unwrap('h', wrapped, 'c')).equals(Buffer.alloc(32, 1))).to.equal(true);
     expect((await thrown(() => noted(store, half, 't'))).code).to.equal('KEY_MISSING');
+  });
+
+  it('lets nobody who knows its public half put in a data key of his own', async () => {
+    const key = await makeHybridKey();
+    const store = memory();
+    const whole = hybrid({ currentKeyId: 'h', keys: [{ id: 'h', seed: key.seed }] });
+    const half = hybrid({ currentKeyId: 'h', keys: [{ id: 'h', publicKey: key.publicKey }] });
+    await noted(store, whole, 't', '"word"');
+    for (const use of ['records', 'search']) {
+      const secret = Buffer.alloc(32, 7);
+      const context = `statewarden data key 1 ${use} AAAAAAAA`;
+      const check = createHmac('sha256', secret).update(`check of ${context}`).update(secret).digest().subarray(0, 16).toString('base64');
+      const wrapped = Buffer.from(await half.wrap('h', secret, context)).toString('base64');
+      const outside = await store.open({ now });
+      const data = JSON.stringify({ v: 1, use, kek: 'h', wrapped, check, chosen: true });
+      await outside.publish([{ topic: 'encryption/key', author: 'AAAAAAAA', data, at: now() + 1 }]);
+      expect((await thrown(() => noted(store, whole, 't'))).code, use).to.equal('CORRUPT_RECORD');
+      await outside.retract([{ topic: 'encryption/key', author: 'AAAAAAAA' }]);
+      expect(await noted(store, whole, 't')).to.equal('"word"');
+      await outside.close();
+    }
   });
 
   it('stands in a key file beside others', () =>
