@@ -136,7 +136,7 @@ export class OpenedEncrypted implements OpenedStore {
       () =>
         orders.map((order) => ({
           ...order,
-          archive: this.#records.archive(order.archive),
+          archive: this.#records.archive(order.key, order.archive),
           artifacts: order.artifacts.map((name) => this.#records.artifact(name)),
         })),
       (sealed) => this.#store.archive(sealed),

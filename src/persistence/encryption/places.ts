@@ -14,6 +14,7 @@ export const messagePlace = (to: string, { messageId, from }: Pick<Addressed, 'm
   messageId,
   from,
 ];
+export const archiveLabel = (key: AgentKey): string => JSON.stringify(['archive', key]);
 export const keyLabel = (activity: string): string => JSON.stringify(['user key', activity]);
 
 export function checkpointPlace(key: AgentKey, { sequenceNumber, version, schema }: CheckpointRecord): Place {

@@ -19,7 +19,7 @@ import type {
   TimerRecord,
   WholeAgent,
 } from '../store.js';
-import { messagePlace, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
+import { messagePlace, archiveLabel, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
 import { openText, Unopened, type DataKey, type Place, type Sealer } from './sealing.js';
 import type { Tokens } from './tokens.js';
 
@@ -73,7 +73,7 @@ export class RecordOpening {
     if (state === undefined && outcome === undefined && suspect === undefined && archive === undefined) return record;
     return {
       ...record,
-      archive: this.#openToken('archive', archive),
+      archive: this.#openToken(archiveLabel(key), archive),
       state: this.#opened(state, key, id, 'state'),
       outcome: this.#opened(outcome, key, id, 'outcome'),
       suspect: this.#opened(suspect, key, id, 'suspect'),

@@ -22,7 +22,7 @@ import type {
   WholeAgent,
 } from '../store.js';
 import { redirectTopic } from './marker.js';
-import { messagePlace, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
+import { messagePlace, archiveLabel, keyLabel, checkpointPlace, machinePlace, redirectName, type Addressed } from './places.js';
 import { RecordOpening } from './record-opening.js';
 import { Unopened, type Place, type Sealer } from './sealing.js';
 
@@ -89,8 +89,8 @@ export class Records extends RecordOpening {
   }
 
   /** Of a pointer to where an agent is archived: it is compared. */
-  archive(pointer: string): string {
-    return this.tokens.token('archive', pointer);
+  archive(key: AgentKey, pointer: string): string {
+    return this.tokens.token(archiveLabel(key), pointer);
   }
 
   #record(record: AgentRecord): AgentRecord {
@@ -100,7 +100,7 @@ export class Records extends RecordOpening {
       state: this.#sealed(state, key, id, 'state'),
       outcome: this.#sealed(outcome, key, id, 'outcome'),
       suspect: this.#sealed(suspect, key, id, 'suspect'),
-      archive: archive === undefined ? undefined : this.archive(archive),
+      archive: archive === undefined ? undefined : this.archive(key, archive),
     };
   }
 
