@@ -287,17 +287,17 @@ describe('tiers', () => {
 
   it('removes archives that nobody needs any more, and no others', async () => {
     const { clock, open, artifacts, archives } = await world();
-    await using runtime = await open({ results: { sweepMs: 50_000, graceMs: 10_000 } });
+    await using runtime = await open({ results: { sweepMs: 20_000, graceMs: 1_000 } });
     for (const id of ['a', 'b']) await runtime.spawn('work', { id });
     await clock.advance(idleAfterMs);
     await archives('a', 'b');
     const count = async (): Promise<number> => (await artifacts.list({ limit: 10 })).artifacts.length;
     expect(await count()).to.equal(2);
     await runtime.agent<'work'>('a').snapshot();
-    await clock.advance(60_000);
+    await clock.advance(25_000);
     expect(await count()).to.equal(1);
     await runtime.agent<'work'>('b').snapshot();
-    await clock.advance(60_000);
+    await clock.advance(25_000);
     expect(await count()).to.equal(0);
   });
 
