@@ -1,11 +1,8 @@
 /**
- * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of
- * an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
- * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id), notes, which are nobody's state, `expire`,
- * which takes what no agent needs any more, and `install`, which makes what is not there.
+ * The store contract: records, never machines. A driver keeps plain data and one safety rule: every write of an agent is conditional on its fencing token and expected sequence number, checked inside the store's own
+ * transaction. Unfenced are only posts to a mailbox (anyone may send, insert-if-absent on message id), notes, which are nobody's state, `expire`, which takes what no agent needs any more, and `install`, which makes what is not there.
  *
- * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when
- * its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
+ * What a driver promises: `commit` applies each agent's commit atomically and in order, or not at all; when its promise resolves the applied commits are durable. A lost reply is an outcome of its own: the promise
  * rejects with `StoreUnavailableError` and the caller reads back with `heads`. Calls are answered in the order made.
  *
  * Times are epoch milliseconds. Payloads are text (JSON made by `core/codec`).

@@ -146,6 +146,15 @@ function slow(artifacts: ArtifactStore): ArtifactStore {
   };
 }
 
+/** What waits for another node waits for its clock. */
+async function pumped<T>({ clock }: World, promise: Promise<T>): Promise<T> {
+  let done = false;
+  const end = promise.finally(() => (done = true));
+  end.catch(() => undefined);
+  for (; !done;) await clock.advance(20);
+  return end;
+}
+
 /** What may happen to a sender when its node closes or does not hold the agent: it was not told that the event is durable. */
 const fair = new Set(['RUNTIME_CLOSED', 'AGENT_OWNED']);
 
@@ -167,13 +176,13 @@ describe('agents that grow cold', function () {
           });
           done.catch(() => undefined);
           // A node is closed and opened by one hand at a time.
-          if (deed.do === 'restart') await Promise.all([...under, done]);
+          if (deed.do === 'restart') await pumped(world, Promise.all([...under, done]));
           under.push(done);
           for (let tick = 0; tick < ticks; tick += 1) await setImmediate();
         }
-        await Promise.all(under);
+        await pumped(world, Promise.all(under));
         await world.clock.advance(100);
-        for (const runtime of world.runtimes) await runtime.close();
+        for (const runtime of world.runtimes) await pumped(world, runtime.close());
         archived += world.archived;
         // A last life takes what was left in mailboxes.
         await world.open(0);
