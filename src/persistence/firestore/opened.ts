@@ -1,7 +1,8 @@
 /** A Firestore store opened by one node or observer: the contract's calls, each given to the part that knows how. */
 
 import { randomInt, randomUUID } from 'node:crypto';
-import { InvariantViolationError, StorePoisonedError } from '../../core/errors.js';
+import { sleep, systemClock } from '../../core/clock.js';
+import { InvariantViolationError, StatewardenError, StoreUnavailableError } from '../../core/errors.js';
 import { agentFaults } from '../record-check.js';
 import type { AgentKey, CheckpointRecord, NodeLease, OpenedStore } from '../store.js';
 import { Batch } from './batch.js';
@@ -32,6 +33,7 @@ export interface OpenedOptions {
 }
 
 const checkedTogether = 100;
+const attempts = 10;
 const noChunks = (): readonly string[] => [];
 
 export class FirestoreStore implements OpenedStore {
@@ -107,44 +109,54 @@ export class FirestoreStore implements OpenedStore {
     this.#turns.read(() => expireResults({ calls: this.#calls, cache: this.#cache, lists: this.#lists, content: this.#content }, page));
 
   publish: OpenedStore['publish'] = (notes) =>
-    this.#posts.write(async () => {
-      const batch = new Batch(this.#calls);
-      for (const note of notes) batch.put('notes', textsName(note.topic, note.author), { ...note });
-      await this.#send(batch);
-    });
+    this.#posts.write(() =>
+      this.#send(() => {
+        const batch = new Batch(this.#calls);
+        for (const note of notes) batch.put('notes', textsName(note.topic, note.author), { ...note });
+        return batch;
+      }),
+    );
 
   retract: OpenedStore['retract'] = (names) =>
-    this.#posts.write(async () => {
-      for (;;) {
+    this.#posts.write(() =>
+      this.#send(async () => {
         const { docs } = await this.#calls.get(names.map(({ topic, author }) => this.#calls.path('notes', textsName(topic, author))));
         const batch = new Batch(this.#calls);
         docs.forEach((doc, index) => {
           const ifAt = names[index]?.ifAt;
           if (doc !== undefined && (ifAt === undefined || ifAt === doc.fields['at'])) batch.remove('notes', doc.name, doc.updateTime);
         });
-        try {
-          await this.#send(batch);
-          return;
-        } catch (error) {
-          if (!isRace(error)) throw error;
-        }
-      }
-    });
+        return batch;
+      }),
+    );
 
   saveMachines: OpenedStore['saveMachines'] = (machines) =>
-    this.#posts.write(async () => {
-      const batch = new Batch(this.#calls);
-      for (const machine of machines) {
-        batch.put('machines', textsName(machine.kind, String(machine.version), machine.schema), { ...machine });
-      }
-      await this.#send(batch);
-    });
+    this.#posts.write(() =>
+      this.#send(() => {
+        const batch = new Batch(this.#calls);
+        for (const machine of machines) {
+          batch.put('machines', textsName(machine.kind, String(machine.version), machine.schema), { ...machine });
+        }
+        return batch;
+      }),
+    );
 
-  /** What is nobody's state: on condition only that this is the store that was opened. */
-  async #send(batch: Batch): Promise<void> {
-    if (batch.size === 0) return;
-    if (this.node !== 0) batch.verify('guards', this.#membership.guardName(this.node), 'there');
-    await batch.send(noChunks);
+  /** What is nobody's state: on condition only that this is the store that was opened. `make` is asked again when a document is not as expected any more. */
+  async #send(make: () => Promise<Batch> | Batch): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const batch = await make();
+      if (batch.size === 0) return;
+      if (this.node !== 0) batch.verify('guards', this.#membership.guardName(this.node), 'there');
+      try {
+        await batch.send(noChunks);
+        return;
+      } catch (error) {
+        if (!isRace(error)) throw error;
+        this.#membership.checkRoot((await this.#calls.get([this.#calls.root])).docs[0]);
+        if (attempt < attempts) await sleep(systemClock, Math.min(10 * 2 ** attempt, 500));
+        else throw new StoreUnavailableError(`${this.#calls.name} is busy`, { hint: 'It is tried again.', cause: error });
+      }
+    }
   }
 
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +268,7 @@ export class FirestoreStore implements OpenedStore {
       await this.#membership.close();
     } catch (error) {
       // It is away, or was wiped: the lease ends by itself.
-      if (!(error instanceof StorePoisonedError) && (error as { code?: unknown }).code !== 'STORE_UNAVAILABLE') throw error;
+      if (!(error instanceof StatewardenError)) throw error;
     } finally {
       await Promise.all([this.#connection.raw.close(), this.#listener?.terminate()]);
     }
