@@ -231,12 +231,11 @@ describeFirestore('firestore() in bad weather', function () {
     this.timeout(60_000);
     const own = await FirestoreEmulator.start();
     const counter = setup({}).createMachine({ id: 'counter', on: { ADD: {} } });
-    const runtime = await createRuntime({
+    await using runtime = await createRuntime({
       store: firestore({ project, emulator: own.host, timeoutMs: 2_000 }),
       agents: { counter: { machine: counter, version: 1 } },
     });
     const { port } = own;
-    await using _ = runtime;
     const agent = await runtime.spawn('counter', { id: 'c' });
     await own.stop();
     const sent = failure(agent.send({ type: 'ADD' }));

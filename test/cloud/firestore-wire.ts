@@ -2,13 +2,13 @@
  * What goes over the wire between a store and the Firestore emulator: a gRPC server that hands every call on and its answer back, counts them, and does with a call what a test says: refuse it, keep it waiting, hand it on and lose the answer.
  */
 
+import type { status } from '@grpc/grpc-js';
 import {
   Client,
   credentials,
   Metadata,
   Server,
   ServerCredentials,
-  status,
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
