@@ -1,14 +1,14 @@
 /**
  * A process of its own that looks at what a scenario has left and tells which invariants do not hold. It takes nothing from the runtime's word: it reads
- * the file with SQL, the acknowledgements and the calls from their logs. Prints `{ violations, events, operations, calls, again }` as JSON.
+ * the records themselves, the acknowledgements and the calls from their logs. Prints `{ violations, events, operations, calls, again }` as JSON.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
-import { connect } from '#src/persistence/sqlite/driver.js';
 import { orders, restMs, ticks, type Acknowledged, type Call } from './scenario.js';
+import { recordsIn } from './store-in.js';
 
 export const checkerPath = fileURLToPath(import.meta.url);
 
@@ -38,25 +38,23 @@ function lines<T>(folder: string, file: string): T[] {
   return text.map((line) => JSON.parse(line) as T);
 }
 
-function check(folder: string): Verdict {
+async function check(folder: string): Promise<Verdict> {
   const violations: string[] = [];
-  const connection = connect(join(folder, 'agents.db'));
-  const agents = connection.prepare('SELECT * FROM agents').all() as unknown as { key: number; id: string; sequence_number: number }[];
+  const { agents, journal, checkpoints, operations: ledger } = await recordsIn(folder);
   const journals = new Map<string, Entry[]>();
 
-  for (const { key, id, sequence_number: sequenceNumber } of agents) {
+  for (const { key, id, sequenceNumber } of agents) {
     const entries: Entry[] = [];
-    for (const row of connection.prepare('SELECT * FROM journal WHERE agent = ? ORDER BY first').all(key)) {
-      const text = row['entries'] as string;
-      if (crc32(text) !== row['checksum']) violations.push(`I6: ${id}: a journal row has a wrong checksum`);
+    for (const { entries: text, checksum } of journal.filter(({ agent }) => agent === key)) {
+      if (crc32(text) !== checksum) violations.push(`I6: ${id}: a journal row has a wrong checksum`);
       entries.push(...(JSON.parse(text) as Entry[]));
     }
     entries.forEach(({ seq }, index) => {
       if (seq !== index + 1) violations.push(`I6: ${id}: event ${String(seq)} stands at place ${String(index + 1)}`);
     });
     if (entries.length !== sequenceNumber) violations.push(`I6: ${id}: ${String(entries.length)} events, not ${String(sequenceNumber)}`);
-    const checkpoint = connection.prepare('SELECT * FROM checkpoints WHERE agent = ?').get(key);
-    if (checkpoint !== undefined && crc32(checkpoint['data'] as string) !== checkpoint['checksum']) {
+    const checkpoint = checkpoints.find(({ agent }) => agent === key);
+    if (checkpoint !== undefined && crc32(checkpoint.data) !== checkpoint.checksum) {
       violations.push(`I6: ${id}: the checkpoint has a wrong checksum`);
     }
     journals.set(id, entries);
@@ -68,15 +66,15 @@ function check(folder: string): Verdict {
     if (taken !== 1) violations.push(`I1: ${agent} has taken "${messageId}" ${String(taken)} times`);
   }
 
-  const operations = connection.prepare('SELECT agents.id AS name, ledger.* FROM ledger JOIN agents ON agents.key = ledger.agent').all();
+  const names = new Map(agents.map(({ key, id }) => [key, id]));
+  const operations = ledger.map((operation) => ({ ...operation, agent: names.get(operation.agent) ?? 'nobody' }));
   const calls = lines<Call>(folder, 'calls.jsonl');
   const seen = new Map<string, Set<string>>();
-  for (const row of operations) {
-    const [agent, id, activity] = [row['name'] as string, row['id'] as string, row['activity'] as string];
+  for (const { agent, id, activity, status } of operations) {
     const outcomes = journals.get(agent)?.filter(({ op }) => op === id).length ?? 0;
     // The answer to a question is an event from the mailbox: it is settled by that turn.
     if (activity !== 'ask' && outcomes !== 1) violations.push(`I2: ${agent}: ${activity} has ${String(outcomes)} recorded outcomes`);
-    if (row['status'] !== 'succeeded') violations.push(`I2: ${agent}: ${activity} is ${String(row['status'])}`);
+    if (status !== 'succeeded') violations.push(`I2: ${agent}: ${activity} is ${status}`);
     const step = `${agent} ${activity}`;
     seen.set(step, (seen.get(step) ?? new Set()).add(id));
     if (activity !== 'ask' && !calls.some(({ operation }) => operation === id)) violations.push(`I3: ${id} was never called`);
@@ -108,7 +106,6 @@ function check(folder: string): Verdict {
     const charged = entries.find(({ op }) => op !== undefined);
     if (charged !== undefined && fired.some(({ at }) => at < charged.at + restMs)) violations.push(`I10: the timer of ${id} fired early`);
   }
-  connection.close();
   return {
     violations,
     events: [...journals.values()].reduce((sum, entries) => sum + entries.length, 0),
@@ -118,4 +115,4 @@ function check(folder: string): Verdict {
   };
 }
 
-if (process.argv[1] === checkerPath) process.stdout.write(JSON.stringify(check(process.argv[2] ?? '')));
+if (process.argv[1] === checkerPath) process.stdout.write(JSON.stringify(await check(process.argv[2] ?? '')));

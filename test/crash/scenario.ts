@@ -1,5 +1,5 @@
 /**
- * The process that is killed: a few agents at work, with everything that leaves an agent in it, on one SQLite file. Run again on the same folder it goes on
+ * The process that is killed: a few agents at work, with everything that leaves an agent in it, on one store. Run again on the same folder it goes on
  * where it was: spawning is idempotent by id, sending by message id. What it is told by the runtime (acknowledgements) and what the outside sees
  * (calls, notes) it appends to files that no restart takes back. Failpoints are armed by the environment.
  */
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
 import { activity, ask, createRuntime, reply, spawnAgent, StatewardenError, tell } from 'statewarden';
-import { sqlite } from 'statewarden/sqlite';
+import { scenarioLeaseMs, storeIn } from './store-in.js';
 
 export const scenarioPath = fileURLToPath(import.meta.url);
 export const orders = ['order/1', 'order/2'] as const;
@@ -138,8 +138,8 @@ function kinds(folder: string) {
 }
 
 async function main(folder: string, hoarded: number): Promise<void> {
-  const store = sqlite(join(folder, 'agents.db'));
-  await using runtime = await createRuntime({ store, agents: kinds(folder), node: { leaseMs: 30_000 } });
+  const store = await storeIn(folder);
+  await using runtime = await createRuntime({ store, agents: kinds(folder), node: { leaseMs: scenarioLeaseMs } });
   const acknowledged = (agent: string, messageId: string): void =>
     append(folder, 'acknowledged.jsonl', { agent, messageId, at: Date.now() } satisfies Acknowledged);
 
