@@ -357,7 +357,7 @@ cli
 
 cli.option(
   '--store <url>',
-  'sqlite:PATH, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
+  'sqlite:PATH, firestore://PROJECT, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
 );
 cli.option('--keys <file>', 'Key file of an encrypted store; else STATEWARDEN_KEYS');
 cli.option('--json', 'Print one JSON document');

@@ -1,6 +1,6 @@
 /**
  * Which store a command looks at: `--store`, else STATEWARDEN_STORE, else `store` in `statewarden.config.json` of the working folder, else
- * `sqlite:./agents.db`. A plain path means SQLite. Opening never makes a database: a command that looks has no business leaving an empty
+ * `sqlite:./agents.db`. A plain path means SQLite, `firestore://PROJECT[/DATABASE[/PREFIX]]` Firestore. Opening never makes a database: a command that looks has no business leaving an empty
  * store behind because of a typing error in a path.
  */
 
@@ -17,8 +17,10 @@ import { UsageError } from './usage-error.js';
 export interface StoreUrl {
   /** For people: `sqlite:./agents.db`. */
   readonly name: string;
-  /** Of the database file. */
+  /** Of the database file; '' where there is none. */
   readonly path: string;
+  /** Makes the store, where it is no file. What it needs is loaded only then. */
+  readonly load?: () => Promise<Store>;
 }
 
 const fallback = 'sqlite:./agents.db';
@@ -39,6 +41,7 @@ export function parseStoreUrl(url: string, folder: string): StoreUrl {
   if (scheme === 'memory') {
     throw new UsageError('a memory store is seen only by its own process', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
   }
+  if (scheme === 'firestore') return firestoreUrl(rest);
   if (scheme !== undefined && scheme !== 'sqlite') {
     throw new UsageError(
       `there is no store for "${scheme}:" in this version`,
@@ -47,6 +50,20 @@ export function parseStoreUrl(url: string, folder: string): StoreUrl {
   }
   if (path === '') throw new UsageError('the store has no path', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
   return { name: `sqlite:${path}`, path: resolve(folder, path) };
+}
+
+/** `//PROJECT[/DATABASE[/PREFIX]]` */
+function firestoreUrl(rest: string): StoreUrl {
+  const [, project, database, prefix] = /^\/\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?\/?$/.exec(rest) ?? [];
+  if (project === undefined) {
+    throw new UsageError(`"firestore:${rest}" names no project`, 'Say firestore://PROJECT, or firestore://PROJECT/DATABASE/PREFIX.');
+  }
+  const place = { project, ...(database === undefined ? {} : { database }), ...(prefix === undefined ? {} : { prefix }) };
+  return {
+    name: `firestore:${rest}`,
+    path: '',
+    load: async () => (await import('../persistence/firestore/index.js')).firestore({ ...place, mustExist: true }),
+  };
 }
 
 /** Whether a word that may be something else is meant as a store: it says so, or a file is there. */
@@ -83,18 +100,19 @@ function readConfig(path: string): Readonly<Record<string, unknown>> | undefined
 }
 
 /** Any, also one that a command may make. */
-export function storeAt({ path }: StoreUrl): Promise<Store> {
-  return Promise.resolve(sqlite(path));
+export async function storeAt({ path, load }: StoreUrl): Promise<Store> {
+  return load === undefined ? sqlite(path) : load();
 }
 
 /** Whether there is one. */
 export function isThere({ path }: StoreUrl): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  return path === '' || (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** @throws StoreOpenError when there is none */
 export async function existingStore(url: StoreUrl): Promise<Store> {
   const { name, path } = url;
+  if (path === '') return storeAt(url);
   let size: number;
   try {
     size = statSync(path).size;

@@ -99,7 +99,8 @@ describe('the command line', () => {
     [['ls', '--kind'], /--kind/],
     [['send', 'a', 'B', '--message-id='], /--message-id/],
     [['ls', '--store', 'spanner:projects/p'], /there is no store for "spanner:" in this version\nhint: .*sqlite:/],
-    [['ls', '--store', 'firestore://p'], /there is no store for "firestore:"/],
+    [['ls', '--store', 'firestore:'], /names no project\nhint: Say firestore:\/\/PROJECT/],
+    [['ls', '--store', 'firestore://p/d/x/y'], /names no project/],
     [['ls', '--store', 'memory:'], /seen only by its own process/],
     [['ls', '--store', 'sqlite:'], /the store has no path/],
   ] as const) {

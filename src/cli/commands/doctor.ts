@@ -92,7 +92,8 @@ export async function doctor(session: Session): Promise<ExitCode> {
 
 async function examine(session: Session): Promise<Examination> {
   const { store, url, aside, now } = session;
-  const files = [url.path, `${url.path}-wal`, `${url.path}-shm`].flatMap((path) => {
+  const names = url.path === '' ? [] : [url.path, `${url.path}-wal`, `${url.path}-shm`];
+  const files = names.flatMap((path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat === undefined ? [] : [{ path, bytes: stat.size }];
   });
@@ -301,7 +302,9 @@ function print(session: Session, examination: Examination, findings: readonly Fi
   const at = now();
   output.facts([
     ['store', url.name],
-    ['files', files.map(({ path, bytes }) => `${path.slice(url.path.length) || 'database'} ${size(bytes)}`).join(', ')],
+    ...(files.length === 0
+      ? []
+      : [['files', files.map(({ path, bytes }) => `${path.slice(url.path.length) || 'database'} ${size(bytes)}`).join(', ')] as const]),
     ['integrity', faults.length === 0 ? output.paint('green', 'sound') : output.paint('red', count(faults.length, 'fault'))],
     ...(counts === undefined ? [] : factsOf(counts)),
     ['nodes', nodes.length === 0 ? 'none is up' : `${String(nodes.length)} up`],
