@@ -30,6 +30,8 @@ export interface Query {
   readonly limit?: number;
   /** Only these fields. */
   readonly select?: readonly string[];
+  /** Long texts stay where they are. */
+  readonly raw?: boolean;
   /** As it was at this time. */
   readonly readTime?: Stamp;
   /** Within this transaction; `begin`: in one that begins with it. */
@@ -136,7 +138,7 @@ export class Calls {
     const docs = answers.flatMap(({ document }) => (document ? [readDoc(document)] : []));
     const readAt = answers.findLast((answer) => answer.readTime)?.readTime ?? { seconds: 0, nanos: 0 };
     return {
-      docs: (await this.#whole(docs, readAt)) as Doc[],
+      docs: query.raw === true ? docs : ((await this.#whole(docs, readAt)) as Doc[]),
       readTime: readAt,
       transaction: answers.find((answer) => (answer.transaction?.length ?? 0) > 0)?.transaction,
     };

@@ -30,6 +30,7 @@ export interface RawClient {
   batchGetDocuments(request: object, options: object): Stream;
   runQuery(request: object, options: object): Stream;
   runAggregationQuery(request: object, options: object): Stream;
+  initialize(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -63,7 +64,7 @@ export interface Connection {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** @throws CapabilityMissingError, BadInputError */
+/** @throws CapabilityMissingError, BadInputError; what the package throws where nobody is logged in */
 export async function connect(
   { project, database, preferRest, emulator, settings }: ClientSettings,
   load: Load = () => import('@google-cloud/firestore'),
@@ -89,6 +90,8 @@ export async function connect(
           ...(preferRest ? { protocol: 'http' } : {}),
         },
   );
+  // Here, for a call would let what this throws go by unheard.
+  await raw.initialize();
   return {
     raw,
     listening: () =>

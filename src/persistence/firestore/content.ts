@@ -2,16 +2,7 @@
  * All that there is of agents, in one consistent view: everything is read as it was at one moment of the database. What many agents have is asked for together; what an agent's own document says that it has not, is not asked for.
  */
 
-import type {
-  AgentKey,
-  AgentRecord,
-  EffectRecord,
-  JournalSegment,
-  LoadedAgent,
-  MailboxRecord,
-  OperationRecord,
-  TimerRecord,
-} from '../store.js';
+import type { AgentKey, EffectRecord, JournalSegment, LoadedAgent, MailboxRecord, OperationRecord, TimerRecord } from '../store.js';
 import type { Cache } from './cache.js';
 import type { Calls, Doc, Query } from './calls.js';
 import { agentName, numberName, padded, rangeOf } from './places.js';
@@ -142,16 +133,16 @@ export class Content {
     return docs.map(({ fields }) => ({ messageId: fields['messageId'] as string, sequenceNumber: fields['sequenceNumber'] as number }));
   }
 
-  async mailbox(agent: AgentKey, after: number): Promise<MailboxRecord[]> {
+  async mailbox(agent: AgentKey, after: number, at: Pick<Query, 'readTime'> = {}): Promise<MailboxRecord[]> {
     const { from, to } = rangeOf(agent);
-    const { docs } = await this.#calls.query({ collection: 'mailbox', names: { from, to, after: numberName(agent, after) } });
+    const { docs } = await this.#calls.query({ collection: 'mailbox', names: { from, to, after: numberName(agent, after) }, ...at });
     for (const doc of docs) this.#cache.setChunks(this.#calls.path('mailbox', doc.name), doc.chunks);
     return docs.map(mailboxRecord);
   }
 
   /** In the order in which they were intended. */
-  async operations(agent: AgentKey): Promise<OperationRecord[]> {
-    const { docs } = await this.#calls.query({ collection: 'ledger', names: rangeOf(agent) });
+  async operations(agent: AgentKey, at: Pick<Query, 'readTime'> = {}): Promise<OperationRecord[]> {
+    const { docs } = await this.#calls.query({ collection: 'ledger', names: rangeOf(agent), ...at });
     return docs
       .map(operationRecord)
       .sort((one, other) => one.intendedIn - other.intendedIn || one.intendedAt - other.intendedAt || (one.id < other.id ? -1 : 1));
@@ -167,11 +158,6 @@ export class Content {
 
   marks(agent: AgentKey, at: Pick<Query, 'readTime'> = {}): Promise<{ messageId: string; sequenceNumber: number }[]> {
     return this.#marks(agent, Infinity, at);
-  }
-
-  async record(agent: AgentKey): Promise<AgentRecord | undefined> {
-    const { docs } = await this.#calls.get([this.#calls.path('agents', agentName(agent))]);
-    return docs[0] && agentRecord(docs[0]);
   }
 }
 

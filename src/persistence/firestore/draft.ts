@@ -19,6 +19,7 @@ import {
   letterFields,
   mailboxRecord,
   mailFields,
+  markFields,
   operationFields,
   segmentFields,
   timerFields,
@@ -329,12 +330,7 @@ export class Draft {
   }
 }
 
-function markFields(agent: AgentKey, messageId: string, sequenceNumber: number): Fields {
-  const newest = sequenceNumber === 0 ? undefined : `${padded(agent)} ${padded(sequenceNumber)}`;
-  return { agent, messageId, sequenceNumber, newest };
-}
-
-export function newRecord(
+function newRecord(
   {
     key,
     id,

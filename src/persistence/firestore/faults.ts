@@ -1,5 +1,5 @@
 /**
- * What Firestore's refusals mean to the caller: for each gRPC status the typed error with what to do about it. Told apart by the status, never by the message. Of a write whose answer did not come nobody knows whether it was
+ * What Firestore's refusals mean to the caller: for each gRPC status the typed error with what to do about it. Told apart by the status, never by the message, but for what the login throws, which has none. Of a write whose answer did not come nobody knows whether it was
  * done: that is a `StoreUnavailableError` too, and its caller reads back.
  */
 

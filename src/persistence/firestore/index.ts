@@ -6,6 +6,7 @@ import { BadInputError } from '../../core/errors.js';
 import type { Store } from '../store.js';
 import { Calls } from './calls.js';
 import { connect } from './client.js';
+import { openFault } from './faults.js';
 import { FirestoreStore } from './opened.js';
 
 export interface FirestoreOptions {
@@ -41,10 +42,14 @@ export function firestore(options: FirestoreOptions): Store {
   const name = `firestore://${project}${database === '(default)' && prefix === 'default' ? '' : `/${database}`}${prefix === 'default' ? '' : `/${prefix}`}`;
   return {
     name,
-    capabilities: { durable: true, shared: true },
+    capabilities: { durable: true, shared: true, remote: true },
     open: async ({ lease, now }) => {
       const at = emulator ?? process.env['FIRESTORE_EMULATOR_HOST'];
-      const connection = await connect({ project, database, preferRest, emulator: at === '' ? undefined : at, settings });
+      const connection = await connect({ project, database, preferRest, emulator: at === '' ? undefined : at, settings }).catch(
+        (error: unknown) => {
+          throw openFault(name, error);
+        },
+      );
       const calls = new Calls({ name, connection, project, database, prefix, timeoutMs, onCall });
       const opened = new FirestoreStore({ calls, connection, lease, now, leaseTime, mustExist });
       await opened.open();

@@ -4,7 +4,6 @@
 
 import { StoreUnavailableError } from '../../core/errors.js';
 import { sleep, systemClock } from '../../core/clock.js';
-import { failpoint } from '../../core/failpoint.js';
 import type { AgentKey, LoadOutcome } from '../store.js';
 import { Batch } from './batch.js';
 import { headOf, nameFields } from './cache.js';
@@ -144,7 +143,6 @@ export class Loading {
       if (holder.closedAt !== undefined || holder.robbed) batch.verify('nodes', name, holder.updateTime);
       else batch.put('nodes', name, { robbed: true }, { merge: true, expected: holder.updateTime });
     }
-    failpoint('firestore:before-take');
     const { times, commitTime } = await batch.send(cache.chunksOf);
     for (const found of taken) {
       const { doc, holder } = found;

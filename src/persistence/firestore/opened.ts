@@ -18,6 +18,7 @@ import { Lists } from './lists.js';
 import { Listening } from './listening.js';
 import { Loading } from './loading.js';
 import { Membership } from './membership.js';
+import { Moving, type Standing, type WholeAgent } from './moving.js';
 import { agentName, partName, textsName } from './places.js';
 import { ServerClock } from './server-clock.js';
 import { Turns } from './turns.js';
@@ -47,6 +48,7 @@ export class FirestoreStore implements OpenedStore {
   readonly #content: Content;
   readonly #loading: Loading;
   readonly #lists: Lists;
+  readonly #moving: Moving;
   /** Of commits and takes; of posts and the like; of the lease. None of them has to wait for the others. */
   readonly #turns = new Turns();
   readonly #posts = new Turns();
@@ -75,6 +77,7 @@ export class FirestoreStore implements OpenedStore {
     this.#content = new Content(calls, this.#cache);
     this.#loading = new Loading(this.#author, membership, this.#content);
     this.#lists = new Lists(calls);
+    this.#moving = new Moving(this.#author, membership, this.#content, this.#loading);
   }
 
   get node(): number {
@@ -87,7 +90,7 @@ export class FirestoreStore implements OpenedStore {
       await this.#membership.open();
     } catch (error) {
       this.#closing = Promise.resolve();
-      await this.#connection.raw.close();
+      await this.#connection.raw.close().catch(() => undefined);
       throw openFault(this.#calls.name, error);
     }
   }
@@ -162,10 +165,14 @@ export class FirestoreStore implements OpenedStore {
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────
 
   load: OpenedStore['load'] = (agents) => this.#turns.write(() => this.#loading.load(agents));
+  release: OpenedStore['release'] = (agents) => this.#turns.write(() => this.#moving.release(agents));
   heartbeat: OpenedStore['heartbeat'] = () => this.#beats.write(() => this.#membership.heartbeat());
   nodes: OpenedStore['nodes'] = () => this.#read(async () => (await this.#membership.members()).map(({ record }) => record));
-  runnable: OpenedStore['runnable'] = ({ after, limit }) =>
-    this.#read(async () => this.#lists.runnable(after, limit, await this.#membership.others()));
+  runnable: OpenedStore['runnable'] = ({ after, limit, unheld = false }) =>
+    this.#read(async () => {
+      const others = await this.#membership.others();
+      return this.#lists.runnable(after, limit, unheld ? new Set([...others, this.node]) : others);
+    });
   dueTimers: OpenedStore['dueTimers'] = ({ before, limit }) =>
     this.#read(async () => this.#lists.dueTimers(before, limit, await this.#membership.others()));
 
@@ -187,6 +194,28 @@ export class FirestoreStore implements OpenedStore {
       },
       listener,
     });
+  }
+
+  // ── Wholes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  whole(agents: readonly AgentKey[]): Promise<readonly (WholeAgent | undefined)[]> {
+    return this.#read(() => this.#moving.whole(agents));
+  }
+
+  install(agents: readonly WholeAgent[]): Promise<readonly ('installed' | 'exists')[]> {
+    return this.#turns.write(() => this.#moving.install(agents));
+  }
+
+  archive(agents: readonly (Standing & { readonly archive: string })[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> {
+    return this.#turns.write(() => this.#moving.archive(agents));
+  }
+
+  restore(agent: WholeAgent): Promise<'restored' | 'changed' | 'absent'> {
+    return this.#turns.write(() => this.#moving.restore(agent));
+  }
+
+  remove(agents: readonly Standing[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> {
+    return this.#turns.write(() => this.#moving.remove(agents));
   }
 
   // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +276,9 @@ export class FirestoreStore implements OpenedStore {
         const { docs } = await this.#calls.get(agents.map(({ key }) => this.#calls.path('checkpoints', agentName(key))));
         for (const [index, record] of agents.entries()) {
           const checkpoint: CheckpointRecord | undefined = docs[index] && checkpointRecord(docs[index]);
-          faults.push(...agentFaults(record, await this.#content.journal(record.key, 0, Infinity), checkpoint));
+          // What is archived is checked where it is.
+          const isArchived = 'archive' in record && record.archive !== undefined;
+          if (!isArchived) faults.push(...agentFaults(record, await this.#content.journal(record.key, 0, Infinity), checkpoint));
           done += 1;
           progress?.(done, Math.max(total, done));
         }

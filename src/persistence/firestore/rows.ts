@@ -37,7 +37,8 @@ export function agentFields(record: AgentRecord): Fields {
   };
 }
 
-export function agentRecord({ fields }: Doc): AgentRecord {
+export function agentRecord({ fields }: Doc): AgentRecord & { readonly archive?: string } {
+  const archive = text(fields['archive']);
   return {
     key: fields['key'] as number,
     id: fields['id'] as string,
@@ -55,6 +56,7 @@ export function agentRecord({ fields }: Doc): AgentRecord {
     state: text(fields['state']),
     createdAt: fields['createdAt'] as number,
     updatedAt: fields['updatedAt'] as number,
+    ...(archive === undefined ? {} : { archive }),
   };
 }
 
@@ -174,6 +176,12 @@ export function mailboxRecord({ fields }: Doc): MailboxRecord {
     position: fields['position'] as number,
     agent: fields['agent'] as number,
   };
+}
+
+/** `sequenceNumber`: of the turn that took it; 0 while it waits. */
+export function markFields(agent: AgentKey, messageId: string, sequenceNumber: number): Fields {
+  const newest = sequenceNumber === 0 ? undefined : `${padded(agent)} ${padded(sequenceNumber)}`;
+  return { agent, messageId, sequenceNumber, newest };
 }
 
 export function letterFields(letter: DeadLetter): Fields {
