@@ -19,6 +19,7 @@ const pages = [
   'docs/retries.md',
   'docs/sagas.md',
   'docs/people.md',
+  'docs/firestore.md',
   'docs/nodes.md',
   'docs/artifacts.md',
   'docs/gcs.md',

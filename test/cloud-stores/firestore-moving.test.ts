@@ -6,19 +6,21 @@ import { applied, checkpoint, effect, message, operation, posted, segment, taken
 import { describeFirestore } from '../cloud/firestore-emulator.js';
 import { FirestoreStage } from '../cloud/firestore-stage.js';
 
+/** What the contract does not say yet. */
+type Opened = Pick<FirestoreStore, keyof FirestoreStore>;
+
 describeFirestore('firestore() and whole agents', function () {
   this.timeout(60_000);
   let stage: FirestoreStage;
-  let one: FirestoreStore;
+  let one: Opened;
 
   beforeEach(async () => {
     stage = await FirestoreStage.set();
-    one = (await stage.open()) as FirestoreStore;
+    one = (await stage.open()) as Opened;
   });
   afterEach(() => stage.strike());
 
-  const open = async (prefix?: string): Promise<FirestoreStore> =>
-    (await stage.open(prefix === undefined ? {} : { prefix })) as FirestoreStore;
+  const open = async (prefix?: string): Promise<Opened> => (await stage.open(prefix === undefined ? {} : { prefix })) as Opened;
 
   /** One with something of everything, held by nobody. */
   async function populate(id = 'a') {
@@ -38,7 +40,7 @@ describeFirestore('firestore() and whole agents', function () {
     await one.release([birth.key]);
     return { key: birth.key, fence: 1, sequenceNumber: 2 };
   }
-  const whole = async (store: FirestoreStore, key: number) => (await store.whole([key]))[0]!;
+  const whole = async (store: Opened, key: number) => (await store.whole([key]))[0]!;
 
   it('reads all that there is of an agent, and nothing of one that there is not', async () => {
     const { key } = await populate();

@@ -78,7 +78,7 @@ export class Moving {
   async whole(agents: readonly AgentKey[]): Promise<(WholeAgent | undefined)[]> {
     const { docs, readTime } = await this.#loading.documents(agents);
     const at = readTime === undefined ? {} : { readTime };
-    return Promise.all(docs.map((doc) => (doc === undefined ? undefined : this.#whole(doc, at))));
+    return Promise.all(docs.map(async (doc) => (doc === undefined ? undefined : this.#whole(doc, at))));
   }
 
   async #whole(doc: Doc, at: Pick<Query, 'readTime'>): Promise<WholeAgent> {
