@@ -98,6 +98,23 @@ describeFirestore('firestore() with many at once', function () {
     }
   });
 
+  it('buries what waits for each of many agents that end at once', async () => {
+    const one = await stage.open();
+    const births = Array.from({ length: 70 }, (_, index) => stage.birth(one, `a-${String(index)}`));
+    await one.commit(births);
+    const poster = await stage.observe();
+    await poster.post(
+      births.map(({ id }) => message(id, { event: `"${id} before"` })),
+      100,
+    );
+    const during = births.map(({ id }) => poster.post([message(id, { event: `"${id} during"` })], 100));
+    const outcomes = await one.commit(births.map((birth) => stage.turn(birth, { status: 'done' })));
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).to.deep.equal(new Set(['applied']));
+    await Promise.all(during);
+    const { mailbox, deadLetters } = await one.counts();
+    expect({ mailbox, deadLetters }).to.deep.equal({ mailbox: 0, deadLetters: 140 });
+  });
+
   it('moves a dead letter once, whoever redrives it', async () => {
     const one = await stage.open();
     await one.post(

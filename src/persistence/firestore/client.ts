@@ -87,7 +87,7 @@ export async function connect(
           port: local.port,
           ...plainText(),
           ...fallback,
-          ...(preferRest ? { protocol: 'http' } : {}),
+          ...(preferRest ? { protocol: 'http', auth: nobody } : {}),
         },
   );
   // Here, for a call would let what this throws go by unheard.
@@ -106,6 +106,9 @@ export async function connect(
     headers: local === undefined ? {} : { Authorization: 'Bearer owner' },
   };
 }
+
+/** An emulator asks nobody to log in; what is to say who it is says nothing. */
+const nobody = { getRequestHeaders: async () => new Headers(), fetch: (...call: Parameters<typeof fetch>) => fetch(...call) };
 
 /** Credentials for a connection without TLS, from the gRPC library that the package itself uses. */
 function plainText(): object {

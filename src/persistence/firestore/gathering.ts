@@ -150,23 +150,29 @@ async function readDetails({ calls, cache }: Author, facts: Facts, subjects: rea
   for (const key of holders) keepHead(facts, cache, key, found[place++]);
 }
 
+/** Firestore takes so many values in one `in`. */
+const together = 30;
+
 /** All that waits for agents that end. */
 async function readEnds({ calls, cache }: Author, facts: Facts, agents: readonly AgentKey[]): Promise<Uint8Array | undefined> {
-  const [first, ...others] = new Set(agents);
-  if (first === undefined) return undefined;
-  const keep = (agent: AgentKey, docs: readonly Doc[]): void => {
-    facts.mailOf.set(agent, docs);
-    for (const doc of docs) cache.setChunks(calls.path('mailbox', doc.name), doc.chunks);
-  };
-  const { docs, transaction } = await calls.query({ collection: 'mailbox', names: rangeOf(first), transaction: 'begin' });
-  keep(first, docs);
-  if (transaction === undefined) return undefined;
+  const keys = [...new Set(agents)];
+  let transaction: Uint8Array | undefined;
   try {
-    await Promise.all(
-      others.map(async (agent) => keep(agent, (await calls.query({ collection: 'mailbox', names: rangeOf(agent), transaction })).docs)),
-    );
+    for (let index = 0; index < keys.length; index += together) {
+      const part = keys.slice(index, index + together);
+      const found = await calls.query({ collection: 'mailbox', where: [['agent', 'IN', part]], transaction: transaction ?? 'begin' });
+      transaction ??= found.transaction;
+      const docs = [...found.docs].sort((one, other) => (one.name < other.name ? -1 : 1));
+      for (const key of part) {
+        facts.mailOf.set(
+          key,
+          docs.filter(({ fields }) => fields['agent'] === key),
+        );
+      }
+      for (const doc of docs) cache.setChunks(calls.path('mailbox', doc.name), doc.chunks);
+    }
   } catch (error) {
-    await calls.rollback(transaction);
+    if (transaction !== undefined) await calls.rollback(transaction);
     throw error;
   }
   return transaction;

@@ -16,6 +16,8 @@ import { msStamp, stampMs, type Fields, type Stamp } from './values.js';
 /** Raised with every change of what documents mean. */
 const schemaVersion = 1;
 const attempts = 20;
+/** A day. */
+const oldMs = 86_400_000;
 const noChunks = (): readonly string[] => [];
 
 export interface MembershipOptions {
@@ -84,7 +86,25 @@ export class Membership {
         throw new StoreUnavailableError(`${calls.name}: too many nodes open it at once`, { hint: 'It is tried again.' });
       }
     }
-    await this.members();
+    const { docs, readTime } = await this.#read();
+    if (this.node !== 0) await this.#forgetOld(docs, readTime);
+  }
+
+  /** Those that were never closed and have not been heard of for long are not looked at for ever. */
+  async #forgetOld(docs: readonly Doc[], readTime: Stamp): Promise<void> {
+    const { calls } = this.#options;
+    const batch = new Batch(calls);
+    for (const doc of docs) {
+      const { alive, record, updateTime } = this.member(doc, readTime);
+      if (alive || batch.isFull || stampMs(readTime) - stampMs(updateTime) < oldMs) continue;
+      batch.put('nodes', doc.name, { closed: true, closedAt: msStamp(record.seenAt) }, { merge: true, expected: updateTime });
+      batch.remove('guards', this.guardName(record.node));
+    }
+    if (batch.size === 0) return;
+    // Another one does the same, or it is heard of again.
+    await batch.send(noChunks).catch((error: unknown) => {
+      if (!isRace(error)) throw error;
+    });
   }
 
   async #enter(root: Doc | undefined): Promise<void> {
@@ -176,12 +196,17 @@ export class Membership {
 
   /** Nodes that are alive. */
   async members(): Promise<readonly Member[]> {
+    return (await this.#read()).members;
+  }
+
+  async #read(): Promise<{ readonly members: readonly Member[]; readonly docs: readonly Doc[]; readonly readTime: Stamp }> {
     const { docs, readTime } = await this.#options.calls.query({ collection: 'nodes', where: [['closed', 'EQUAL', false]] });
     this.#options.clock.heard(readTime);
-    const alive = docs.map((doc) => this.member(doc, readTime)).filter((member) => member.alive);
-    this.#others = new Map(alive.map(({ record }) => [record.node, record.expiresAt]));
+    const members = docs.map((doc) => this.member(doc, readTime)).filter((member) => member.alive);
+    this.#others = new Map(members.map(({ record }) => [record.node, record.expiresAt]));
     this.#others.delete(this.node);
-    return alive.sort((one, other) => one.record.node - other.record.node);
+    members.sort((one, other) => one.record.node - other.record.node);
+    return { members, docs, readTime };
   }
 
   /** Numbers of nodes that are alive, this one excepted. */
