@@ -97,7 +97,9 @@ try {
     const stray = files
       .map(({ path }) => path)
       .filter(
-        (path) => !/^(dist\/|docs\/|docker\/|package\.json$|firestore\.indexes\.json$|README|LICENSE|CHANGELOG)|^$/.test(path) || path.endsWith('.tsbuildinfo'),
+        (path) =>
+          !/^(dist\/|docs\/|docker\/|package\.json$|firestore\.indexes\.json$|README|LICENSE|CHANGELOG)|^$/.test(path) ||
+          path.endsWith('.tsbuildinfo'),
       );
     if (stray.length > 0) throw new Error(`stray files: ${stray.join(', ')}`);
   });

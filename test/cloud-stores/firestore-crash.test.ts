@@ -119,7 +119,7 @@ describeFirestore('processes on firestore() that are killed', function () {
         await using runtime = await createRuntime({
           store: firestore({ project, emulator: host }),
           agents: holdingKinds(folder, 'this'),
-          node: { leaseMs: 600 },
+          node: { leaseMs: 600, spread: false },
         });
         const agent = runtime.agent<'counter'>('counter');
         await agent.snapshot().then(

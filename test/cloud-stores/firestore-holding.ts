@@ -66,7 +66,7 @@ if (process.argv[1] === holdingPath) {
   const runtime = await createRuntime({
     store: firestore({ project }),
     agents: holdingKinds(folder, who),
-    node: { leaseMs: Number(leaseMs), name: who },
+    node: { leaseMs: Number(leaseMs), name: who, spread: Number(many) !== 1 },
   });
   if (Number(many) === 1) {
     const agent = await runtime.spawn('counter', { id: 'counter' });

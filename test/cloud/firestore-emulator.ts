@@ -95,6 +95,7 @@ export class FirestoreEmulator {
     const child = spawn('java', args, { stdio: 'ignore' });
     // However this process ends, nothing is left running.
     process.once('exit', () => child.kill('SIGKILL'));
+    process.once('SIGTERM', () => process.exit(143));
     const emulator = new FirestoreEmulator(`127.0.0.1:${String(at)}`, child);
     await until(() => answers(at), 'the Firestore emulator answers', 60_000);
     return emulator;

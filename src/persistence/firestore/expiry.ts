@@ -1,6 +1,6 @@
 /** Results in the ledger that are too old: see `OpenedStore.expire`. Each is taken on condition that the operation is as it was read, so that nothing that its agent writes meanwhile is lost. */
 
-import type { Expired, ExpiryPage, OperationRecord } from '../store.js';
+import type { AgentKey, Expired, ExpiryPage, OperationRecord } from '../store.js';
 import { Batch } from './batch.js';
 import type { Cache } from './cache.js';
 import type { Calls, Doc } from './calls.js';
@@ -17,6 +17,15 @@ interface Parts {
   readonly content: Content;
 }
 
+interface Old {
+  readonly key: AgentKey;
+  readonly doc: Doc;
+  readonly operation: OperationRecord;
+}
+
+/** Operations that are written together. */
+const together = 100;
+
 export async function expireResults({ calls, cache, lists, content }: Parts, { after, limit, before }: ExpiryPage): Promise<Expired> {
   const docs = await lists.ledger(after, limit);
   const keys = [...new Set(docs.map((doc) => doc.fields['agent'] as number))];
@@ -26,7 +35,7 @@ export async function expireResults({ calls, cache, lists, content }: Parts, { a
   );
   const standing = new Map(keys.map((key, index) => [key, agents.docs[index] && agentRecord(agents.docs[index])] as const));
   const steps = new Map<number, Promise<readonly OperationRecord[]>>();
-  let expired = 0;
+  const old: Old[] = [];
   for (const doc of docs) {
     const operation = operationRecord(doc);
     const key = doc.fields['agent'] as number;
@@ -38,7 +47,14 @@ export async function expireResults({ calls, cache, lists, content }: Parts, { a
       const { saga } = operation;
       if ((await others).some((step) => step.saga === saga && step.compensates === undefined && step.status === 'succeeded')) continue;
     }
-    if (await take(calls, cache, key, doc, operation)) expired += 1;
+    old.push({ key, doc, operation });
+  }
+  let expired = 0;
+  for (let index = 0; index < old.length; index += together) {
+    const part = old.slice(index, index + together);
+    if (await take(calls, cache, part)) expired += part.length;
+    // An agent has written one of them meanwhile: that one is left to the next round.
+    else for (const one of part) if (await take(calls, cache, [one])) expired += 1;
   }
   const last = docs.length < limit ? undefined : docs.at(-1);
   return { expired, next: last && { agent: last.fields['agent'] as number, id: last.fields['id'] as string } };
@@ -49,16 +65,18 @@ function isOld({ outcome, status, settledIn, settledAt }: OperationRecord, cover
   return settledAt !== undefined && settledAt < before && settledIn <= covered;
 }
 
-async function take(calls: Calls, cache: Cache, key: number, doc: Doc, operation: OperationRecord): Promise<boolean> {
+/** All or none. */
+async function take(calls: Calls, cache: Cache, part: readonly Old[]): Promise<boolean> {
   const batch = new Batch(calls);
-  const fields = operationFields(key, doc.fields['agentId'] as string, { ...operation, outcome: undefined, artifact: undefined });
-  batch.put('ledger', doc.name, fields, { expected: doc.updateTime });
-  cache.setChunks(calls.path('ledger', doc.name), doc.chunks);
+  for (const { key, doc, operation } of part) {
+    const fields = operationFields(key, doc.fields['agentId'] as string, { ...operation, outcome: undefined, artifact: undefined });
+    batch.put('ledger', doc.name, fields, { expected: doc.updateTime });
+    cache.setChunks(calls.path('ledger', doc.name), doc.chunks);
+  }
   try {
     await batch.send(cache.chunksOf);
     return true;
   } catch (error) {
-    // Its agent has written it: the next round looks at it again.
     if (isRace(error)) return false;
     throw error;
   }
