@@ -2,13 +2,17 @@
 
 import type { CAC } from 'cac';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
+import { encrypted } from '../persistence/encryption/encrypted-store.js';
+import { keyFile } from '../persistence/encryption/key-file.js';
 import { cancelCopy, copyStore, type CopyReport } from '../persistence/moving/copy-store.js';
+import type { Store } from '../persistence/store.js';
 import { parseAge } from './age.js';
 import { parseArtifactsUrl } from './artifacts-url.js';
 import { count, type Output } from './output.js';
 import { Progress } from './progress.js';
 import type { ExitCode } from './session.js';
-import { isThere, existingStore, parseStoreUrl, storeAt, type StoreUrl } from './store-url.js';
+import { keysPath } from './keys-commands.js';
+import { isThere, openStore, parseStoreUrl, storeAt, type StoreUrl } from './store-url.js';
 import { UsageError } from './usage-error.js';
 
 /** Flags without a value. */
@@ -29,6 +33,7 @@ export function addCopyCommand(cli: CAC, typed: Typed): void {
     .option('--wait <age>', '--move: so long these may take', { default: '30s' })
     .option('--artifacts-from <url>', 'Copy archives and large results too: where they are')
     .option('--artifacts-to <url>', 'Where they go')
+    .option('--keys-to <file>', 'Key file that TO is encrypted with; else that of FROM')
     .option('--cancel', 'Call off a copy that was stopped: agents run where they were')
     .option('--dry-run', 'Say what would be copied, and do nothing')
     .example('  $ statewarden copy sqlite:./agents.db sqlite:./copy.db')
@@ -45,10 +50,20 @@ export function addCopyCommand(cli: CAC, typed: Typed): void {
         );
       }
       const waitMs = parseAge('wait', text('wait') ?? '30s');
-      if (given('cancel')) return cancel(typed, source, target);
-      if (given('dry-run')) return lookAhead(typed, source, target);
-      return copy(typed, source, target, { move: given('move'), waitMs, artifactsFrom, artifactsTo });
+      const keys = keysPath(text('keys'), process.env);
+      const places: Places = { source, target, keys, keysTo: text('keys-to') ?? keys };
+      if (given('cancel')) return cancel(typed, places);
+      if (given('dry-run')) return lookAhead(typed, places);
+      return copy(typed, places, { move: given('move'), waitMs, artifactsFrom, artifactsTo });
     });
+}
+
+interface Places {
+  readonly source: StoreUrl;
+  readonly target: StoreUrl;
+  /** Key files. */
+  readonly keys: string | undefined;
+  readonly keysTo: string | undefined;
 }
 
 interface CopyFlags {
@@ -58,10 +73,11 @@ interface CopyFlags {
   readonly artifactsTo: string | undefined;
 }
 
-async function copy({ now, output: newOutput }: Typed, source: StoreUrl, target: StoreUrl, flags: CopyFlags): Promise<ExitCode> {
+async function copy({ now, output: newOutput }: Typed, places: Places, flags: CopyFlags): Promise<ExitCode> {
   const { move, waitMs, artifactsFrom, artifactsTo } = flags;
+  const { source, target } = places;
   const output = newOutput();
-  await assertThere(source, now);
+  await assertThere(source, places.keys, now);
   const open = (url: string | undefined): Promise<ArtifactStore> | undefined =>
     url === undefined ? undefined : parseArtifactsUrl(url, process.cwd()).open({ now });
   const [from, to] = [await open(artifactsFrom), await open(artifactsTo)];
@@ -69,7 +85,8 @@ async function copy({ now, output: newOutput }: Typed, source: StoreUrl, target:
   let report: CopyReport;
   try {
     report = await copyStore({
-      ...{ from: await storeAt(source), to: await storeAt(target), move, waitMs },
+      ...(await storesOf(places)),
+      ...{ move, waitMs },
       progress: (done, total) => bar.show(done, total),
       ...(from === undefined || to === undefined ? {} : { artifacts: { from, to } }),
     });
@@ -88,19 +105,20 @@ async function copy({ now, output: newOutput }: Typed, source: StoreUrl, target:
   return 0;
 }
 
-async function cancel({ output: newOutput, now }: Typed, source: StoreUrl, target: StoreUrl): Promise<ExitCode> {
+async function cancel({ output: newOutput, now }: Typed, places: Places): Promise<ExitCode> {
+  const { source, target } = places;
   const output = newOutput();
-  await assertThere(source, now);
-  await assertThere(target, now);
-  await cancelCopy({ from: await storeAt(source), to: await storeAt(target) });
+  await assertThere(source, places.keys, now);
+  await assertThere(target, places.keysTo, now);
+  await cancelCopy(await storesOf(places));
   if (output.json) output.document({ from: source.name, to: target.name, cancelled: true });
   else output.line(`agents run in ${source.name} as before; what is in ${target.name} is not complete: remove it`);
   return 0;
 }
 
-async function lookAhead({ output: newOutput, now }: Typed, source: StoreUrl, target: StoreUrl): Promise<ExitCode> {
+async function lookAhead({ output: newOutput, now }: Typed, { source, target, keys }: Places): Promise<ExitCode> {
   const output = newOutput();
-  const store = await (await existingStore(source)).open({ now });
+  const store = await openStore(source, now, keys);
   try {
     const [counts, nodes] = [await store.counts(), await store.nodes()];
     const agents = Object.values(counts.agents).reduce((sum, n) => sum + n, 0);
@@ -120,8 +138,16 @@ async function lookAhead({ output: newOutput, now }: Typed, source: StoreUrl, ta
   }
 }
 
-/** @throws StoreOpenError */
-async function assertThere(url: StoreUrl, now: () => number): Promise<void> {
-  // What is encrypted is copied as it is sealed: no key is needed.
-  await (await (await existingStore(url)).open({ now })).close();
+/** @throws StoreOpenError, and for one that is encrypted and has no key file, or the other way round */
+async function assertThere(url: StoreUrl, keys: string | undefined, now: () => number): Promise<void> {
+  await (await openStore(url, now, keys)).close();
+}
+
+async function storesOf({ source, target, keys, keysTo }: Places): Promise<{ readonly from: Store; readonly to: Store }> {
+  const [from, to] = await Promise.all([storeAt(source), storeAt(target)]);
+  return { from: sealedWith(from, keys), to: sealedWith(to, keysTo) };
+}
+
+function sealedWith(store: Store, keys: string | undefined): Store {
+  return keys === undefined ? store : encrypted(store, { keys: keyFile(keys) });
 }

@@ -130,10 +130,11 @@ export class Lease {
     this.#endsAt = sentAt + leaseMs;
     const again = this.#lapsed || !unbroken;
     this.#lapsed = false;
-    if (again) await renewed();
     const elsewhere = await movedError(store);
     this.#askedAt = clock.now();
-    if (elsewhere !== undefined && !this.#stopped) void moved(elsewhere).catch(failed);
+    if (this.#stopped) return;
+    if (elsewhere !== undefined) void moved(elsewhere).catch(failed);
+    else if (again) await renewed();
   }
 
   async #look(): Promise<void> {

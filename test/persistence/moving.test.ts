@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { assign, setup } from 'xstate';
 import { createRuntime, memory, reply, supervisor, type Store } from 'statewarden';
 import { memoryArtifacts } from 'statewarden/artifacts';
+import { encrypted } from 'statewarden/encryption';
 import { cancelCopy, copyStore } from 'statewarden/moving';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
@@ -14,6 +15,7 @@ import { movedError } from '#src/persistence/moving/mark.js';
 import type { OpenedStore } from '#src/persistence/store.js';
 import { failing, inFolder } from '../bad-input/failing.js';
 import { ManualClock } from '../runtime/manual-clock.js';
+import { testKeys } from './encryption/keys.js';
 
 const box = setup({
   types: {
@@ -271,5 +273,19 @@ describe('moving house', () => {
     await node.close();
     await copyStore({ from, to });
     expect((await failing('COPY_FAILED', () => copyStore({ from, to }))).message).to.include('agents of its own');
+  });
+
+  it('is sealed anew in an encrypted store, with its own keys; without keys an encrypted one is not copied', async () => {
+    const [plain, sealed, other, back] = [memory(), memory(), memory(), memory()];
+    await furnish(plain);
+    const [one, two] = [{ keys: testKeys('one') }, { keys: testKeys('two') }];
+    await copyStore({ from: plain, to: encrypted(sealed, one) });
+    await copyStore({ from: encrypted(sealed, one), to: encrypted(other, two) });
+    await copyStore({ from: encrypted(other, two), to: back });
+    expect(await likenesses(back)).to.deep.equal(await likenesses(plain));
+    expect(await likenesses(encrypted(other, two))).to.deep.equal(await likenesses(plain));
+    await failing('KEY_MISSING', () => copyStore({ from: sealed, to: memory() }));
+    await using runtime = await createRuntime({ store: encrypted(other, two), agents });
+    expect((await runtime.agent<'box'>('box/9').snapshot()).context).to.deep.equal({ taken: [9] });
   });
 });

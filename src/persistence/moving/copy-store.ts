@@ -7,6 +7,7 @@
  * - What is there is replaced while it differs, so an agent is in the other store as it was last in this one. Mail that is sent to the old store after its mark, by somebody who does not look, is not taken along.
  */
 
+import { refuseEncrypted } from '../encryption/marker.js';
 import { longestTimeoutMs, systemClock, type Clock } from '../../core/clock.js';
 import { CopyError } from '../../core/errors.js';
 import { failpoint } from '../../core/failpoint.js';
@@ -57,6 +58,11 @@ export async function copyStore(options: CopyOptions): Promise<CopyReport> {
   const now = (): number => clock.now();
   const source = await from.open({ lease, now });
   try {
+    await refuseEncrypted(
+      source,
+      from.name,
+      'Give encrypted(store, { keys }): agents get new keys of their own there, and are sealed anew.',
+    );
     const target = await to.open({ lease, now });
     try {
       return await new Copy(options, source, target, clock).run();
