@@ -1,0 +1,229 @@
+/** Rows of the tables as the contract's records, and back. */
+
+import type {
+  AgentKey,
+  AgentRecord,
+  AgentStatus,
+  CheckpointRecord,
+  DeadLetter,
+  EffectRecord,
+  JournalSegment,
+  MailboxRecord,
+  NodeRecord,
+  OperationRecord,
+  TimerRecord,
+} from '../store.js';
+import { shardOf, shards } from './keys.js';
+import type { Cells } from './mutations.js';
+import { commitTimestamp, type Row, type Value } from './wire.js';
+
+const text = (value: Value): string | undefined => (typeof value === 'string' ? value : undefined);
+const number = (value: Value): number | undefined => (typeof value === 'number' ? value : undefined);
+
+/** Of `agents`, for `agentRecord`; `a` is the table. */
+export const agentColumns = [
+  'agent key id kind version status sequence_number fence owner checkpoint_sequence_number',
+  'busy_shard supervisor suspect outcome state archive created_at updated_at',
+]
+  .join(' ')
+  .split(' ')
+  .map((column) => `a.${column}`)
+  .join(', ');
+
+export function agentRecord(row: Row): AgentRecord {
+  return {
+    key: row['key'] as number,
+    id: row['id'] as string,
+    kind: row['kind'] as string,
+    version: row['version'] as number,
+    status: row['status'] as AgentStatus,
+    sequenceNumber: row['sequence_number'] as number,
+    fence: row['fence'] as number,
+    owner: number(row['owner']),
+    checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
+    busy: row['busy_shard'] !== undefined,
+    supervisor: text(row['supervisor']),
+    suspect: text(row['suspect']),
+    outcome: text(row['outcome']),
+    state: text(row['state']),
+    createdAt: row['created_at'] as number,
+    updatedAt: row['updated_at'] as number,
+  };
+}
+
+export const journalColumns = 'j.first, j.last, j.entries, j.checksum';
+
+export function journalSegment(row: Row): JournalSegment {
+  return {
+    firstSequenceNumber: row['first'] as number,
+    lastSequenceNumber: row['last'] as number,
+    entries: row['entries'] as string,
+    checksum: row['checksum'] as number,
+  };
+}
+
+export const checkpointColumns = 'c.sequence_number, c.version, c.schema, c.data, c.checksum';
+
+export function checkpointRecord(row: Row): CheckpointRecord {
+  return {
+    sequenceNumber: row['sequence_number'] as number,
+    version: row['version'] as number,
+    schema: row['schema'] as string,
+    data: row['data'] as string,
+    checksum: row['checksum'] as number,
+  };
+}
+
+export const timerColumns = 't.id, t.due_at, t.delay_ms, t.policy, t.target, t.event';
+
+export function timerRecord(row: Row): TimerRecord {
+  return {
+    id: row['id'] as string,
+    dueAt: row['due_at'] as number,
+    delayMs: row['delay_ms'] as number,
+    policy: row['policy'] as TimerRecord['policy'],
+    target: row['target'] as string,
+    event: row['event'] as string,
+  };
+}
+
+export const effectColumns = 'e.id, e.path, e.type, e.params, e.event, e.context';
+
+export function effectRecord(row: Row): EffectRecord {
+  return {
+    id: row['id'] as string,
+    path: row['path'] as string,
+    type: row['type'] as string,
+    params: text(row['params']),
+    event: row['event'] as string,
+    context: text(row['context']),
+  };
+}
+
+export const mailboxColumns = 'm.position, m.message_id, m.event, m.sender, m.reply_to, m.accepted_at';
+
+export function mailboxRecord(row: Row, to: string, agent: AgentKey): MailboxRecord {
+  return {
+    to,
+    messageId: text(row['message_id']),
+    event: row['event'] as string,
+    from: text(row['sender']),
+    replyTo: text(row['reply_to']),
+    acceptedAt: row['accepted_at'] as number,
+    position: row['position'] as number,
+    agent,
+  };
+}
+
+const ledgerNames = [
+  'id activity path status attempts user_key input outcome next_retry_at intended_in settled_in intended_at settled_at',
+  'parked_by saga compensates resolutions artifact',
+]
+  .join(' ')
+  .split(' ');
+export const operationColumns = ledgerNames.map((name) => `o.${name}`).join(', ');
+
+export function operationRecord(row: Row): OperationRecord {
+  return {
+    id: row['id'] as string,
+    activity: row['activity'] as string,
+    path: row['path'] as string,
+    status: row['status'] as OperationRecord['status'],
+    attempts: row['attempts'] as number,
+    userKey: text(row['user_key']),
+    input: text(row['input']),
+    outcome: text(row['outcome']),
+    nextRetryAt: number(row['next_retry_at']),
+    intendedIn: row['intended_in'] as number,
+    settledIn: row['settled_in'] as number,
+    intendedAt: row['intended_at'] as number,
+    settledAt: number(row['settled_at']),
+    parkedBy: text(row['parked_by']),
+    saga: text(row['saga']),
+    compensates: text(row['compensates']),
+    resolutions: text(row['resolutions']),
+    artifact: text(row['artifact']),
+  };
+}
+
+/** What is NULL in a column of an index is not in the index. */
+export function ledgerCells(agent: number, key: AgentKey, operation: OperationRecord): Cells {
+  const { status, settledIn, saga } = operation;
+  const parkedBy = settledIn === 0 ? operation.parkedBy : undefined;
+  const shard = key % shards;
+  return {
+    agent,
+    id: operation.id,
+    key,
+    shard,
+    activity: operation.activity,
+    path: operation.path,
+    status,
+    attempts: operation.attempts,
+    user_key: operation.userKey,
+    input: operation.input,
+    outcome: operation.outcome,
+    next_retry_at: operation.nextRetryAt,
+    intended_in: operation.intendedIn,
+    settled_in: settledIn,
+    intended_at: operation.intendedAt,
+    settled_at: operation.settledAt,
+    parked_by: parkedBy,
+    saga,
+    compensates: operation.compensates,
+    resolutions: operation.resolutions,
+    artifact: operation.artifact,
+    is_open: settledIn === 0 ? true : undefined,
+    parked_shard: parkedBy === undefined ? undefined : shard,
+    attention: status === 'held' || status === 'unknown' ? status : undefined,
+    saga_shard: saga === undefined ? undefined : shard,
+    written: commitTimestamp,
+  };
+}
+
+export function timerCells(agent: number, key: AgentKey, timer: TimerRecord): Cells {
+  return {
+    agent,
+    id: timer.id,
+    shard: shardOf(key),
+    due_at: timer.dueAt,
+    delay_ms: timer.delayMs,
+    policy: timer.policy,
+    target: timer.target,
+    event: timer.event,
+  };
+}
+
+export function effectCells(agent: number, effect: EffectRecord): Cells {
+  const { id, path, type, params, event, context } = effect;
+  return { agent, id, path, type, params, event, context };
+}
+
+export function deadLetter(row: Row): DeadLetter {
+  return {
+    position: row['position'] as number,
+    to: row['recipient'] as string,
+    messageId: text(row['message_id']),
+    event: row['event'] as string,
+    from: text(row['sender']),
+    reason: row['reason'] as string,
+    details: text(row['details']),
+    at: row['buried_at'] as number,
+  };
+}
+
+/** Of `nodes`, for `nodeRecord`; `n` is the table. */
+export const nodeColumns = 'n.node, n.name, n.host, n.pid, n.ttl_ms, UNIX_MILLIS(n.opened) AS opened_at, UNIX_MILLIS(n.seen) AS seen_at, UNIX_MILLIS(n.closed) AS closed_at';
+
+export function nodeRecord(row: Row): NodeRecord {
+  const seenAt = row['seen_at'] as number;
+  return {
+    node: row['node'] as number,
+    name: row['name'] as string,
+    host: row['host'] as string,
+    pid: row['pid'] as number,
+    openedAt: row['opened_at'] as number,
+    seenAt,
+    expiresAt: seenAt + (row['ttl_ms'] as number),
+  };
+}
