@@ -20,7 +20,11 @@ const gcloud = (process.env['PATH'] ?? '')
   .find((path) => existsSync(path));
 const program = gcloud && join(dirname(realpathSync(gcloud)), 'cloud_spanner_emulator', 'emulator_main');
 const lack =
-  program === undefined ? 'gcloud is not on the PATH' : existsSync(program) ? undefined : 'the Google Cloud SDK has no cloud_spanner_emulator';
+  program === undefined
+    ? 'gcloud is not on the PATH'
+    : existsSync(program)
+      ? undefined
+      : 'the Google Cloud SDK has no cloud_spanner_emulator';
 let said = false;
 
 /** `describe`, where there is an emulator or there has to be one. */

@@ -53,6 +53,8 @@ export interface PartialResultSet {
 export interface CallLimits {
   readonly timeout: number;
   readonly retry: null;
+  /** The same for streams. */
+  readonly retryRequestOptions?: { readonly retries: 0; readonly noResponseRetries: 0 };
 }
 
 interface ResultStream extends AsyncIterable<PartialResultSet> {

@@ -2,13 +2,7 @@
  * What Spanner's refusals mean to the caller: for each status the typed error with what to do about it. Told apart by the status code; the text is looked at only where one status has several meanings.
  */
 
-import {
-  InvariantViolationError,
-  StatewardenError,
-  StoreOpenError,
-  StorePoisonedError,
-  StoreUnavailableError,
-} from '../../core/errors.js';
+import { InvariantViolationError, StatewardenError, StoreOpenError, StorePoisonedError, StoreUnavailableError } from '../../core/errors.js';
 
 /** https://grpc.io/docs/guides/status-codes/ */
 export const status = {
@@ -53,7 +47,8 @@ export function isUnexpectedRow(error: unknown): boolean {
 }
 
 const credentials = 'Log in: gcloud auth application-default login, or give a service account with GOOGLE_APPLICATION_CREDENTIALS.';
-const isCredentials = (message: string): boolean => /could not load the default credentials|default credentials|invalid_grant|ENOENT.*json/i.test(message);
+const isCredentials = (message: string): boolean =>
+  /could not load the default credentials|default credentials|invalid_grant|ENOENT.*json/i.test(message);
 
 /** What went wrong when `name` was opened. */
 export function openError(name: string, error: unknown): unknown {
@@ -68,7 +63,9 @@ export function openError(name: string, error: unknown): unknown {
           : 'Look at the database: gcloud spanner databases list --instance INSTANCE. Make it with gcloud spanner databases create, then run statewarden migrate.',
       );
     case status.permissionDenied:
-      return fail('Give the caller roles/spanner.databaseUser on the database, and roles/spanner.databaseAdmin to migrate it; look at the project.');
+      return fail(
+        'Give the caller roles/spanner.databaseUser on the database, and roles/spanner.databaseAdmin to migrate it; look at the project.',
+      );
     case status.unauthenticated:
       return fail(credentials);
     case status.invalidArgument:

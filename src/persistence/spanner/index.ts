@@ -77,7 +77,9 @@ function nameOf(options: SpannerOptions): string {
     }
   }
   if (options.leaseTime !== undefined && !['spanner', 'injected'].includes(options.leaseTime)) {
-    throw new BadInputError(`spanner() was given ${JSON.stringify(options.leaseTime)} as leaseTime`, { hint: "Give 'spanner' or 'injected'." });
+    throw new BadInputError(`spanner() was given ${JSON.stringify(options.leaseTime)} as leaseTime`, {
+      hint: "Give 'spanner' or 'injected'.",
+    });
   }
   return `spanner://${options.project}/${options.instance}/${options.database}`;
 }

@@ -92,7 +92,9 @@ export class Link {
         }
         const rest = end - systemClock.elapsed();
         if (this.#closed || isDatabaseGone(error) || !again(error) || rest <= waitMs) throw error;
-        await new Promise<void>((resolve) => void systemClock.setTimeout(resolve, Math.max(waitMs * (0.5 + systemRandom.next()), serverDelay(error))));
+        await new Promise<void>(
+          (resolve) => void systemClock.setTimeout(resolve, Math.max(waitMs * (0.5 + systemRandom.next()), serverDelay(error))),
+        );
         waitMs = Math.min(waitMs * 2, retryMs.maximum);
       }
     }
@@ -128,7 +130,8 @@ export class Link {
       paramTypes[name] = type;
     }
     const reader = new RowReader();
-    const stream = this.#calls.executeStreamingSql({ ...request, params: { fields }, paramTypes }, this.#limits(timeoutMs));
+    const limits = { ...this.#limits(timeoutMs), retryRequestOptions: { retries: 0, noResponseRetries: 0 } as const };
+    const stream = this.#calls.executeStreamingSql({ ...request, params: { fields }, paramTypes }, limits);
     for await (const part of stream) reader.add(part);
     return reader;
   }
@@ -158,7 +161,8 @@ export class Link {
       };
       try {
         const { result, mutations } = await work({ query });
-        if (mutations.length > 0) await this.#calls.commit({ session, transactionId: id, mutations }, this.#limits(timeoutMs));
+        const place = id === undefined ? { singleUseTransaction: { readWrite: {} } } : { transactionId: id };
+        if (mutations.length > 0) await this.#calls.commit({ session, ...place, mutations }, this.#limits(timeoutMs));
         else await this.#rollback(session, id);
         return result;
       } catch (error) {

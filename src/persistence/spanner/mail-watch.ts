@@ -67,7 +67,7 @@ export class MailWatch {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    systemClock.clearTimeout(this.#timer);
     await this.#look;
   }
 }

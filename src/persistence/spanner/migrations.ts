@@ -60,9 +60,12 @@ export async function readEpoch(link: Link, name: string): Promise<string> {
 }
 
 const newer = (name: string, version: number): StoreSchemaError =>
-  new StoreSchemaError(`${name} was migrated by a newer Statewarden: its tables are of version ${String(version)}, this one knows ${String(schemaVersion)}`, {
-    hint: 'Install that version of statewarden or a later one.',
-  });
+  new StoreSchemaError(
+    `${name} was migrated by a newer Statewarden: its tables are of version ${String(version)}, this one knows ${String(schemaVersion)}`,
+    {
+      hint: 'Install that version of statewarden or a later one.',
+    },
+  );
 
 /** @throws StoreOpenError, StoreSchemaError */
 export async function pendingMigration(link: Link, name: string): Promise<Migration> {

@@ -135,7 +135,7 @@ const placeOf = (table: string, key: readonly Cell[]): string => [table, ...key]
 /** Never between the halves of a character. */
 function partsOf(text: string): string[] {
   const parts: string[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     let end = Math.min(start + longestText, text.length);
     if (end < text.length && (text.charCodeAt(end) & 0xfc00) === 0xdc00) end -= 1;
     parts.push(text.slice(start, end));

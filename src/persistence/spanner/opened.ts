@@ -4,7 +4,18 @@
 
 import { RuntimeClosedError, StorePoisonedError } from '../../core/errors.js';
 import { isKeptBySender } from '../kept-by-sender.js';
-import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, LoadedAgent, MachineRecord, MailboxRecord, NoteName, NoteRecord, OpenedStore } from '../store.js';
+import type {
+  AgentCommit,
+  AgentKey,
+  AgentRecord,
+  CommitOutcome,
+  LoadedAgent,
+  MachineRecord,
+  MailboxRecord,
+  NoteName,
+  NoteRecord,
+  OpenedStore,
+} from '../store.js';
 import { callError } from './faults.js';
 import { scatter } from './keys.js';
 import type { Memory, Waiting } from './known.js';

@@ -1,8 +1,7 @@
 /**
  * What a group of commits writes, worked out in memory, in order. The plan is made twice at most: first by what the store believes to know, then, if that does not do, by what it has read in a transaction.
  *
- * The mutations carry their own conditions, so that a plan made from memory needs no reading: the row of `heads` under the expected fence and sequence number is updated before it moves, and Spanner refuses the whole commit when there is none;
- * the row of `tails` likewise for a mailbox that gets messages or has to be empty; new agents and message ids are inserted, which fails where they are. Several commits of one agent move it once, from where the first expects it to where the last puts it.
+ * The mutations of a plan carry its conditions (`cast.ts`), so that one made from memory needs no reading; new agents and message ids are inserted, which fails where they are.
  */
 
 import { InvariantViolationError } from '../../core/errors.js';
@@ -18,9 +17,10 @@ import type {
   RedriveOutcome,
   SpawnRecord,
 } from '../store.js';
-import { scatter, shardOf, shards } from './keys.js';
+import { markKey, newRecord, Cast, type Actor } from './cast.js';
+import { shardOf, shards } from './keys.js';
 import type { Known, Waiting } from './known.js';
-import { isLong, Mutations, type Cell } from './mutations.js';
+import { isLong, Mutations } from './mutations.js';
 import { effectCells, ledgerCells, timerCells } from './rows.js';
 import { commitTimestamp } from './wire.js';
 
@@ -40,97 +40,26 @@ export interface World {
   readonly letters: number | undefined;
 }
 
-/** One agent in the plan. */
-interface Actor {
-  readonly before: Known | undefined;
-  now: Known;
-  /** Changed columns of its row. */
-  readonly cells: Record<string, Cell>;
-  moves: boolean;
-  /** Its mailbox must be as it was known. */
-  guardsTail: boolean;
-  readonly gone: Set<number>;
-  readonly added: Map<number, Waiting>;
-}
-
 export const isFinal = (status: unknown): boolean => status === 'done' || status === 'error' || status === 'stopped';
 
 export class Plan {
   readonly #world: World;
   readonly #node: number;
-  readonly #actors = new Map<AgentKey, Actor>();
-  readonly #ids = new Map<string, AgentKey>();
+  readonly #cast: Cast;
   readonly #marks = new Map<string, number | undefined>();
   readonly #rows = new Mutations();
   #letters: number | undefined;
 
   constructor(world: World, node: number) {
     this.#world = world;
+    this.#cast = new Cast(world);
     this.#node = node;
     this.#letters = world.letters;
-  }
-
-  // ── Agents ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #actor(key: AgentKey): Actor | undefined {
-    const actor = this.#actors.get(key);
-    if (actor !== undefined) return actor;
-    const known = this.#world.agent(key);
-    return known === undefined ? undefined : this.#enter(known, known);
-  }
-
-  #byId(id: string): Actor | undefined {
-    const key = this.#ids.get(id);
-    if (key !== undefined) return this.#actors.get(key);
-    const known = this.#world.byId(id);
-    return known === undefined ? undefined : (this.#actors.get(known.key) ?? this.#enter(known, known));
-  }
-
-  #enter(now: Known, before: Known | undefined): Actor {
-    const actor: Actor = { before, now, cells: {}, moves: false, guardsTail: false, gone: new Set(), added: new Map() };
-    this.#actors.set(now.key, actor);
-    this.#ids.set(now.id, now.key);
-    return actor;
   }
 
   /** What memory cannot answer is read. */
   #unsure(): void {
     if (!this.#world.isRead) throw new Unsure();
-  }
-
-  #born(record: AgentRecord, input: string | undefined): Actor {
-    const { key, id, fence } = record;
-    const known: Known = {
-      key,
-      agent: scatter(key),
-      id,
-      fence,
-      sequenceNumber: 0,
-      tail: 0,
-      waiting: new Map(),
-      ended: false,
-      longCheckpoint: false,
-      record,
-    };
-    const actor = this.#enter(known, undefined);
-    Object.assign(actor.cells, {
-      key,
-      shard: shardOf(key),
-      id,
-      kind: record.kind,
-      version: record.version,
-      status: record.status,
-      sequence_number: 0,
-      fence,
-      owner: record.owner,
-      checkpoint_sequence_number: 0,
-      busy_shard: record.busy ? shardOf(key) : undefined,
-      supervisor: record.supervisor,
-      input,
-      created_at: record.createdAt,
-      updated_at: record.updatedAt,
-    });
-    return actor;
   }
 
   // ── Commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,19 +68,19 @@ export class Plan {
   commit(commit: AgentCommit): CommitOutcome {
     const { key, id, create, at } = commit;
     if (create !== undefined) {
-      const old = this.#byId(id);
+      const old = this.#cast.byId(id);
       if (old !== undefined) {
         if (old.now.record === undefined) throw new Unsure();
         return { outcome: 'exists', record: old.now.record };
       }
-      if (this.#actor(key) !== undefined) {
+      if (this.#cast.actor(key) !== undefined) {
         this.#unsure();
         throw new InvariantViolationError(`the key of new agent "${id}" is in use`, { hint: 'Keys are made by the engine, each once.' });
       }
       if (commit.expected !== 0 || commit.taken !== undefined) return { outcome: 'refused', fence: 0, sequenceNumber: 0 };
-      this.#born(newRecord({ ...create, key, id }, commit.fence, at, this.#node), create.input);
+      this.#cast.born(newRecord({ ...create, key, id }, commit.fence, at, this.#node), create.input);
     }
-    const actor = this.#actor(key) ?? this.#assumed(commit);
+    const actor = this.#cast.actor(key) ?? this.#cast.assumed(commit);
     if (actor === undefined) return { outcome: 'refused', fence: 0, sequenceNumber: 0 };
     const { fence, sequenceNumber } = actor.now;
     if (fence !== commit.fence || sequenceNumber !== commit.expected || !this.#hasAll(actor, commit.taken)) {
@@ -167,22 +96,10 @@ export class Plan {
     return { outcome: 'applied', messages, spawned };
   }
 
-  /** One that memory has never seen stands where its commit says, or the commit is refused. */
-  #assumed({ key, id, fence, expected }: AgentCommit): Actor | undefined {
-    if (this.#world.isRead) return undefined;
-    const unknown = { tail: undefined, waiting: undefined, ended: undefined, record: undefined };
-    const known: Known = { key, agent: scatter(key), id, fence, sequenceNumber: expected, longCheckpoint: true, ...unknown };
-    return this.#enter(known, known);
-  }
-
   #hasAll(actor: Actor, taken: readonly number[] | undefined): boolean {
     if (taken === undefined) return true;
     if (actor.now.waiting === undefined) throw new Unsure();
-    return taken.every((position) => this.#waiting(actor, position) !== undefined);
-  }
-
-  #waiting({ now, gone, added }: Actor, position: number): Waiting | undefined {
-    return gone.has(position) ? undefined : (added.get(position) ?? now.waiting?.get(position));
+    return taken.every((position) => waitingIn(actor, position) !== undefined);
   }
 
   #move(actor: Actor, commit: AgentCommit): void {
@@ -223,10 +140,11 @@ export class Plan {
     const { agent, key } = actor.now;
     const listed = new Set(marks.map(({ messageId }) => messageId));
     for (const position of taken) {
-      const { messageId, marked, isLong: long } = this.#waiting(actor, position) as Waiting;
+      const { messageId, marked, isLong: long } = waitingIn(actor, position) as Waiting;
       this.#drop(actor, position, long);
       // Taken and not remembered: the same id may come again.
-      if (messageId !== undefined && marked && !listed.has(messageId) && !((this.#mark(key, messageId) ?? 0) > 0)) this.#unmark(actor, messageId);
+      if (messageId !== undefined && marked && !listed.has(messageId) && !((this.#mark(key, messageId) ?? 0) > 0))
+        this.#unmark(actor, messageId);
     }
     for (const { messageId, sequenceNumber } of marks) {
       if ((this.#mark(key, messageId) ?? 0) > 0) continue;
@@ -297,14 +215,14 @@ export class Plan {
   }
 
   #spawn(spawn: SpawnRecord, at: number): AgentRecord {
-    const old = this.#byId(spawn.id);
+    const old = this.#cast.byId(spawn.id);
     if (old !== undefined) {
       if (old.now.record === undefined) throw new Unsure();
       return old.now.record;
     }
     // Busy from the start: it has a first turn to take.
     const record = { ...newRecord(spawn, 0, at, undefined), busy: true };
-    this.#born(record, spawn.input);
+    this.#cast.born(record, spawn.input);
     return record;
   }
 
@@ -340,7 +258,7 @@ export class Plan {
 
   /** Into the mailbox, if it can be. */
   #deliver({ to, messageId, event, from, replyTo, acceptedAt }: MessageRecord, cap: number): PostOutcome {
-    const receiver = this.#byId(to);
+    const receiver = this.#cast.byId(to);
     if (receiver === undefined) {
       this.#unsure();
       return { outcome: 'dead-letter', reason: 'no-such-agent' };
@@ -359,7 +277,16 @@ export class Plan {
     const position = tail + 1;
     receiver.guardsTail = true;
     receiver.now = { ...receiver.now, tail: position };
-    const sent = { agent, position, shard: shardOf(key), message_id: messageId, event, sender: from, reply_to: replyTo, accepted_at: acceptedAt };
+    const sent = {
+      agent,
+      position,
+      shard: shardOf(key),
+      message_id: messageId,
+      event,
+      sender: from,
+      reply_to: replyTo,
+      accepted_at: acceptedAt,
+    };
     this.#rows.insert('mailbox', { ...sent, origin: this.#node, arrived: commitTimestamp });
     if (messageId !== undefined) {
       this.#rows.insert('marks', { agent, message_id: messageId, sequence_number: 0 });
@@ -382,32 +309,7 @@ export class Plan {
   mutations(presence: string | undefined): Mutations['list'] {
     const first = new Mutations();
     if (presence !== undefined) first.update('presences', { incarnation: presence, written: commitTimestamp });
-    const touched = [...this.#actors.values()];
-    for (const { before, now, cells, moves } of touched) {
-      const row = { agent: now.agent, ...cells, written: commitTimestamp };
-      if (before === undefined) first.insert('agents', row);
-      else if (moves) first.update('agents', row);
-    }
-    for (const { before, now, moves, guardsTail } of touched) {
-      const { agent, fence, sequenceNumber, tail } = now;
-      if (before === undefined) {
-        first.insert('heads', { agent, fence, sequence_number: sequenceNumber, written: commitTimestamp });
-        first.insert('tails', { agent, position: tail, written: commitTimestamp });
-        continue;
-      }
-      if (moves) {
-        first.update('heads', { agent, fence: before.fence, sequence_number: before.sequenceNumber, written: commitTimestamp });
-        if (sequenceNumber !== before.sequenceNumber) {
-          first.delete('heads', agent, before.fence, before.sequenceNumber);
-          first.insert('heads', { agent, fence, sequence_number: sequenceNumber, written: commitTimestamp });
-        }
-      }
-      if (guardsTail) {
-        first.update('tails', { agent, position: before.tail, written: commitTimestamp });
-        first.delete('tails', agent, before.tail);
-        first.insert('tails', { agent, position: tail, written: commitTimestamp });
-      }
-    }
+    this.#cast.write(first);
     if (this.#letters !== undefined && this.#letters !== this.#world.letters) {
       first.upsert('counters', { name: 'dead-letters', value: this.#letters });
     }
@@ -415,54 +317,11 @@ export class Plan {
   }
 
   /** Where agents stand when it is written. */
-  *known(): Iterable<Known> {
-    for (const { now, gone, added } of this.#actors.values()) {
-      const { waiting } = now;
-      if (waiting !== undefined) {
-        for (const [position, message] of added) waiting.set(position, message);
-        for (const position of gone) waiting.delete(position);
-        for (const [position, { messageId, marked, ...rest }] of marksOf(this.#marks, now.key, waiting)) {
-          waiting.set(position, { ...rest, messageId, marked });
-        }
-      }
-      yield now;
-    }
+  known(): Iterable<Known> {
+    return this.#cast.known(this.#marks);
   }
 }
 
-/** Messages whose id was taken by another event in this plan. */
-function* marksOf(marks: ReadonlyMap<string, number | undefined>, key: AgentKey, waiting: ReadonlyMap<number, Waiting>): Iterable<[number, Waiting]> {
-  if (marks.size === 0) return;
-  for (const [position, message] of waiting) {
-    if (!message.marked || message.messageId === undefined) continue;
-    if ((marks.get(markKey(key, message.messageId)) ?? 0) > 0) yield [position, { ...message, marked: false }];
-  }
-}
-
-const markKey = (key: AgentKey, messageId: string): string => `${String(key)} ${messageId}`;
-
-function newRecord(
-  { key, id, kind, version, supervisor }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'> & { readonly supervisor?: string | undefined },
-  fence: number,
-  at: number,
-  owner: number | undefined,
-): AgentRecord {
-  return {
-    key,
-    id,
-    kind,
-    version,
-    status: 'active',
-    sequenceNumber: 0,
-    fence,
-    owner,
-    checkpointSequenceNumber: 0,
-    busy: false,
-    supervisor,
-    suspect: undefined,
-    outcome: undefined,
-    state: undefined,
-    createdAt: at,
-    updatedAt: at,
-  };
+function waitingIn({ now, gone, added }: Actor, position: number): Waiting | undefined {
+  return gone.has(position) ? undefined : (added.get(position) ?? now.waiting?.get(position));
 }

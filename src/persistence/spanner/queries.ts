@@ -220,13 +220,17 @@ export class Queries {
       ...(status === undefined ? [] : ['a.status = @status']),
       ...(prefix === '' ? [] : ['a.id >= @prefix AND STARTS_WITH(a.id, @prefix)']),
     ];
-    return this.#list(`SELECT ${agentColumns} FROM agents@{FORCE_INDEX=agents_by_id} a WHERE ${where.join(' AND ')} ORDER BY a.id LIMIT @limit`, agentRecord, {
-      after: text(after),
-      limit: integer(limit),
-      ...(kind === undefined ? {} : { kind: text(kind) }),
-      ...(status === undefined ? {} : { status: text(status) }),
-      ...(prefix === '' ? {} : { prefix: text(prefix) }),
-    });
+    return this.#list(
+      `SELECT ${agentColumns} FROM agents@{FORCE_INDEX=agents_by_id} a WHERE ${where.join(' AND ')} ORDER BY a.id LIMIT @limit`,
+      agentRecord,
+      {
+        after: text(after),
+        limit: integer(limit),
+        ...(kind === undefined ? {} : { kind: text(kind) }),
+        ...(status === undefined ? {} : { status: text(status) }),
+        ...(prefix === '' ? {} : { prefix: text(prefix) }),
+      },
+    );
   }
 
   journal(agent: AgentKey, { after, limit }: { readonly after: number; readonly limit: number }): Promise<JournalSegment[]> {

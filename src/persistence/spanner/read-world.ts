@@ -132,4 +132,3 @@ function waitingOf(row: Row): Waiting {
     letter: { event, from: row['sender'] as string | undefined },
   };
 }
-

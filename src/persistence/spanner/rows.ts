@@ -213,7 +213,8 @@ export function deadLetter(row: Row): DeadLetter {
 }
 
 /** Of `nodes`, for `nodeRecord`; `n` is the table. */
-export const nodeColumns = 'n.node, n.name, n.host, n.pid, n.ttl_ms, UNIX_MILLIS(n.opened) AS opened_at, UNIX_MILLIS(n.seen) AS seen_at, UNIX_MILLIS(n.closed) AS closed_at';
+export const nodeColumns =
+  'n.node, n.name, n.host, n.pid, n.ttl_ms, UNIX_MILLIS(n.opened) AS opened_at, UNIX_MILLIS(n.seen) AS seen_at, UNIX_MILLIS(n.closed) AS closed_at';
 
 export function nodeRecord(row: Row): NodeRecord {
   const seenAt = row['seen_at'] as number;

@@ -31,7 +31,9 @@ export class Upkeep {
       { before: float(before), key: integer(after?.agent ?? 0), id: text(after?.id ?? ''), limit: integer(limit) },
     );
     const last = part.length < limit ? undefined : part.at(-1);
-    const old = part.filter(({ expired }) => expired === true).map((row) => [String(scatter(row['key'] as number)), row['id'] as string] as const);
+    const old = part
+      .filter(({ expired }) => expired === true)
+      .map((row) => [String(scatter(row['key'] as number)), row['id'] as string] as const);
     const expired = old.length === 0 ? 0 : await this.#takeResults(old, before);
     return { expired, next: last && { agent: last['key'] as number, id: last['id'] as string } };
   }
@@ -82,7 +84,7 @@ export class Upkeep {
     const total = totals?.['total'] as number;
     const faults: string[] = [];
     let done = 0;
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const rows = await this.#link.read(
         `SELECT ${agentColumns}, ARRAY(SELECT AS STRUCT ${journalColumns} FROM journal j WHERE j.agent = a.agent ORDER BY j.last) AS journal,
           ARRAY(SELECT AS STRUCT ${checkpointColumns} FROM checkpoints c WHERE c.agent = a.agent) AS checkpoint,
@@ -113,7 +115,12 @@ function faultsOf(row: Row): string[] {
   const [checkpoint] = row['checkpoint'] as Row[];
   const faults = agentFaults(record, (row['journal'] as Row[]).map(journalSegment), checkpoint && checkpointRecord(checkpoint));
   const heads = row['heads'] as Row[];
-  if (heads.length !== 1 || heads[0]?.['fence'] !== record.fence || heads[0]['sequence_number'] !== record.sequenceNumber || row['tails'] !== 1) {
+  if (
+    heads.length !== 1 ||
+    heads[0]?.['fence'] !== record.fence ||
+    heads[0]['sequence_number'] !== record.sequenceNumber ||
+    row['tails'] !== 1
+  ) {
     faults.push(`agent ${JSON.stringify(record.id)}: heads or tails do not have it where it stands`);
   }
   return faults;

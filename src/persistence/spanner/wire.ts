@@ -28,8 +28,7 @@ export function asFloat(value: number | undefined): WireValue {
 }
 
 /** Of epoch milliseconds. */
-export const asTimestamp = (ms: number | undefined): WireValue =>
-  ms === undefined ? none : { stringValue: new Date(ms).toISOString() };
+export const asTimestamp = (ms: number | undefined): WireValue => (ms === undefined ? none : { stringValue: new Date(ms).toISOString() });
 
 export const text = (value: string | undefined): Parameter => ({ type: { code: 'STRING' }, value: asText(value) });
 export const integer = (value: number | undefined): Parameter => ({ type: { code: 'INT64' }, value: asInteger(value) });
@@ -55,6 +54,11 @@ export function pairs(values: readonly (readonly [string, string])[]): Parameter
 
 const arrayOf = (arrayElementType: WireType): WireType => ({ code: 'ARRAY', arrayElementType });
 
+/** What is not set is null or missing. */
+function isThere<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
 /** Puts together what came in parts: a value may be cut in two, texts and lists alike. */
 export class RowReader {
   #fields: readonly { readonly name: string; readonly type: WireType }[] = [];
@@ -63,8 +67,8 @@ export class RowReader {
   transaction: { readonly id?: Uint8Array; readonly readTimestamp?: unknown } | undefined;
 
   add({ metadata, values, chunkedValue }: PartialResultSet): void {
-    if (metadata?.rowType != null) this.#fields = metadata.rowType.fields;
-    if (metadata?.transaction != null) this.transaction = metadata.transaction;
+    if (isThere(metadata?.rowType)) this.#fields = metadata.rowType.fields;
+    if (isThere(metadata?.transaction)) this.transaction = metadata.transaction;
     let rest = values;
     if (this.#isCut && values.length > 0) {
       this.#values.push(joined(this.#values.pop() as WireValue, values[0] as WireValue));
@@ -85,7 +89,7 @@ export class RowReader {
 }
 
 function joined(one: WireValue, other: WireValue): WireValue {
-  if (one.listValue != null && other.listValue != null) {
+  if (isThere(one.listValue) && isThere(other.listValue)) {
     const first = [...one.listValue.values];
     const [head, ...tail] = other.listValue.values;
     const last = first.at(-1);
@@ -98,7 +102,7 @@ function joined(one: WireValue, other: WireValue): WireValue {
   return { stringValue: (one.stringValue ?? '') + (other.stringValue ?? '') };
 }
 
-const isJoinable = ({ stringValue, listValue }: WireValue): boolean => stringValue != null || listValue != null;
+const isJoinable = ({ stringValue, listValue }: WireValue): boolean => isThere(stringValue) || isThere(listValue);
 
 function rowOf(fields: readonly { readonly name: string; readonly type: WireType }[], values: readonly WireValue[]): Row {
   const row: Record<string, Value> = {};
@@ -107,13 +111,13 @@ function rowOf(fields: readonly { readonly name: string; readonly type: WireType
 }
 
 function valueOf(type: WireType, value: WireValue): Value {
-  if (value.listValue != null) {
+  if (isThere(value.listValue)) {
     if (type.code === 'STRUCT') return rowOf(type.structType?.fields ?? [], value.listValue.values);
     const element = type.arrayElementType as WireType;
     return value.listValue.values.map((item) => valueOf(element, item));
   }
-  if (value.stringValue != null) return type.code === 'INT64' || type.code === 'FLOAT64' ? Number(value.stringValue) : value.stringValue;
-  if (value.numberValue != null) return value.numberValue;
-  if (value.boolValue != null) return value.boolValue;
+  if (isThere(value.stringValue)) return type.code === 'INT64' || type.code === 'FLOAT64' ? Number(value.stringValue) : value.stringValue;
+  if (isThere(value.numberValue)) return value.numberValue;
+  if (isThere(value.boolValue)) return value.boolValue;
   return undefined;
 }

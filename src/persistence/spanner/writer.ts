@@ -175,10 +175,13 @@ export class Writer {
 }
 
 async function lettersAt(transaction: Transaction, positions: readonly number[]): Promise<Map<number, DeadLetter>> {
-  const rows = await transaction.query('SELECT d.* FROM dead_letters d WHERE d.shard IN UNNEST(@shards) AND d.position IN UNNEST(@positions)', {
-    shards: integers(new Set(positions.map((position) => position % shards))),
-    positions: integers(new Set(positions)),
-  });
+  const rows = await transaction.query(
+    'SELECT d.* FROM dead_letters d WHERE d.shard IN UNNEST(@shards) AND d.position IN UNNEST(@positions)',
+    {
+      shards: integers(new Set(positions.map((position) => position % shards))),
+      positions: integers(new Set(positions)),
+    },
+  );
   return new Map(rows.map((row) => [row['position'] as number, deadLetter(row)]));
 }
 
@@ -204,10 +207,28 @@ function* partsOf(commits: readonly AgentCommit[]): Iterable<readonly AgentCommi
 
 /** Upper bounds, indexes included. */
 function weightOf(commit: AgentCommit): { cells: number; characters: number } {
-  const { segment, checkpoint, timers = [], operations = [], effects = [], messages = [], spawns = [], deadLetters = [], marks = [] } = commit;
+  const {
+    segment,
+    checkpoint,
+    timers = [],
+    operations = [],
+    effects = [],
+    messages = [],
+    spawns = [],
+    deadLetters = [],
+    marks = [],
+  } = commit;
   const { taken = [], effectsSettled = [], timersCleared = [], input } = { ...commit, ...commit.create };
   const rows = taken.length * 3 + effectsSettled.length * 2 + timersCleared.length * 2 + marks.length * 3;
-  const cells = 60 + rows + timers.length * 11 + operations.length * 45 + effects.length * 7 + messages.length * 25 + spawns.length * 45 + deadLetters.length * 12;
+  const cells =
+    60 +
+    rows +
+    timers.length * 11 +
+    operations.length * 45 +
+    effects.length * 7 +
+    messages.length * 25 +
+    spawns.length * 45 +
+    deadLetters.length * 12;
   const texts = [
     segment?.entries,
     checkpoint?.data,
