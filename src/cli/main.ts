@@ -22,6 +22,7 @@ import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-word
 import { gateway, gatewayFlags } from './commands/gateway.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
+import { migrate } from './commands/migrate.js';
 import { send } from './commands/send.js';
 import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
@@ -30,7 +31,7 @@ import { Output } from './output.js';
 import { addKeysCommands, keysFlags, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
-import { findStore, looksLikeStore, openStore } from './store-url.js';
+import { findStore, looksLikeStore, openStore, type StoreUrl } from './store-url.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import { findArtifacts } from './artifacts-url.js';
 import { addTierCommands, tierFlags } from './tier-commands.js';
@@ -62,13 +63,17 @@ const now = (): number => Date.now();
 const text = (name: string): string | undefined => textOption(args, name);
 const number = (name: string, least: number, otherwise: number): number => numberOption(args, name, least, otherwise);
 
-/** `place`: the store as the last word of the command. */
-async function withStore(place: string | undefined, work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
+/** `place`: the store as the last word of the command. @throws UsageError */
+function urlOf(place: string | undefined): StoreUrl {
   const option = text('store');
   if (option !== undefined && place !== undefined) {
     throw new UsageError(`two stores: "${place}" and --store "${option}"`, 'Give one of them.');
   }
-  const url = findStore(option ?? place, process.env, process.cwd());
+  return findStore(option ?? place, process.env, process.cwd());
+}
+
+async function withStore(place: string | undefined, work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
+  const url = urlOf(place);
   const output = new Output(process.stdout, process.env, json);
   const store = await openStore(url, now, keysPath(text('keys'), process.env));
   let opened: Promise<ArtifactStore | undefined> | undefined;
@@ -354,10 +359,18 @@ cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')
   .action((place?: string) => withStore(place, doctor));
+cli
+  .command('migrate [store]', 'Bring the tables of a Spanner database to this version; other stores do that when they are opened')
+  .option('--dry-run', 'Only show what is to be done')
+  .example('  $ statewarden migrate spanner://my-project/main/agents --dry-run')
+  .action((place?: string) => {
+    const output = new Output(process.stdout, process.env, json);
+    return migrate({ url: urlOf(place), output, aside: process.stderr, dryRun: beforeDashes.includes('--dry-run') });
+  });
 
 cli.option(
   '--store <url>',
-  'sqlite:PATH, firestore://PROJECT, or a path; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
+  'sqlite:PATH, a path, firestore://PROJECT, or spanner://PROJECT/INSTANCE/DATABASE; else STATEWARDEN_STORE, statewarden.config.json, sqlite:./agents.db; of a gateway redis://… or memory:',
 );
 cli.option('--keys <file>', 'Key file of an encrypted store; else STATEWARDEN_KEYS');
 cli.option('--json', 'Print one JSON document');

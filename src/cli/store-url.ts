@@ -1,6 +1,6 @@
 /**
  * Which store a command looks at: `--store`, else STATEWARDEN_STORE, else `store` in `statewarden.config.json` of the working folder, else
- * `sqlite:./agents.db`. A plain path means SQLite, `firestore://PROJECT[/DATABASE[/PREFIX]]` Firestore. Opening never makes a database: a command that looks has no business leaving an empty
+ * `sqlite:./agents.db`. A plain path means SQLite, `firestore://PROJECT[/DATABASE[/PREFIX]]` Firestore, `spanner://PROJECT/INSTANCE/DATABASE` Spanner. Opening never makes a database: a command that looks has no business leaving an empty
  * store behind because of a typing error in a path.
  */
 
@@ -21,6 +21,8 @@ export interface StoreUrl {
   readonly path: string;
   /** Makes the store, where it is no file. What it needs is loaded only then. */
   readonly load?: () => Promise<Store>;
+  /** Set for a database in Spanner. */
+  readonly spanner?: { readonly project: string; readonly instance: string; readonly database: string };
 }
 
 const fallback = 'sqlite:./agents.db';
@@ -42,6 +44,7 @@ export function parseStoreUrl(url: string, folder: string): StoreUrl {
     throw new UsageError('a memory store is seen only by its own process', 'Give the path of a SQLite file: --store sqlite:./agents.db.');
   }
   if (scheme === 'firestore') return firestoreUrl(rest);
+  if (scheme === 'spanner') return spannerUrl(path);
   if (scheme !== undefined && scheme !== 'sqlite') {
     throw new UsageError(
       `there is no store for "${scheme}:" in this version`,
@@ -64,6 +67,17 @@ function firestoreUrl(rest: string): StoreUrl {
     path: '',
     load: async () => (await import('../persistence/firestore/index.js')).firestore({ ...place, mustExist: true }),
   };
+}
+
+/** @throws UsageError */
+function spannerUrl(path: string): StoreUrl {
+  const [project = '', instance = '', database = '', ...more] = path.split('/');
+  if (project === '' || instance === '' || database === '' || more.length > 0) {
+    throw new UsageError(`"spanner://${path}" is no Spanner database`, 'Name all three: --store spanner://PROJECT/INSTANCE/DATABASE.');
+  }
+  const spanner = { project, instance, database };
+  const load = async (): Promise<Store> => (await import('../persistence/spanner/index.js')).spanner(spanner);
+  return { name: `spanner://${project}/${instance}/${database}`, path: '', load, spanner };
 }
 
 /** Whether a word that may be something else is meant as a store: it says so, or a file is there. */

@@ -81,7 +81,10 @@ export interface AdminCalls {
 }
 
 interface Package {
-  readonly Spanner: new (options: object) => { readonly options: object };
+  readonly Spanner: new (options: object) => {
+    readonly options: { readonly sslCreds?: unknown };
+    readonly auth: { getClient(): Promise<unknown> };
+  };
   readonly v1: {
     readonly SpannerClient: new (options: object) => SpannerCalls;
     readonly DatabaseAdminClient: new (options: object) => AdminCalls;
@@ -96,7 +99,7 @@ export interface SpannerApi {
   admin(): AdminCalls;
 }
 
-/** `client`: options of the package's own client. An emulator is found as by every client, by SPANNER_EMULATOR_HOST. @throws CapabilityMissingError */
+/** `client`: options of the package's own client. An emulator is found as by every client, by SPANNER_EMULATOR_HOST. Rejects when there are no credentials. @throws CapabilityMissingError */
 export async function connectSpanner(
   project: string,
   client: object,
@@ -108,6 +111,9 @@ export async function connectSpanner(
       cause,
     });
   })) as Package;
-  const { options } = new Spanner({ projectId: project, disableBuiltInMetrics: true, ...client });
-  return { calls: new v1.SpannerClient(options), admin: () => new v1.DatabaseAdminClient(options) };
+  const { options, auth } = new Spanner({ projectId: project, disableBuiltInMetrics: true, ...client });
+  // Before the generated client looks for them: where it finds none, it fails where nobody can hear it.
+  if (options.sslCreds === undefined) await auth.getClient();
+  const shared = { ...options, auth };
+  return { calls: new v1.SpannerClient(shared), admin: () => new v1.DatabaseAdminClient(shared) };
 }

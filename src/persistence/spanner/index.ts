@@ -95,7 +95,9 @@ async function connect(options: SpannerOptions): Promise<Connection> {
   const name = nameOf(options);
   const { project, instance } = options;
   const database = `projects/${project}/instances/${instance}/databases/${options.database}`;
-  const api = await connectSpanner(project, options.client ?? {});
+  const api = await connectSpanner(project, options.client ?? {}).catch((error: unknown) => {
+    throw openError(name, error);
+  });
   return { name, api, database, link: new Link({ api, database, timeoutMs: options.callTimeoutMs ?? 10_000 }) };
 }
 
