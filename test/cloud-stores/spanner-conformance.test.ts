@@ -1,7 +1,6 @@
 import { describeStore } from 'statewarden/testing';
-import { v1 } from '@google-cloud/spanner';
 import { scatter } from '#src/persistence/spanner/keys.js';
-import { clientOf, describeSpanner, SpannerEmulator } from './spanner-emulator.js';
+import { describeSpanner, runSql, SpannerEmulator } from './spanner-emulator.js';
 
 describeSpanner('Spanner', () => {
   let emulator: SpannerEmulator;
@@ -14,18 +13,10 @@ describeSpanner('Spanner', () => {
     return {
       store,
       corrupt: async (what, agent) => {
-        const { project, instance, database } = await store.options();
-        const client = new v1.SpannerClient(clientOf(emulator.port));
-        const [session] = await client.createSession({ database: `projects/${project}/instances/${instance}/databases/${database}` });
+        const { database } = await store.options();
         const [table, column, where] = what === 'journal' ? ['journal', 'entries', 'AND first = 1'] : ['checkpoints', 'data', ''];
-        const name = session.name as string;
-        const [{ metadata }] = await client.executeSql({
-          session: name,
-          transaction: { begin: { readWrite: {} } },
-          sql: `UPDATE ${table} SET ${column} = CONCAT(${column}, ' ') WHERE agent = ${String(scatter(agent))} ${where}`,
-        });
-        await client.commit({ session: name, transactionId: metadata?.transaction?.id ?? null });
-        await client.close();
+        const sql = `UPDATE ${table} SET ${column} = CONCAT(${column}, ' ') WHERE agent = ${String(scatter(agent))} ${where}`;
+        await runSql(emulator, database, sql);
       },
     };
   });

@@ -42,6 +42,7 @@ export function describeSpanner(title: string, suite: (this: Mocha.Suite) => voi
 const project = 'test-project';
 const instance = 'test-instance';
 const startMs = 30_000;
+const pathOf = (database: string): string => `projects/${project}/instances/${instance}/databases/${database}`;
 
 export class SpannerEmulator {
   readonly port: number;
@@ -80,20 +81,42 @@ export class SpannerEmulator {
   /** A new, empty database, with tables unless `bare`. */
   async database({ bare = false } = {}): Promise<SpannerOptions> {
     this.#databases += 1;
-    const name = `test-${String(this.#databases)}`;
-    const admin = new v1.DatabaseAdminClient(clientOf(this.port));
-    try {
+    const options = this.options(`test-${String(this.#databases)}`);
+    await this.make(options.database);
+    if (!bare) await migrateSpanner(options);
+    return options;
+  }
+
+  /** An empty database without tables. */
+  make(name: string): Promise<void> {
+    return this.#administer(async (admin) => {
       const [made] = await admin.createDatabase({
         parent: `projects/${project}/instances/${instance}`,
         createStatement: `CREATE DATABASE \`${name}\``,
       });
       await made.promise();
+    });
+  }
+
+  drop(name: string): Promise<void> {
+    return this.#administer(async (admin) => void (await admin.dropDatabase({ database: pathOf(name) })));
+  }
+
+  /** Changes its tables. */
+  change(name: string, statements: readonly string[]): Promise<void> {
+    return this.#administer(async (admin) => {
+      const [changed] = await admin.updateDatabaseDdl({ database: pathOf(name), statements: [...statements] });
+      await changed.promise();
+    });
+  }
+
+  async #administer(work: (admin: v1.DatabaseAdminClient) => Promise<void>): Promise<void> {
+    const admin = new v1.DatabaseAdminClient(clientOf(this.port));
+    try {
+      await work(admin);
     } finally {
       await admin.close();
     }
-    const options = this.options(name);
-    if (!bare) await migrateSpanner(options);
-    return options;
   }
 
   /** A store in a database of its own, which is made when it is first opened. */
@@ -112,6 +135,19 @@ export class SpannerEmulator {
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGKILL');
     await ended;
+  }
+}
+
+/** Changes rows behind the store's back. */
+export async function runSql({ port }: SpannerEmulator, database: string, sql: string): Promise<void> {
+  const client = new v1.SpannerClient(clientOf(port));
+  try {
+    const [{ name }] = await client.createSession({ database: pathOf(database) });
+    const session = name as string;
+    const [{ metadata }] = await client.executeSql({ session, transaction: { begin: { readWrite: {} } }, sql });
+    await client.commit({ session, transactionId: metadata?.transaction?.id ?? null });
+  } finally {
+    await client.close();
   }
 }
 
