@@ -28,6 +28,7 @@ if (process.argv[1] === roundsPath) {
   const { options, port, log, agents, leaseMs } = JSON.parse(process.argv[2] ?? '') as RoundsTask;
   const work = activity({
     name: 'work',
+    onUnknown: 'retry',
     run: (agent: string, { operationId }) => {
       appendFileSync(log, `${JSON.stringify({ agent, operation: operationId, pid: process.pid, at: Date.now() } satisfies Round)}\n`);
     },

@@ -10,7 +10,7 @@ import { spanner, type SpannerOptions } from 'statewarden/spanner';
 import { roundsPath, type Round, type RoundsTask } from './process-rounds.js';
 import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
 
-const leaseMs = 3_000;
+const leaseMs = 2_000;
 const each = 20;
 
 describeSpanner('Two processes on Spanner', function () {

@@ -17,6 +17,7 @@ import { rememberedViews, SpannerStore } from './opened.js';
 import { Ownership } from './ownership.js';
 import { Queries } from './queries.js';
 import { Upkeep } from './upkeep.js';
+import { Whole } from './whole.js';
 import { Writer } from './writer.js';
 
 export type { Migration, MigrationStep } from './migrations.js';
@@ -129,7 +130,8 @@ async function open(options: SpannerOptions, lease: NodeLease | undefined, now: 
       everyMs: options.mailPollMs ?? 250,
       staleMs: options.mailStalenessMs ?? 100,
     });
-    return new SpannerStore({ name, now, link, memory, queries, upkeep: new Upkeep(link), ownership, writer, watch });
+    const whole = new Whole({ link, memory, time, node: ownership.node });
+    return new SpannerStore({ name, now, link, memory, queries, upkeep: new Upkeep(link), ownership, writer, watch, whole });
   } catch (error) {
     await link.close();
     throw openError(name, error);

@@ -88,6 +88,11 @@ export class Mutations {
     this.deleteAll('texts', owner, placeOf(table, key));
   }
 
+  /** Parts of all that the rows of one owner have in `texts`. */
+  forgetAllTexts(table: string, owner: number): void {
+    this.#deleteRange('texts', [owner, table], [owner, `${table}/\u{10ffff}`]);
+  }
+
   #deleteRange(table: string, from: readonly Cell[], to: readonly Cell[]): void {
     this.#last = undefined;
     const range = { startClosed: { values: from.map(wireKey) }, endClosed: { values: to.map(wireKey) } };

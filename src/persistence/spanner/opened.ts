@@ -28,6 +28,8 @@ import { isFinal } from './plan.js';
 import type { Queries, View } from './queries.js';
 import type { Upkeep } from './upkeep.js';
 import { commitTimestamp, text } from './wire.js';
+import type { Whole } from './whole.js';
+import type { Archivable, Standing, WholeAgent } from './whole-agent.js';
 import type { Writer } from './writer.js';
 
 export interface OpenedParts {
@@ -40,6 +42,7 @@ export interface OpenedParts {
   readonly ownership: Ownership;
   readonly writer: Writer;
   readonly watch: MailWatch;
+  readonly whole: Whole;
 }
 
 /** Agents read whole in one query. */
@@ -132,6 +135,18 @@ export class SpannerStore implements OpenedStore {
   onForeignMail(listener: (agents: readonly AgentKey[]) => void): void {
     if (this.#closing === undefined) this.#parts.watch.listen(listener);
   }
+
+  // ── Agents whole ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  whole = (agents: readonly AgentKey[]): Promise<readonly (WholeAgent | undefined)[]> => this.#read(() => this.#parts.whole.read(agents));
+  install = (agents: readonly WholeAgent[]): Promise<readonly ('installed' | 'exists')[]> =>
+    this.#write(() => this.#parts.whole.install(agents));
+  archive = (agents: readonly Archivable[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> =>
+    this.#write(() => this.#parts.whole.archive(agents));
+  restore = (agent: WholeAgent): Promise<'restored' | 'changed' | 'absent'> => this.#write(() => this.#parts.whole.restore(agent));
+  remove = (agents: readonly Standing[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> =>
+    this.#write(() => this.#parts.whole.remove(agents));
+  release = (agents: readonly AgentKey[]): Promise<void> => this.#write(() => this.#parts.whole.release(agents));
 
   // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
