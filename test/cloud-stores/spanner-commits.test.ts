@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { armFailpoints } from '#src/core/failpoint.js';
 import type { AgentCommit, OpenedStore } from '#src/persistence/store.js';
 import { StoreUnavailableError } from 'statewarden';
 import { spanner, type SpannerOptions } from 'statewarden/spanner';
@@ -105,6 +106,19 @@ describeSpanner('Commits to Spanner', () => {
     aborts = 2;
     const read = await store.post([message('a-1', 'm')], 10);
     expect(read[0]?.outcome).to.equal('accepted');
+  });
+
+  it('write nothing when they fail between reading and writing, and leave nothing locked', async () => {
+    await store.commit([birth(store, 1)]);
+    armFailpoints('spanner:read=throw@1');
+    try {
+      const failed = await store.post([message('a-1', 'm')], 10).catch((error: unknown) => error);
+      expect(failed).to.be.instanceOf(StoreUnavailableError);
+    } finally {
+      armFailpoints(undefined);
+    }
+    expect((await store.counts()).mailbox).to.equal(0);
+    expect((await store.post([message('a-1', 'm')], 10))[0]?.outcome).to.equal('accepted');
   });
 
   it('wait for an answer that takes long, and are in doubt when it takes too long', async () => {

@@ -38,22 +38,46 @@ function lines<T>(folder: string, file: string): T[] {
   return text.map((line) => JSON.parse(line) as T);
 }
 
-async function check(folder: string): Promise<Verdict> {
+/** What a store has, read without the runtime. */
+export interface Records {
+  readonly agents: readonly {
+    readonly id: string;
+    readonly sequenceNumber: number;
+    readonly journal: readonly { readonly entries: string; readonly checksum: number }[];
+    readonly checkpoint: { readonly data: string; readonly checksum: number } | undefined;
+  }[];
+  /** `agent`: its id. */
+  readonly operations: readonly { readonly agent: string; readonly id: string; readonly activity: string; readonly status: string }[];
+}
+
+async function recordsOf(folder: string): Promise<Records> {
+  const { agents, journal, checkpoints, operations } = await recordsIn(folder);
+  const names = new Map(agents.map(({ key, id }) => [key, id]));
+  return {
+    agents: agents.map(({ key, id, sequenceNumber }) => ({
+      id,
+      sequenceNumber,
+      journal: journal.filter(({ agent }) => agent === key),
+      checkpoint: checkpoints.find(({ agent }) => agent === key),
+    })),
+    operations: operations.map((operation) => ({ ...operation, agent: names.get(operation.agent) ?? 'nobody' })),
+  };
+}
+
+export function check(folder: string, { agents, operations }: Records): Verdict {
   const violations: string[] = [];
-  const { agents, journal, checkpoints, operations: ledger } = await recordsIn(folder);
   const journals = new Map<string, Entry[]>();
 
-  for (const { key, id, sequenceNumber } of agents) {
+  for (const { id, sequenceNumber, journal, checkpoint } of agents) {
     const entries: Entry[] = [];
-    for (const { entries: text, checksum } of journal.filter(({ agent }) => agent === key)) {
-      if (crc32(text) !== checksum) violations.push(`I6: ${id}: a journal row has a wrong checksum`);
-      entries.push(...(JSON.parse(text) as Entry[]));
+    for (const row of journal) {
+      if (crc32(row.entries) !== row.checksum) violations.push(`I6: ${id}: a journal row has a wrong checksum`);
+      entries.push(...(JSON.parse(row.entries) as Entry[]));
     }
     entries.forEach(({ seq }, index) => {
       if (seq !== index + 1) violations.push(`I6: ${id}: event ${String(seq)} stands at place ${String(index + 1)}`);
     });
     if (entries.length !== sequenceNumber) violations.push(`I6: ${id}: ${String(entries.length)} events, not ${String(sequenceNumber)}`);
-    const checkpoint = checkpoints.find(({ agent }) => agent === key);
     if (checkpoint !== undefined && crc32(checkpoint.data) !== checkpoint.checksum) {
       violations.push(`I6: ${id}: the checkpoint has a wrong checksum`);
     }
@@ -66,8 +90,6 @@ async function check(folder: string): Promise<Verdict> {
     if (taken !== 1) violations.push(`I1: ${agent} has taken "${messageId}" ${String(taken)} times`);
   }
 
-  const names = new Map(agents.map(({ key, id }) => [key, id]));
-  const operations = ledger.map((operation) => ({ ...operation, agent: names.get(operation.agent) ?? 'nobody' }));
   const calls = lines<Call>(folder, 'calls.jsonl');
   const seen = new Map<string, Set<string>>();
   for (const { agent, id, activity, status } of operations) {
@@ -115,4 +137,7 @@ async function check(folder: string): Promise<Verdict> {
   };
 }
 
-if (process.argv[1] === checkerPath) process.stdout.write(JSON.stringify(await check(process.argv[2] ?? '')));
+if (process.argv[1] === checkerPath) {
+  const folder = process.argv[2] ?? '';
+  process.stdout.write(JSON.stringify(check(folder, await recordsOf(folder))));
+}

@@ -8,7 +8,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
-import { activity, ask, createRuntime, reply, spawnAgent, StatewardenError, tell } from 'statewarden';
+import { activity, ask, createRuntime, reply, spawnAgent, StatewardenError, tell, type Store } from 'statewarden';
 import { scenarioLeaseMs, storeIn } from './store-in.js';
 
 export const scenarioPath = fileURLToPath(import.meta.url);
@@ -137,9 +137,9 @@ function kinds(folder: string) {
   } as const;
 }
 
-async function main(folder: string, hoarded: number): Promise<void> {
-  const store = await storeIn(folder);
-  await using runtime = await createRuntime({ store, agents: kinds(folder), node: { leaseMs: scenarioLeaseMs } });
+/** A life of it on any store. */
+export async function runScenario(folder: string, hoarded: number, store: Store, leaseMs = 30_000): Promise<void> {
+  await using runtime = await createRuntime({ store, agents: kinds(folder), node: { leaseMs } });
   const acknowledged = (agent: string, messageId: string): void =>
     append(folder, 'acknowledged.jsonl', { agent, messageId, at: Date.now() } satisfies Acknowledged);
 
@@ -180,7 +180,7 @@ async function main(folder: string, hoarded: number): Promise<void> {
 
 if (process.argv[1] === scenarioPath) {
   const [folder = '', hoarded = '0'] = process.argv.slice(2);
-  await main(folder, Number(hoarded)).catch((error: unknown) => {
+  await runScenario(folder, Number(hoarded), await storeIn(folder), scenarioLeaseMs).catch((error: unknown) => {
     process.stderr.write(`${error instanceof StatewardenError ? error.code : String((error as Error).stack)}\n`);
     process.exitCode = 1;
   });
