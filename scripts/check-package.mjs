@@ -29,6 +29,7 @@ import { cloudTasks } from 'statewarden/cloud-tasks';
 import { gcs } from 'statewarden/gcs';
 import { encrypted, hybrid, keyFile, makeHybridKey, type KeySource } from 'statewarden/encryption';
 import { createGateway, memoryKeys, redisKeys, type KeyStore } from 'statewarden/gateway';
+import { spanner } from 'statewarden/spanner';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
 import { assign, setup } from 'xstate';
@@ -81,6 +82,9 @@ if (!String(missing).includes('npm install @google-cloud/tasks')) throw new Erro
 await tasks.close();
 const remote = await gcs('gs://my-artifacts').open({ now: Date.now }).catch((error: { hint: string }) => error.hint);
 if (!String(remote).includes('npm install @google-cloud/storage')) throw new Error(String(remote));
+const far = spanner({ project: 'my-project', instance: 'main', database: 'agents' });
+const lacking = await far.open({ now: Date.now }).catch((error: { hint: string }) => error.hint);
+if (!String(lacking).includes('npm install @google-cloud/spanner')) throw new Error(String(lacking));
 const gateway = createGateway({ upstream: 'http://127.0.0.1:9', store: memoryKeys() });
 const { status } = await gateway.fetch(new Request('http://x/', { method: 'POST', headers: { 'idempotency-key': 'k' } }));
 if (status !== 502) throw new Error(String(status));

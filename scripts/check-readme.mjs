@@ -26,6 +26,7 @@ const pages = [
   'docs/tiers.md',
   'docs/moving.md',
   'docs/encryption.md',
+  'docs/spanner.md',
   'docs/gateway.md',
 ];
 

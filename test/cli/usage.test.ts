@@ -52,6 +52,30 @@ describe('the command line', () => {
     });
   });
 
+  it('knows a Spanner database by its address, and refuses half of one', async () => {
+    const found = findStore('spanner://my-project/main/agents', {}, place.folder);
+    expect(found.name).to.equal('spanner://my-project/main/agents');
+    expect(found.spanner).to.deep.equal({ project: 'my-project', instance: 'main', database: 'agents' });
+    for (const half of ['spanner://my-project/main', 'spanner:', 'spanner://a/b/c/d', 'spanner://a//c']) {
+      const { code, stderr } = await run(['ls', half]);
+      expect(
+        [code, /^USAGE: .*\nhint: Name all three: --store spanner:\/\/PROJECT\/INSTANCE\/DATABASE\.\n$/.test(stderr)],
+        half,
+      ).to.deep.equal([2, true]);
+    }
+  });
+
+  it('says of a SQLite file that it migrates itself', async () => {
+    const { code, stdout } = await run(['migrate']);
+    expect([code, stdout]).to.deep.equal([0, 'sqlite:./agents.db migrates itself when it is opened: there is nothing to do\n']);
+    expect(parsed((await run(['migrate', 'a.db', '--json'])).stdout)).to.deep.equal({
+      store: 'sqlite:a.db',
+      migratesItself: true,
+      steps: [],
+      applied: false,
+    });
+  });
+
   it('takes the store from the option, the environment, the file or the default, in this order', () => {
     const { folder } = place;
     const name = (option?: string, env: NodeJS.ProcessEnv = {}): string => findStore(option, env, folder).name;
@@ -98,9 +122,9 @@ describe('the command line', () => {
     [['journal', 'a', '--after', '1.5'], /--after is "1.5"/],
     [['ls', '--kind'], /--kind/],
     [['send', 'a', 'B', '--message-id='], /--message-id/],
-    [['ls', '--store', 'spanner:projects/p'], /there is no store for "spanner:" in this version\nhint: .*sqlite:/],
     [['ls', '--store', 'firestore:'], /names no project\nhint: Say firestore:\/\/PROJECT/],
     [['ls', '--store', 'firestore://p/d/x/y'], /names no project/],
+    [['ls', '--store', 'postgres:agents'], /there is no store for "postgres:" in this version\nhint: .*sqlite:/],
     [['ls', '--store', 'memory:'], /seen only by its own process/],
     [['ls', '--store', 'sqlite:'], /the store has no path/],
   ] as const) {

@@ -5,14 +5,16 @@ import { spanner, type SpannerOptions } from 'statewarden/spanner';
 import { birth, message, next } from './spanner-records.js';
 import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
 
+type Opened = OpenedStore & Pick<SpannerStore, 'whole' | 'install' | 'archive' | 'restore' | 'remove' | 'release'>;
+
 describeSpanner('Agents whole, in Spanner', () => {
   let emulator: SpannerEmulator;
   let options: SpannerOptions;
-  let node: SpannerStore;
-  let other: SpannerStore;
+  let node: Opened;
+  let other: Opened;
 
-  const open = async (name: string): Promise<SpannerStore> =>
-    (await spanner(options).open({ lease: { name, ttlMs: 60_000 }, now: Date.now })) as OpenedStore as SpannerStore;
+  const open = async (name: string): Promise<Opened> =>
+    (await spanner(options).open({ lease: { name, ttlMs: 60_000 }, now: Date.now })) as Opened;
 
   before(async () => (emulator = await SpannerEmulator.start()));
   after(() => emulator.stop());
@@ -48,7 +50,7 @@ describeSpanner('Agents whole, in Spanner', () => {
     expect(whole?.journal.map(({ lastSequenceNumber }) => lastSequenceNumber)).to.deep.equal([1, 2]);
     expect(whole?.checkpoint?.data === long).to.equal(true);
     expect(whole?.marks).to.deep.equal([{ messageId: 'taken', sequenceNumber: 1 }]);
-    const target = (await spanner(await emulator.database()).open({ now: Date.now })) as OpenedStore as SpannerStore;
+    const target = (await spanner(await emulator.database()).open({ now: Date.now })) as Opened;
     try {
       if (whole === undefined) throw new Error('it is not there');
       expect(await target.install([whole, whole])).to.deep.equal(['installed', 'exists']);
