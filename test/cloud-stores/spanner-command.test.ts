@@ -3,7 +3,7 @@ import { parsed, statewarden, type Ran } from '../cli/command-line.js';
 import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
 
 describeSpanner('The command line on Spanner', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let emulator: SpannerEmulator;
   before(async () => (emulator = await SpannerEmulator.start()));
   after(() => emulator.stop());

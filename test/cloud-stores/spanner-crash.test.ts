@@ -12,7 +12,7 @@ import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
 const places = ['spanner:commit', 'spanner:committed'] as const;
 
 describeSpanner('A process on Spanner killed at each of its writes', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let emulator: SpannerEmulator;
   before(async () => (emulator = await SpannerEmulator.start()));
   after(() => emulator.stop());

@@ -100,6 +100,7 @@ describe('The Spanner store without Spanner', () => {
       [16, 'UNAUTHENTICATED', StorePoisonedError, /gcloud auth/],
       [5, 'NOT_FOUND: Database not found: projects/p', StorePoisonedError, /backup/],
       [3, 'INVALID_ARGUMENT', InvariantViolationError, /report/],
+      [3, 'INVALID_ARGUMENT: The transaction contains too many mutations', StorePoisonedError, /artifact store/],
     ];
     for (const [mapping, cases] of [
       [openError, opens],

@@ -97,6 +97,11 @@ export function callError(name: string, error: unknown): StatewardenError {
   const terminal = code === undefined ? undefined : terminalHints[code];
   if (terminal !== undefined) return new StorePoisonedError(message, { cause: error, hint: terminal });
   if (code === undefined && isCredentials(messageOf(error))) return new StorePoisonedError(message, { cause: error, hint: credentials });
+  if (code === status.invalidArgument && /too (many|large)|exceeds|limit/i.test(message)) {
+    const why =
+      'One agent wrote more at once than Spanner takes in a commit (100 MB, 80,000 columns): keep large values in an artifact store.';
+    return new StorePoisonedError(message, { cause: error, hint: why });
+  }
   if (code === status.invalidArgument || code === status.notFound || code === status.alreadyExists || code === status.outOfRange) {
     return new InvariantViolationError(message, { cause: error, hint: 'Please report it.' });
   }

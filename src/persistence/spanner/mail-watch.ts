@@ -30,7 +30,7 @@ export class MailWatch {
     this.#options = options;
   }
 
-  /** Mail that was there before is no news. */
+  /** The first look tells of all that waits. */
   listen(listener: (agents: readonly AgentKey[]) => void): void {
     const isFirst = this.#listener === undefined;
     this.#listener = listener;

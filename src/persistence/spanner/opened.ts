@@ -80,6 +80,11 @@ export class SpannerStore implements OpenedStore {
     return this.#closing === undefined ? this.#order.write(() => this.#guard(work)) : Promise.reject(closed());
   }
 
+  /** Waits for no other call, and none waits for it: what has to be in time, and what may take long. */
+  #aside<T>(work: () => Promise<T>): Promise<T> {
+    return this.#closing === undefined ? this.#guard(work) : Promise.reject(closed());
+  }
+
   // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   commit: OpenedStore['commit'] = (commits) => (this.#closing === undefined ? this.#order.commit(commits) : Promise.reject(closed()));
@@ -125,9 +130,7 @@ export class SpannerStore implements OpenedStore {
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────
 
   load: OpenedStore['load'] = (agents) => this.#write(() => this.#parts.ownership.load(agents));
-  /** Never waits for the other calls. */
-  heartbeat: OpenedStore['heartbeat'] = () =>
-    this.#closing === undefined ? this.#guard(() => this.#parts.ownership.heartbeat()) : Promise.reject(closed());
+  heartbeat: OpenedStore['heartbeat'] = () => this.#aside(() => this.#parts.ownership.heartbeat());
   nodes: OpenedStore['nodes'] = () => this.#read(() => this.#parts.ownership.nodes());
   runnable: OpenedStore['runnable'] = (page) => this.#read(() => this.#parts.ownership.runnable(page));
   dueTimers: OpenedStore['dueTimers'] = (page) => this.#read(() => this.#parts.ownership.dueTimers(page));
@@ -162,8 +165,8 @@ export class SpannerStore implements OpenedStore {
   journal: OpenedStore['journal'] = (agent, page) => this.#read(() => this.#parts.queries.journal(agent, page));
   operations: OpenedStore['operations'] = (agent) => this.#read(() => this.#parts.queries.operations(agent));
   deadLetters: OpenedStore['deadLetters'] = (page) => this.#read(() => this.#parts.queries.deadLetters(page));
-  counts: OpenedStore['counts'] = () => this.#read(() => this.#parts.upkeep.counts());
-  check: OpenedStore['check'] = (progress) => this.#read(() => this.#parts.upkeep.check(progress));
+  counts: OpenedStore['counts'] = () => this.#aside(() => this.#parts.upkeep.counts());
+  check: OpenedStore['check'] = (progress) => this.#aside(() => this.#parts.upkeep.check(progress));
 
   lookup: OpenedStore['lookup'] = (agents) =>
     this.#read(async () => {

@@ -24,6 +24,7 @@ export interface OwnershipOptions {
 }
 
 const lastShard = shards - 1;
+const loadsAtOnce = 1_000;
 
 export class Ownership {
   /** 0: an observer. */
@@ -96,8 +97,16 @@ export class Ownership {
     return rows.map(nodeRecord);
   }
 
-  /** By id or key, in order. */
+  /** By id or key, in order; as many at a time as a commit takes without trouble. */
   async load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]> {
+    const outcomes: LoadOutcome[] = [];
+    for (let start = 0; start < agents.length; start += loadsAtOnce) {
+      outcomes.push(...(await this.#load(agents.slice(start, start + loadsAtOnce))));
+    }
+    return outcomes;
+  }
+
+  async #load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]> {
     const { link, time } = this.#options;
     const parameters = {
       now: time.parameter,

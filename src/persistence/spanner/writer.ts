@@ -27,6 +27,8 @@ export interface WriterOptions {
 
 /** Well below 80,000 changed columns, indexes included, and 100 MB. */
 const most = { cells: 40_000, characters: 20_000_000 };
+/** As many as do not come near these limits, with events of the size that a runtime lets pass. */
+const postsAtOnce = 500;
 
 export class Writer {
   readonly #options: WriterOptions;
@@ -101,7 +103,13 @@ export class Writer {
     }
   }
 
-  post(messages: readonly MessageRecord[], cap: number, at: number): Promise<readonly PostOutcome[]> {
+  async post(messages: readonly MessageRecord[], cap: number, at: number): Promise<readonly PostOutcome[]> {
+    const outcomes: PostOutcome[] = [];
+    for (const part of slicesOf(messages, postsAtOnce)) outcomes.push(...(await this.#post(part, cap, at)));
+    return outcomes;
+  }
+
+  #post(messages: readonly MessageRecord[], cap: number, at: number): Promise<readonly PostOutcome[]> {
     const wants = new Wants();
     this.#wantReceivers(wants, messages);
     if (cap !== Infinity) for (const { to } of messages) wants.counted.add(to);
@@ -183,6 +191,10 @@ async function lettersAt(transaction: Transaction, positions: readonly number[])
     },
   );
   return new Map(rows.map((row) => [row['position'] as number, deadLetter(row)]));
+}
+
+function* slicesOf<T>(list: readonly T[], size: number): Iterable<readonly T[]> {
+  for (let start = 0; start < list.length; start += size) yield list.slice(start, start + size);
 }
 
 /** In order, each within the limits of a commit; a single one may be beyond them. */
