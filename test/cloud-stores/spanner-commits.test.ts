@@ -108,6 +108,14 @@ describeSpanner('Commits to Spanner', () => {
     expect(read[0]?.outcome).to.equal('accepted');
   });
 
+  it('wait for as long as Spanner asks before they are tried again', async () => {
+    let aborts = 1;
+    wire.fault = (call) => (call === 'Commit' && aborts-- > 0 ? { status: 10, message: 'aborted', retryMs: 700 } : undefined);
+    const before = performance.now();
+    expect(await cost([birth(store, 1)])).to.deep.equal({ Commit: 2 });
+    expect(performance.now() - before).to.be.at.least(690);
+  });
+
   it('write nothing when they fail between reading and writing, and leave nothing locked', async () => {
     await store.commit([birth(store, 1)]);
     armFailpoints('spanner:read=throw@1');

@@ -15,8 +15,8 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
 export type WireFault =
-  /** Instead of asking the emulator. */
-  | { readonly status: number; readonly message: string }
+  /** Instead of asking the emulator. `retryMs`, below 1,000: how long it asks to wait. */
+  | { readonly status: number; readonly message: string; readonly retryMs?: number }
   /** The emulator does it, and its answer is lost with the line. */
   | 'lose'
   | { readonly delayMs: number };
@@ -62,7 +62,11 @@ export class SpannerWire {
     this.calls.push(call);
     const fault = this.fault(call);
     if (typeof fault === 'object' && 'status' in fault) {
-      const trailers = { 'grpc-status': String(fault.status), 'grpc-message': encodeURIComponent(fault.message) };
+      const trailers = {
+        'grpc-status': String(fault.status),
+        'grpc-message': encodeURIComponent(fault.message),
+        ...(fault.retryMs === undefined ? {} : { 'google.rpc.retryinfo-bin': retryInfo(fault.retryMs).toString('base64') }),
+      };
       stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
       return;
     }
@@ -91,5 +95,17 @@ export class SpannerWire {
     for (const session of this.#sessions) session.destroy();
     this.#upstream.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** `google.rpc.RetryInfo` with so many milliseconds. */
+function retryInfo(ms: number): Buffer {
+  const duration = [0x10];
+  for (let nanos = ms * 1e6; ; nanos = Math.floor(nanos / 128)) {
+    if (nanos < 128) {
+      duration.push(nanos);
+      return Buffer.from([0x0a, duration.length, ...duration]);
+    }
+    duration.push((nanos % 128) + 128);
   }
 }

@@ -28,6 +28,7 @@ export interface Transaction {
 const lanes = 2;
 const readers = 4;
 const retryMs = { initial: 4, maximum: 500 };
+const farewellMs = 1_000;
 const inDoubt: readonly (number | undefined)[] = [status.unavailable, status.internal, status.resourceExhausted];
 
 export class Link {
@@ -174,13 +175,14 @@ export class Link {
 
   async #rollback(session: string, transactionId: Uint8Array | undefined): Promise<void> {
     if (transactionId === undefined) return;
-    await this.#calls.rollback({ session, transactionId }, this.#limits(this.#options.timeoutMs)).catch(() => undefined);
+    // Courtesy: what is not rolled back ends by itself.
+    await this.#calls.rollback({ session, transactionId }, this.#limits(farewellMs)).catch(() => undefined);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const sessions = await (this.#sessions ?? Promise.resolve([])).catch(() => []);
-    await Promise.all(sessions.map((name) => this.#calls.deleteSession({ name }, this.#limits(1_000)).catch(() => undefined)));
+    await Promise.all(sessions.map((name) => this.#calls.deleteSession({ name }, this.#limits(farewellMs)).catch(() => undefined)));
     await this.#calls.close();
   }
 }
