@@ -16,7 +16,7 @@ import { connectSpanner } from '#src/persistence/spanner/api.js';
 import { callError, openError } from '#src/persistence/spanner/faults.js';
 import { migrations } from '#src/persistence/spanner/schema.js';
 import type { OpenedStore } from '#src/persistence/store.js';
-import { birth, next } from './spanner-records.js';
+import { birth, message, next } from './spanner-records.js';
 import { describeSpanner, SpannerEmulator, runSql } from './spanner-emulator.js';
 import { SpannerWire } from './spanner-wire.js';
 
@@ -156,58 +156,70 @@ describeSpanner('The Spanner store in bad weather', () => {
     expect(older.hint).to.include('statewarden migrate spanner://');
   });
 
-  /** Of a node that was at work when its database went away. */
-  async function refusals(store: OpenedStore): Promise<void> {
-    const calls = [
-      () => store.commit([birth(store, 2)]),
-      () => store.commit([next(birth(store, 1))]),
-      () => store.heartbeat(),
-      () => store.load(['a-1']),
-      () => store.post([], 1),
-    ];
-    for (const call of calls) {
-      const error = await thrownBy(call);
-      expect(error).to.be.instanceOf(StorePoisonedError);
-      expect(error.message).to.match(/is gone: it was dropped .* or made anew/);
-      expect(error.hint).to.include('Nothing was written');
+  const calls: readonly ((store: OpenedStore) => Promise<unknown>)[] = [
+    (store) => store.commit([birth(store, 100 + store.node)]),
+    (store) => store.commit([next(birth(store, store.node))]),
+    (store) => store.heartbeat(),
+    (store) => store.load(['a-1']),
+    (store) => store.post([message('a-1', 'm')], 1),
+    (store) => store.publish([{ topic: 't', author: 'n', data: '1', at: 1 }]),
+  ];
+
+  /** A node at work for each of the calls that a database which is gone must refuse: the first to be refused is also the last that is made. */
+  async function nodesOn(options: SpannerOptions): Promise<OpenedStore[]> {
+    const stores: OpenedStore[] = [];
+    for (const _ of calls) {
+      const store = await spanner({ ...options, callTimeoutMs: 2_000 }).open({ lease, now: Date.now });
+      await store.commit([birth(store, store.node)]);
+      stores.push(store);
+    }
+    return stores;
+  }
+
+  async function refusals(stores: readonly OpenedStore[]): Promise<void> {
+    for (const [index, store] of stores.entries()) {
+      for (const call of [calls[index], calls[(index + 1) % calls.length]]) {
+        const error = await thrownBy(async () => call?.(store));
+        expect(error, `call ${String(index)}`).to.be.instanceOf(StorePoisonedError);
+        expect(error.message).to.match(/is gone: it was dropped .* or made anew/);
+        expect(error.hint).to.include('Nothing was written');
+      }
+      await store.close();
     }
   }
 
   it('refuses to go on when the database was dropped', async () => {
     const options = await emulator.database();
-    const store = await spanner(options).open({ lease, now: Date.now });
-    await store.commit([birth(store, 1)]);
+    const stores = await nodesOn(options);
     await emulator.drop(options.database);
-    await refusals(store);
-    await store.close();
+    await refusals(stores);
   });
 
   it('refuses to go on when the database was made anew, and writes nothing into the new one', async () => {
     const options = await emulator.database();
-    const store = await spanner(options).open({ lease, now: Date.now });
-    await store.commit([birth(store, 1)]);
+    const stores = await nodesOn(options);
     await emulator.drop(options.database);
     await emulator.make(options.database);
     await migrateSpanner(options);
-    await refusals(store);
-    await store.close();
+    await refusals(stores);
     const fresh = await spanner(options).open({ now: Date.now });
     expect(await fresh.list({ limit: 10 })).to.deep.equal([]);
+    expect(await fresh.notes('')).to.deep.equal([]);
     await fresh.close();
   });
 
   it('refuses to go on when the emulator was restarted beneath it', async () => {
     const options = await emulator.database();
-    const store = await spanner({ ...options, callTimeoutMs: 2_000 }).open({ lease, now: Date.now });
-    await store.commit([birth(store, 1)]);
+    const stores = await nodesOn(options);
+    const away = await spanner({ ...options, callTimeoutMs: 1_000 }).open({ lease, now: Date.now });
     const { port } = emulator;
     await emulator.stop();
-    expect(await thrownBy(() => store.commit([birth(store, 2)]))).to.be.instanceOf(StoreUnavailableError);
+    expect(await thrownBy(() => away.commit([birth(away, 1)]))).to.be.instanceOf(StoreUnavailableError);
     emulator = await SpannerEmulator.start(port);
     await emulator.make(options.database);
     await migrateSpanner(options);
-    await refusals(store);
-    await store.close();
+    await refusals(stores);
+    await away.close();
   });
 
   it('goes on after an outage as if nothing had been', async () => {

@@ -99,7 +99,7 @@ export class SpannerStore implements OpenedStore {
     for (const { topic, author, data, at } of notes) {
       mutations.upsert('notes', { topic, author, data, noted_at: at, written: commitTimestamp });
     }
-    return this.#write(async () => (notes.length === 0 ? undefined : this.#parts.link.write(mutations.list)));
+    return this.#write(async () => (notes.length === 0 ? undefined : this.#parts.writer.keep(mutations)));
   }
 
   retract(names: readonly NoteName[]): Promise<void> {
@@ -124,7 +124,7 @@ export class SpannerStore implements OpenedStore {
   saveMachines(machines: readonly MachineRecord[]): Promise<void> {
     const mutations = new Mutations();
     for (const { kind, version, schema, definition } of machines) mutations.upsert('machines', { kind, version, schema, definition });
-    return this.#write(async () => (machines.length === 0 ? undefined : this.#parts.link.write(mutations.list)));
+    return this.#write(async () => (machines.length === 0 ? undefined : this.#parts.writer.keep(mutations)));
   }
 
   // ── Holding agents ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -107,21 +107,22 @@ export class Ownership {
   }
 
   async #load(agents: readonly (string | AgentKey)[]): Promise<readonly LoadOutcome[]> {
-    const { link, time } = this.#options;
+    const { link, time, epoch, name } = this.#options;
     const parameters = {
       now: time.parameter,
       ids: texts(agents.filter((agent) => typeof agent === 'string')),
       agents: integers(agents.filter((agent) => typeof agent === 'number').map(scatter)),
     };
     const sql = `SELECT a.*, n.node AS holder, n.name AS node_name, n.host, n.pid, n.ttl_ms, UNIX_MILLIS(n.opened) AS opened_at,
-        UNIX_MILLIS(n.seen) AS seen_at, UNIX_MILLIS(n.closed) AS closed_at, n.robbed, (${isAlive}) AS alive
-      FROM (SELECT ${agentColumns} FROM agents a WHERE a.id IN UNNEST(@ids)
-        UNION DISTINCT SELECT ${agentColumns} FROM agents a WHERE a.agent IN UNNEST(@agents)) AS a
+        UNIX_MILLIS(n.seen) AS seen_at, UNIX_MILLIS(n.closed) AS closed_at, n.robbed, (${isAlive}) AS alive, meta.epoch
+      FROM (SELECT m.value AS epoch FROM statewarden_meta m WHERE m.name = 'epoch') AS meta LEFT JOIN (SELECT ${agentColumns} FROM agents a WHERE a.id IN UNNEST(@ids)
+        UNION DISTINCT SELECT ${agentColumns} FROM agents a WHERE a.agent IN UNNEST(@agents)) AS a ON TRUE
       LEFT JOIN nodes n ON n.node = a.owner`;
     const found = new Map<string | AgentKey, Row>();
     const note = (rows: readonly Row[]): void => {
       found.clear();
-      for (const row of rows) found.set(row['id'] as string, row).set(row['key'] as AgentKey, row);
+      if (rows[0]?.['epoch'] !== epoch) throw goneError(name, undefined);
+      for (const row of rows) if (row['key'] !== undefined) found.set(row['id'] as string, row).set(row['key'] as AgentKey, row);
     };
     const taken = new Map<AgentKey, number | undefined>();
     if (this.node === 0) note(await link.read(sql, parameters));

@@ -9,10 +9,11 @@ import { failpoint } from '../../core/failpoint.js';
 import type { Memory } from './known.js';
 import { shards } from './keys.js';
 import type { Link, Transaction } from './link.js';
+import { Mutations } from './mutations.js';
 import { isFinal, Plan, Unsure, type World } from './plan.js';
 import { ReadWorld, Wants } from './read-world.js';
 import { deadLetter } from './rows.js';
-import { integers } from './wire.js';
+import { commitTimestamp, integers } from './wire.js';
 
 export interface WriterOptions {
   /** The store's, for people. */
@@ -100,6 +101,18 @@ export class Writer {
     for (const { to, messageId } of messages) {
       wants.ids.add(to);
       if (messageId !== undefined) wants.marks.push([to, messageId]);
+    }
+  }
+
+  /** Writes what is nobody's state, if the database is still the one that was opened. */
+  async keep(rows: Mutations): Promise<void> {
+    const { link, node, incarnation, name } = this.#options;
+    const first = new Mutations();
+    if (node !== 0) first.update('presences', { incarnation, written: commitTimestamp });
+    try {
+      await link.write([...first.list, ...rows.list]);
+    } catch (error) {
+      throw isUnexpectedRow(error) ? goneError(name, error) : error;
     }
   }
 
