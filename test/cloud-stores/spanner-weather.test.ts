@@ -168,7 +168,7 @@ describeSpanner('The Spanner store in bad weather', () => {
   /** A node at work for each of the calls that a database which is gone must refuse: the first to be refused is also the last that is made. */
   async function nodesOn(options: SpannerOptions): Promise<OpenedStore[]> {
     const stores: OpenedStore[] = [];
-    for (const _ of calls) {
+    while (stores.length < calls.length) {
       const store = await spanner({ ...options, callTimeoutMs: 2_000 }).open({ lease, now: Date.now });
       await store.commit([birth(store, store.node)]);
       stores.push(store);
