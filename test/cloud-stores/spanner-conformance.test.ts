@@ -28,7 +28,7 @@ function lazily(make: () => ReturnType<SpannerEmulator['store']>): ReturnType<Sp
   const store = (): ReturnType<typeof make> => (made ??= make());
   return {
     name: 'spanner()',
-    capabilities: { durable: true, shared: true },
+    capabilities: { durable: true, shared: true, remote: true },
     open: (options) => store().open(options),
     options: () => store().options(),
   };

@@ -125,7 +125,7 @@ export class SpannerEmulator {
     const options = (): Promise<SpannerOptions> => (made ??= this.database());
     return {
       name: 'spanner://test',
-      capabilities: { durable: true, shared: true },
+      capabilities: { durable: true, shared: true, remote: true },
       open: async (opening) => spanner({ ...(await options()), ...more }).open(opening),
       options,
     };

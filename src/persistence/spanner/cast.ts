@@ -161,6 +161,13 @@ function* marksOf(
   }
 }
 
+/** In `heads`; in `agents` it is raised by the caller. */
+export function raiseFence(mutations: Mutations, agent: number, fence: number, sequence_number: number): void {
+  mutations.update('heads', { agent, fence, sequence_number, written: commitTimestamp });
+  mutations.delete('heads', agent, fence, sequence_number);
+  mutations.insert('heads', { agent, fence: fence + 1, sequence_number, written: commitTimestamp });
+}
+
 /** A message id of an agent. */
 export const markKey = (key: AgentKey, messageId: string): string => `${String(key)} ${messageId}`;
 
@@ -191,6 +198,7 @@ export function newRecord(
     suspect: undefined,
     outcome: undefined,
     state: undefined,
+    archive: undefined,
     createdAt: at,
     updatedAt: at,
   };

@@ -45,7 +45,7 @@ export function spanner(options: SpannerOptions): Store {
   const name = nameOf(options);
   return {
     name,
-    capabilities: { durable: true, shared: true },
+    capabilities: { durable: true, shared: true, remote: true },
     open: ({ lease, now }) => open(options, lease, now),
   };
 }

@@ -88,6 +88,13 @@ export class Mutations {
     this.deleteAll('texts', owner, placeOf(table, key));
   }
 
+  /** Parts of what one column of a row has in `texts`. */
+  forgetText(table: string, column: string, owner: number, ...key: Cell[]): void {
+    const from = (longColumns[table]?.columns.indexOf(column) ?? 0) * partsOfColumn;
+    const place = placeOf(table, key);
+    this.#deleteRange('texts', [owner, place, from], [owner, place, from + partsOfColumn - 1]);
+  }
+
   /** Parts of all that the rows of one owner have in `texts`. */
   forgetAllTexts(table: string, owner: number): void {
     this.#deleteRange('texts', [owner, table], [owner, `${table}/\u{10ffff}`]);

@@ -8,6 +8,7 @@ import type {
   AgentCommit,
   AgentKey,
   AgentRecord,
+  ArchiveOrder,
   CommitOutcome,
   LoadedAgent,
   MachineRecord,
@@ -15,6 +16,8 @@ import type {
   NoteName,
   NoteRecord,
   OpenedStore,
+  RemoveOrder,
+  WholeAgent,
 } from '../store.js';
 import { callError } from './faults.js';
 import { scatter } from './keys.js';
@@ -29,7 +32,6 @@ import type { Queries, View } from './queries.js';
 import type { Upkeep } from './upkeep.js';
 import { commitTimestamp, text } from './wire.js';
 import type { Whole } from './whole.js';
-import type { Archivable, Standing, WholeAgent } from './whole-agent.js';
 import type { Writer } from './writer.js';
 
 export interface OpenedParts {
@@ -144,10 +146,10 @@ export class SpannerStore implements OpenedStore {
   whole = (agents: readonly AgentKey[]): Promise<readonly (WholeAgent | undefined)[]> => this.#read(() => this.#parts.whole.read(agents));
   install = (agents: readonly WholeAgent[]): Promise<readonly ('installed' | 'exists')[]> =>
     this.#write(() => this.#parts.whole.install(agents));
-  archive = (agents: readonly Archivable[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> =>
+  archive = (agents: readonly ArchiveOrder[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> =>
     this.#write(() => this.#parts.whole.archive(agents));
   restore = (agent: WholeAgent): Promise<'restored' | 'changed' | 'absent'> => this.#write(() => this.#parts.whole.restore(agent));
-  remove = (agents: readonly Standing[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> =>
+  remove = (agents: readonly RemoveOrder[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> =>
     this.#write(() => this.#parts.whole.remove(agents));
   release = (agents: readonly AgentKey[]): Promise<void> => this.#write(() => this.#parts.whole.release(agents));
 

@@ -3,7 +3,8 @@
  */
 
 import { goneError } from './faults.js';
-import type { AgentKey, DueTimer, LoadedAgent, LoadOutcome, NodeLease, NodeRecord } from '../store.js';
+import type { AgentKey, DueTimer, LoadedAgent, LoadOutcome, NodeLease, NodeRecord, OpenedStore } from '../store.js';
+import { raiseFence } from './cast.js';
 import { scatter, shards } from './keys.js';
 import type { Link } from './link.js';
 import { byIndex, isAlive, isFree, type LeaseTime } from './liveness.js';
@@ -23,8 +24,12 @@ export interface OwnershipOptions {
   readonly views: (keys: readonly AgentKey[]) => Promise<ReadonlyMap<AgentKey, LoadedAgent>>;
 }
 
+type RunnablePage = Parameters<OpenedStore['runnable']>[0];
+
 const lastShard = shards - 1;
 const loadsAtOnce = 1_000;
+
+const isArchived = (row: Row): boolean => row['archive'] !== undefined;
 
 export class Ownership {
   /** 0: an observer. */
@@ -135,11 +140,14 @@ export class Ownership {
       });
     }
     const owned = (row: Row): boolean => this.node !== 0 && this.#isOwned(row);
-    const wanted = [...new Set(agents.map((agent) => found.get(agent)).filter((row) => row !== undefined && !owned(row)))];
+    const wanted = [
+      ...new Set(agents.map((agent) => found.get(agent)).filter((row) => row !== undefined && !isArchived(row) && !owned(row))),
+    ];
     const views = await this.#options.views(wanted.map((row) => (row as Row)['key'] as AgentKey));
     return agents.map((agent): LoadOutcome => {
       const row = found.get(agent);
       if (row === undefined) return { outcome: 'absent' };
+      if (isArchived(row)) return { outcome: 'archived', record: agentRecord(row) };
       if (owned(row)) {
         return { outcome: 'owned', record: agentRecord(row), node: nodeRecord({ ...row, node: row['holder'], name: row['node_name'] }) };
       }
@@ -160,12 +168,10 @@ export class Ownership {
     const robbed = new Map<number, number>();
     for (const row of rows) {
       const done = isFinal(row['status']) && row['busy_shard'] === undefined;
-      if (done || row['owner'] === this.node || this.#isOwned(row)) continue;
+      if (done || isArchived(row) || row['owner'] === this.node || this.#isOwned(row)) continue;
       const { agent, fence, sequence_number } = row as { agent: number; fence: number; sequence_number: number };
       mutations.update('agents', { agent, owner: this.node, fence: fence + 1, written: commitTimestamp });
-      mutations.update('heads', { agent, fence, sequence_number, written: commitTimestamp });
-      mutations.delete('heads', agent, fence, sequence_number);
-      mutations.insert('heads', { agent, fence: fence + 1, sequence_number, written: commitTimestamp });
+      raiseFence(mutations, agent, fence, sequence_number);
       const since = row['closed_at'] ?? row['seen_at'];
       taken.set(row['key'] as AgentKey, typeof since === 'number' ? Math.max(since, row['updated_at'] as number) : undefined);
       if (row['holder'] !== undefined) robbed.set(row['holder'] as number, (row['robbed'] as number) + 1);
@@ -174,7 +180,7 @@ export class Ownership {
     return mutations.list;
   }
 
-  async runnable({ after, limit }: { readonly after: AgentKey; readonly limit: number }): Promise<readonly AgentKey[]> {
+  async runnable({ after, limit, unheld = false }: RunnablePage): Promise<readonly AgentKey[]> {
     const { link, time } = this.#options;
     const rows = await link.read(
       `SELECT a.key FROM agents${byIndex('agents_busy')} a
@@ -182,7 +188,8 @@ export class Ownership {
       UNION DISTINCT SELECT a.key FROM agents a
         WHERE a.agent IN (SELECT m.agent FROM mailbox@{FORCE_INDEX=mailbox_arrivals} m) AND a.status = 'active' AND a.key > @after AND ${isFree}
       ORDER BY key LIMIT @limit`,
-      { now: time.parameter, node: integer(this.node), after: integer(after), limit: integer(limit) },
+      // No agent is held by node 0.
+      { now: time.parameter, node: integer(unheld ? 0 : this.node), after: integer(after), limit: integer(limit) },
     );
     return rows.map((row) => row['key'] as AgentKey);
   }

@@ -178,7 +178,8 @@ export class Queries {
 
   async hasArtifacts(names: readonly string[]): Promise<boolean[]> {
     const rows = await this.#read(
-      `SELECT DISTINCT o.artifact FROM ledger${byIndex('ledger_artifact')} o WHERE o.artifact IN UNNEST(@names)`,
+      `SELECT o.artifact FROM ledger${byIndex('ledger_artifact')} o WHERE o.artifact IN UNNEST(@names)
+      UNION DISTINCT SELECT x.artifact FROM archives@{FORCE_INDEX=archives_artifact} x WHERE x.artifact IN UNNEST(@names)`,
       { names: texts(new Set(names)) },
     );
     const named = new Set(rows.map((row) => row['artifact']));

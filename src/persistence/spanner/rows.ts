@@ -46,6 +46,7 @@ export function agentRecord(row: Row): AgentRecord {
     suspect: text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
+    archive: text(row['archive']),
     createdAt: row['created_at'] as number,
     updatedAt: row['updated_at'] as number,
   };

@@ -73,6 +73,8 @@ export const migrations: Readonly<Record<number, { readonly title: string; reado
         agent INT64 NOT NULL, id STRING(MAX) NOT NULL, path STRING(MAX) NOT NULL, type STRING(MAX) NOT NULL, params STRING(MAX),
         event STRING(MAX) NOT NULL, context STRING(MAX)
       ) PRIMARY KEY (agent, id), ${under}`,
+      `CREATE TABLE archives (agent INT64 NOT NULL, artifact STRING(MAX) NOT NULL) PRIMARY KEY (agent, artifact), ${under}`,
+      'CREATE INDEX archives_artifact ON archives (artifact)',
       `CREATE TABLE dead_letters (
         shard INT64 NOT NULL, position INT64 NOT NULL, recipient STRING(MAX) NOT NULL, message_id STRING(MAX), event STRING(MAX) NOT NULL,
         sender STRING(MAX), reason STRING(MAX) NOT NULL, details STRING(MAX), buried_at FLOAT64 NOT NULL

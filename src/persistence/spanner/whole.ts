@@ -1,12 +1,13 @@
 /**
- * Agents whole: read with all that there is of them, put in as they were, archived down to their record and mailbox, restored, removed; and given up by the node that holds them. An agent that is taken apart has to stand as the caller says, and nobody alive may hold it: both are
+ * Agents whole (see `WholeAgents`): read with all that there is of them, put in as they were, archived, restored, removed; and given up by the node that holds them. An agent that is taken apart has to stand as the caller says, and no other live node may hold it: both are
  * looked at in the transaction that does it.
  */
 
-import type { AgentKey } from '../store.js';
+import type { AgentKey, AgentStand, ArchiveOrder, RemoveOrder, WholeAgent } from '../store.js';
+import { raiseFence } from './cast.js';
 import { scatter, shardOf } from './keys.js';
 import type { Memory } from './known.js';
-import type { Link } from './link.js';
+import type { Link, Parameters } from './link.js';
 import { isAlive, type LeaseTime } from './liveness.js';
 import { Mutations } from './mutations.js';
 import {
@@ -28,12 +29,17 @@ import {
   timerColumns,
   timerRecord,
 } from './rows.js';
-import type { Archivable, ArchivedRecord, Standing, WholeAgent } from './whole-agent.js';
 import { commitTimestamp, integer, integers, texts, type Row } from './wire.js';
 
 const agentsAtOnce = 20;
-/** Tables of what an archive takes; of the marks it leaves those of what waits in the mailbox. */
-const archived = ['journal', 'checkpoints', 'timers', 'ledger', 'effects'] as const;
+/** Tables whose rows go with an agent into its archive, all of them. */
+const archivedTables = ['journal', 'checkpoints', 'timers', 'effects'] as const;
+
+/** Of row `a` and its owner `n`, looked at before anything is done: it is `held` by another live node. One that has ended and is not busy is held by nobody. */
+const stand = `a.fence, a.sequence_number, a.archive, a.busy_shard IS NOT NULL AS busy,
+  (a.status NOT IN ('done', 'error', 'stopped') OR a.busy_shard IS NOT NULL) AND COALESCE(a.owner <> @node AND ${isAlive}, FALSE) AS held`;
+
+type Found<R extends string> = R | 'changed' | 'absent';
 
 export interface WholeOptions {
   readonly link: Link;
@@ -54,7 +60,7 @@ export class Whole {
     for (let start = 0; start < agents.length; start += agentsAtOnce) {
       const part = agents.slice(start, start + agentsAtOnce);
       const rows = await this.#options.link.read(
-        `SELECT ${agentColumns}, a.input,
+        `SELECT ${agentColumns}, IF(a.sequence_number = 0, a.input, NULL) AS input,
           ARRAY(SELECT AS STRUCT ${checkpointColumns} FROM checkpoints c WHERE c.agent = a.agent) AS checkpoint,
           ARRAY(SELECT AS STRUCT ${journalColumns} FROM journal j WHERE j.agent = a.agent ORDER BY j.last) AS journal,
           ARRAY(SELECT AS STRUCT ${timerColumns} FROM timers t WHERE t.agent = a.agent ORDER BY t.id) AS timers,
@@ -62,7 +68,8 @@ export class Whole {
           ARRAY(SELECT AS STRUCT ${effectColumns} FROM effects e WHERE e.agent = a.agent) AS effects,
           ARRAY(SELECT AS STRUCT ${mailboxColumns} FROM mailbox m WHERE m.agent = a.agent ORDER BY m.position) AS mailbox,
           ARRAY(SELECT AS STRUCT k.message_id, k.sequence_number FROM marks k WHERE k.agent = a.agent AND k.sequence_number > 0
-            ORDER BY k.sequence_number, k.message_id) AS marks
+            ORDER BY k.sequence_number, k.message_id) AS marks,
+          ARRAY(SELECT x.artifact FROM archives x WHERE x.agent = a.agent) AS artifacts
         FROM agents a WHERE a.agent IN UNNEST(@agents)`,
         { agents: integers(part.map(scatter)) },
       );
@@ -134,73 +141,92 @@ export class Whole {
           mutations.upsert('marks', { agent, message_id: message.messageId, sequence_number: 0 });
         }
       }
-      putBack(mutations, whole);
+      for (const { messageId, sequenceNumber } of whole.marks) {
+        mutations.upsert('marks', { agent, message_id: messageId, sequence_number: sequenceNumber });
+      }
+      keepArtifacts(mutations, agent, whole.artifacts);
+      putBack(mutations, whole, new Set());
       return { result: 'installed' as const, mutations: mutations.list };
     });
   }
 
-  async archive(agents: readonly Archivable[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> {
-    return this.#each(agents, 'archived', (mutations, agent, { archive }) => {
-      for (const table of archived) {
+  archive(agents: readonly ArchiveOrder[]): Promise<readonly Found<'archived'>[]> {
+    const results = 'ARRAY(SELECT o.id FROM ledger o WHERE o.agent = a.agent AND o.user_key IS NULL) AS results';
+    return this.#each(agents, 'archived', { sql: results, parameters: () => ({}) }, (mutations, agent, order, row) => {
+      if (row['busy'] === true || row['archive'] !== undefined) return false;
+      for (const table of archivedTables) {
         mutations.deleteAll(table, agent);
         mutations.forgetAllTexts(table, agent);
       }
-      mutations.update('agents', { agent, archive, input: undefined, written: commitTimestamp });
+      for (const id of row['results'] as string[]) {
+        mutations.delete('ledger', agent, id);
+        mutations.forgetTexts('ledger', agent, id);
+      }
+      mutations.forgetText('agents', 'input', agent);
+      const { fence, sequenceNumber, archive } = order;
+      mutations.update('agents', { agent, archive, fence: fence + 1, owner: undefined, input: undefined, written: commitTimestamp });
+      raiseFence(mutations, agent, fence, sequenceNumber);
+      keepArtifacts(mutations, agent, order.artifacts);
+      return true;
     });
   }
 
-  async remove(agents: readonly Standing[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> {
-    return this.#each(agents, 'removed', (mutations, agent) => {
+  remove(agents: readonly RemoveOrder[]): Promise<readonly Found<'removed'>[]> {
+    const more = 'EXISTS(SELECT 1 FROM mailbox m WHERE m.agent = a.agent AND m.position > @last) AS has_more';
+    const parameters = ({ lastMail }: RemoveOrder): Parameters => ({ last: integer(lastMail) });
+    return this.#each(agents, 'removed', { sql: more, parameters }, (mutations, agent, _order, row) => {
+      if (row['has_more'] === true) return false;
       mutations.delete('agents', agent);
       mutations.deleteAll('texts', agent);
+      return true;
     });
   }
 
-  /** Does it to each that stands as named and that nobody alive holds. */
-  async #each<A extends Standing, R extends string>(
-    agents: readonly A[],
+  /** Does it, each in a transaction of its own, to those that stand as named and that no other live node holds. `work` says whether it would, and reads what `more` asks for. */
+  async #each<A extends AgentStand, R extends string>(
+    orders: readonly A[],
     done: R,
-    work: (mutations: Mutations, agent: number, which: A) => void,
-  ): Promise<(R | 'changed' | 'absent')[]> {
-    const { link, memory } = this.#options;
-    const outcomes: (R | 'changed' | 'absent')[] = [];
-    for (const which of agents) {
-      const agent = scatter(which.key);
-      const outcome = await link.transact(async ({ query }) => {
-        const [row] = await query(this.#standing, { agents: integers([agent]), now: this.#options.time.parameter });
+    more: { readonly sql: string; readonly parameters: (order: A) => Parameters },
+    work: (mutations: Mutations, agent: number, order: A, row: Row) => boolean,
+  ): Promise<Found<R>[]> {
+    const { link, memory, time, node } = this.#options;
+    const sql = `SELECT ${stand}, ${more.sql} FROM agents a LEFT JOIN nodes n ON n.node = a.owner WHERE a.agent = @agent`;
+    const outcomes: Found<R>[] = [];
+    for (const order of orders) {
+      const agent = scatter(order.key);
+      const outcome = await link.transact<Found<R>>(async ({ query }) => {
         const mutations = new Mutations();
-        const isFree = row !== undefined && row['held'] !== true && row['archive'] === undefined;
-        const stands = isFree && row['fence'] === which.fence && row['sequence_number'] === which.sequenceNumber;
-        if (stands) {
-          for (const id of done === 'archived' ? (row['taken'] as string[]) : []) mutations.delete('marks', agent, id);
-          work(mutations, agent, which);
-        }
-        return { result: row === undefined ? 'absent' : stands ? done : 'changed', mutations: mutations.list } as const;
+        const [row] = await query(sql, { agent: integer(agent), node: integer(node), now: time.parameter, ...more.parameters(order) });
+        if (row === undefined) return { result: 'absent', mutations: [] };
+        const stands = row['held'] !== true && row['fence'] === order.fence && row['sequence_number'] === order.sequenceNumber;
+        return stands && work(mutations, agent, order, row)
+          ? { result: done, mutations: mutations.list }
+          : { result: 'changed', mutations: [] };
       });
-      memory.forget(which.key);
+      memory.forget(order.key);
       outcomes.push(outcome);
     }
     return outcomes;
   }
 
-  readonly #standing = `SELECT a.fence, a.sequence_number, a.archive, COALESCE(${isAlive}, FALSE) AS held,
-      ARRAY(SELECT k.message_id FROM marks k WHERE k.agent = a.agent AND k.sequence_number > 0) AS taken
-    FROM agents a LEFT JOIN nodes n ON n.node = a.owner WHERE a.agent IN UNNEST(@agents)`;
-
-  restore(whole: WholeAgent): Promise<'restored' | 'changed' | 'absent'> {
-    const { key } = whole.record;
+  async restore(whole: WholeAgent): Promise<Found<'restored'>> {
+    const { key, archive } = whole.record;
     const agent = scatter(key);
-    return this.#options.link.transact(async ({ query }) => {
-      const [row] = await query('SELECT a.archive FROM agents a WHERE a.agent = @agent', { agent: integer(agent) });
+    const outcome = await this.#options.link.transact<Found<'restored'>>(async ({ query }) => {
+      const [row] = await query(
+        'SELECT a.archive, ARRAY(SELECT o.id FROM ledger o WHERE o.agent = a.agent) AS operations FROM agents a WHERE a.agent = @agent',
+        { agent: integer(agent) },
+      );
+      if (row === undefined) return { result: 'absent', mutations: [] };
+      if (row['archive'] === undefined || row['archive'] !== archive) return { result: 'changed', mutations: [] };
       const mutations = new Mutations();
-      const pointer = whole.record.archive;
-      const result = row === undefined ? 'absent' : row['archive'] === undefined || row['archive'] !== pointer ? 'changed' : 'restored';
-      if (result === 'restored') {
-        mutations.update('agents', { agent, archive: undefined, input: whole.input, written: commitTimestamp });
-        putBack(mutations, whole);
-      }
-      return { result, mutations: mutations.list } as const;
+      mutations.update('agents', { agent, archive: undefined, input: whole.input, written: commitTimestamp });
+      mutations.deleteAll('archives', agent);
+      putBack(mutations, whole, new Set(row['operations'] as string[]));
+      return { result: 'restored', mutations: mutations.list };
     });
+    this.#options.memory.forget(key);
+    return outcome;
   }
 
   /** Gives up agents that this node holds, so that another may take them at once. */
@@ -219,8 +245,16 @@ export class Whole {
   }
 }
 
-/** All but record and mailbox. */
-function putBack(mutations: Mutations, { record, checkpoint, journal, timers, operations, effects, marks }: WholeAgent): void {
+function keepArtifacts(mutations: Mutations, agent: number, names: readonly string[]): void {
+  for (const artifact of new Set(names)) mutations.insert('archives', { agent, artifact });
+}
+
+/** What `archive` takes; operations that are there stay as they are. */
+function putBack(
+  mutations: Mutations,
+  { record, checkpoint, journal, timers, operations, effects }: WholeAgent,
+  there: ReadonlySet<string>,
+): void {
   const { key } = record;
   const agent = scatter(key);
   for (const { firstSequenceNumber: first, lastSequenceNumber: last, entries, checksum } of journal) {
@@ -231,15 +265,12 @@ function putBack(mutations: Mutations, { record, checkpoint, journal, timers, op
     mutations.insert('checkpoints', { agent, sequence_number, version, schema, data, checksum, written: commitTimestamp });
   }
   for (const timer of timers) mutations.insert('timers', timerCells(agent, key, timer));
-  for (const operation of operations) mutations.insert('ledger', ledgerCells(agent, key, operation));
+  for (const operation of operations) if (!there.has(operation.id)) mutations.insert('ledger', ledgerCells(agent, key, operation));
   for (const effect of effects) mutations.insert('effects', effectCells(agent, effect));
-  for (const { messageId, sequenceNumber } of marks) {
-    mutations.upsert('marks', { agent, message_id: messageId, sequence_number: sequenceNumber });
-  }
 }
 
 function wholeAgent(row: Row): WholeAgent {
-  const record: ArchivedRecord = { ...agentRecord(row), archive: row['archive'] as string | undefined };
+  const record = agentRecord(row);
   const [checkpoint] = row['checkpoint'] as Row[];
   return {
     record,
@@ -254,5 +285,6 @@ function wholeAgent(row: Row): WholeAgent {
       messageId: mark['message_id'] as string,
       sequenceNumber: mark['sequence_number'] as number,
     })),
+    artifacts: row['artifacts'] as string[],
   };
 }
