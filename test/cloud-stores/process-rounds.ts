@@ -45,7 +45,8 @@ if (process.argv[1] === roundsPath) {
   const runtime = await createRuntime({
     store: spanner({ ...options, client: clientOf(port) }),
     agents: { rounds: { machine: rounds, version: 1 } },
-    node: { leaseMs },
+    // Agents go to the other process only when this one is gone.
+    node: { leaseMs, spread: false },
   });
   await Promise.all(agents.map((id) => runtime.spawn('rounds', { id, input: { id } })));
   process.send?.('ready');
