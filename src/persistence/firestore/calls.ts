@@ -19,7 +19,7 @@ export interface Doc {
   readonly chunks: readonly string[];
 }
 
-type Operator = 'EQUAL' | 'LESS_THAN' | 'GREATER_THAN' | 'GREATER_THAN_OR_EQUAL' | 'IN';
+type Operator = 'EQUAL' | 'LESS_THAN' | 'GREATER_THAN' | 'GREATER_THAN_OR_EQUAL' | 'IN' | 'ARRAY_CONTAINS_ANY';
 
 export interface Query {
   readonly collection: Collection;

@@ -356,6 +356,7 @@ function newRecord(
     suspect: undefined,
     outcome: undefined,
     state: undefined,
+    archive: undefined,
     createdAt: at,
     updatedAt: at,
   };

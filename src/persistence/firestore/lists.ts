@@ -19,7 +19,7 @@ import type {
 } from '../store.js';
 import type { Calls, Doc, Query } from './calls.js';
 import { agentName, joined, joinedEnd, operationPlace, padded } from './places.js';
-import { agentRecord, deadLetter, machineRecord, noteRecord, operationRecord } from './rows.js';
+import { agentRecord, artifactNames, deadLetter, machineRecord, noteRecord, operationRecord } from './rows.js';
 
 /** Documents that are read together when some of them may not be wanted. */
 const page = 300;
@@ -173,8 +173,12 @@ export class Lists {
     const found = new Set<string>();
     for (let index = 0; index < wanted.length; index += inLimit) {
       const part = wanted.slice(index, index + inLimit);
-      const { docs } = await this.#calls.query({ collection: 'ledger', where: [['artifact', 'IN', part]], select: ['artifact'] });
-      for (const { fields } of docs) found.add(fields['artifact'] as string);
+      const [results, archives] = await Promise.all([
+        this.#calls.query({ collection: 'ledger', where: [['artifact', 'IN', part]], select: ['artifact'] }),
+        this.#calls.query({ collection: 'archives', where: [['artifacts', 'ARRAY_CONTAINS_ANY', part]], select: ['artifacts'] }),
+      ]);
+      for (const { fields } of results.docs) found.add(fields['artifact'] as string);
+      for (const name of archives.docs.flatMap(artifactNames)) found.add(name);
     }
     return names.map((name) => found.has(name));
   }

@@ -24,7 +24,7 @@ interface Found {
   doc: Doc;
   /** The node that holds it, or held it. */
   readonly holder: Member | undefined;
-  readonly way: 'read' | 'take' | 'owned';
+  readonly way: 'read' | 'take' | 'owned' | 'archived';
   downSince: number | undefined;
 }
 
@@ -60,7 +60,11 @@ export class Loading {
           continue;
         }
       }
-      const docs = new Map(found.flatMap((one) => (one === undefined || one.way === 'owned' ? [] : [[one.doc.name, one.doc] as const])));
+      const docs = new Map(
+        found.flatMap((one) =>
+          one === undefined || one.way === 'owned' || one.way === 'archived' ? [] : [[one.doc.name, one.doc] as const],
+        ),
+      );
       const loaded = await this.#content.loaded([...docs.values()], at);
       return found.map((one) => this.#outcome(one, loaded));
     }
@@ -74,6 +78,7 @@ export class Loading {
     const { doc, holder, way, downSince } = found;
     const record = agentRecord(doc);
     if (way === 'owned') return { outcome: 'owned', record, node: (holder as Member).record };
+    if (way === 'archived') return { outcome: 'archived', record };
     const view = loaded.get(record.key);
     if (view === undefined) return { outcome: 'absent' };
     if (record.owner === this.#author.node && this.#author.node !== 0) {
@@ -86,8 +91,8 @@ export class Loading {
     const { calls, node } = this.#author;
     const { docs, readTime } = await this.documents(agents);
     const isTaken = (doc: Doc): boolean => {
-      const { owner, status, busy } = agentRecord(doc);
-      return node !== 0 && owner !== node && (!isFinal(status) || busy);
+      const { owner, status, busy, archive } = agentRecord(doc);
+      return archive === undefined && node !== 0 && owner !== node && (!isFinal(status) || busy);
     };
     const owners = new Set(
       docs.flatMap((doc) => {
@@ -103,7 +108,8 @@ export class Loading {
     );
     const found = docs.map((doc): Found | undefined => {
       if (doc === undefined) return undefined;
-      const { owner } = agentRecord(doc);
+      const { owner, archive } = agentRecord(doc);
+      if (archive !== undefined) return { doc, holder: undefined, downSince: undefined, way: 'archived' };
       const holder = owner === undefined ? undefined : members.get(owner);
       return { doc, holder, downSince: undefined, way: !isTaken(doc) ? 'read' : holder?.alive === true ? 'owned' : 'take' };
     });

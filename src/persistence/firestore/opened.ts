@@ -18,7 +18,7 @@ import { Lists } from './lists.js';
 import { Listening } from './listening.js';
 import { Loading } from './loading.js';
 import { Membership } from './membership.js';
-import { Moving, type Standing, type WholeAgent } from './moving.js';
+import { Moving } from './moving.js';
 import { agentName, partName, textsName } from './places.js';
 import { ServerClock } from './server-clock.js';
 import { Turns } from './turns.js';
@@ -198,25 +198,11 @@ export class FirestoreStore implements OpenedStore {
 
   // ── Wholes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  whole(agents: readonly AgentKey[]): Promise<readonly (WholeAgent | undefined)[]> {
-    return this.#read(() => this.#moving.whole(agents));
-  }
-
-  install(agents: readonly WholeAgent[]): Promise<readonly ('installed' | 'exists')[]> {
-    return this.#turns.write(() => this.#moving.install(agents));
-  }
-
-  archive(agents: readonly (Standing & { readonly archive: string })[]): Promise<readonly ('archived' | 'changed' | 'absent')[]> {
-    return this.#turns.write(() => this.#moving.archive(agents));
-  }
-
-  restore(agent: WholeAgent): Promise<'restored' | 'changed' | 'absent'> {
-    return this.#turns.write(() => this.#moving.restore(agent));
-  }
-
-  remove(agents: readonly Standing[]): Promise<readonly ('removed' | 'changed' | 'absent')[]> {
-    return this.#turns.write(() => this.#moving.remove(agents));
-  }
+  whole: OpenedStore['whole'] = (agents) => this.#read(() => this.#moving.whole(agents));
+  install: OpenedStore['install'] = (agents) => this.#turns.write(() => this.#moving.install(agents));
+  archive: OpenedStore['archive'] = (agents) => this.#turns.write(() => this.#moving.archive(agents));
+  restore: OpenedStore['restore'] = (agent) => this.#turns.write(() => this.#moving.restore(agent));
+  remove: OpenedStore['remove'] = (agents) => this.#turns.write(() => this.#moving.remove(agents));
 
   // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,8 +263,8 @@ export class FirestoreStore implements OpenedStore {
         for (const [index, record] of agents.entries()) {
           const checkpoint: CheckpointRecord | undefined = docs[index] && checkpointRecord(docs[index]);
           // What is archived is checked where it is.
-          const isArchived = 'archive' in record && record.archive !== undefined;
-          if (!isArchived) faults.push(...agentFaults(record, await this.#content.journal(record.key, 0, Infinity), checkpoint));
+          if (record.archive === undefined)
+            faults.push(...agentFaults(record, await this.#content.journal(record.key, 0, Infinity), checkpoint));
           done += 1;
           progress?.(done, Math.max(total, done));
         }

@@ -17,6 +17,7 @@ export type Collection =
   | 'timers'
   | 'ledger'
   | 'effects'
+  | 'archives'
   | 'deadLetters'
   | 'nodes'
   | 'guards'

@@ -37,8 +37,7 @@ export function agentFields(record: AgentRecord): Fields {
   };
 }
 
-export function agentRecord({ fields }: Doc): AgentRecord & { readonly archive?: string } {
-  const archive = text(fields['archive']);
+export function agentRecord({ fields }: Doc): AgentRecord {
   return {
     key: fields['key'] as number,
     id: fields['id'] as string,
@@ -54,9 +53,9 @@ export function agentRecord({ fields }: Doc): AgentRecord & { readonly archive?:
     suspect: text(fields['suspect']),
     outcome: text(fields['outcome']),
     state: text(fields['state']),
+    archive: text(fields['archive']),
     createdAt: fields['createdAt'] as number,
     updatedAt: fields['updatedAt'] as number,
-    ...(archive === undefined ? {} : { archive }),
   };
 }
 
@@ -162,7 +161,7 @@ export function effectRecord({ fields }: Doc): EffectRecord {
 
 /** `node`: who is to hear of it; 0 when nobody holds the receiver. `by`: who posted it. */
 export function mailFields(agent: AgentKey, position: number, message: MessageRecord, node: number, by: string): Fields {
-  return { agent, position, ...message, node, by };
+  return { ...message, agent, position, node, by };
 }
 
 export function mailboxRecord({ fields }: Doc): MailboxRecord {
@@ -182,6 +181,15 @@ export function mailboxRecord({ fields }: Doc): MailboxRecord {
 export function markFields(agent: AgentKey, messageId: string, sequenceNumber: number): Fields {
   const newest = sequenceNumber === 0 ? undefined : `${padded(agent)} ${padded(sequenceNumber)}`;
   return { agent, messageId, sequenceNumber, newest };
+}
+
+/** Artifacts that an archived agent needs. */
+export function artifactFields(agent: AgentKey, artifacts: readonly string[]): Fields {
+  return { agent, artifacts };
+}
+
+export function artifactNames({ fields }: Doc): readonly string[] {
+  return Array.isArray(fields['artifacts']) ? (fields['artifacts'] as readonly string[]) : [];
 }
 
 export function letterFields(letter: DeadLetter): Fields {
