@@ -179,4 +179,24 @@ describeFirestore('firestore() with many at once', function () {
       expect(own).to.deep.equal([...own].sort((one, other) => one - other));
     }
   });
+
+  it('loses no mail that comes while agents are removed or archived', async () => {
+    const [one, two] = await Promise.all([stage.open(), stage.open()]);
+    const births = Array.from({ length: 20 }, (_, index) => stage.birth(one, `a-${String(index)}`));
+    await one.commit(births);
+    const posts = Promise.all(births.map(async ({ id }) => (await two.post([message(id, { messageId: 'm' })], 10))[0]?.outcome));
+    const stands = births.map(({ key }) => ({ key, fence: 1, sequenceNumber: 1 }));
+    const archived = stands.filter((_, index) => index % 2 === 1);
+    const [removals, archives] = await Promise.all([
+      one.remove(stands.filter((_, index) => index % 2 === 0).map((stand) => ({ ...stand, lastMail: 0 }))),
+      one.archive(archived.map((stand) => ({ ...stand, archive: 'p', artifacts: [] }))),
+    ]);
+    const posted = await posts;
+    for (const [index, { key, id }] of births.entries()) {
+      const isGone = index % 2 === 0 && removals[index / 2] === 'removed';
+      expect(posted[index], id).to.equal(isGone ? 'dead-letter' : 'accepted');
+      expect(await one.mailbox(key, 0), id).to.have.length(isGone ? 0 : 1);
+    }
+    expect(archives).to.deep.equal(archived.map(() => 'archived'));
+  });
 });

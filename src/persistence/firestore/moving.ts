@@ -3,6 +3,7 @@
  * agent's document stays as it was left: so that whoever dies in between leaves what is used by nobody.
  */
 
+import { sleep, systemClock } from '../../core/clock.js';
 import { StoreUnavailableError } from '../../core/errors.js';
 import type { AgentKey, AgentStand, ArchiveOrder, OperationRecord, RemoveOrder, WholeAgent } from '../store.js';
 import { Batch } from './batch.js';
@@ -160,11 +161,11 @@ export class Moving {
 
   async archive(agents: readonly ArchiveOrder[]): Promise<('archived' | 'changed' | 'absent')[]> {
     const outcomes: ('archived' | 'changed' | 'absent')[] = [];
-    for (const agent of agents) outcomes.push(await this.#archive(agent));
+    for (const agent of agents) outcomes.push(await this.#again(() => this.#archive(agent)));
     return outcomes;
   }
 
-  async #archive({ archive, artifacts, ...stand }: ArchiveOrder): Promise<'archived' | 'changed' | 'absent'> {
+  async #archive({ archive, artifacts, ...stand }: ArchiveOrder): Promise<'archived' | 'changed' | 'absent' | undefined> {
     const { calls, cache } = this.#author;
     const doc = await this.#standing(stand);
     if (typeof doc === 'string') return doc;
@@ -180,7 +181,7 @@ export class Moving {
     const isAll = await this.#takeAway(batch, key, archivedParts, isKeyed);
     const time = await this.#happens(batch, { agent: doc.name });
     cache.forget([key], [id]);
-    if (time === undefined) return 'changed';
+    if (time === undefined) return undefined;
     if (!isAll) await this.#clear(key, archivedParts, time);
     return 'archived';
   }
@@ -213,11 +214,11 @@ export class Moving {
 
   async remove(agents: readonly RemoveOrder[]): Promise<('removed' | 'changed' | 'absent')[]> {
     const outcomes: ('removed' | 'changed' | 'absent')[] = [];
-    for (const agent of agents) outcomes.push(await this.#remove(agent));
+    for (const agent of agents) outcomes.push(await this.#again(() => this.#remove(agent)));
     return outcomes;
   }
 
-  async #remove({ lastMail, ...stand }: RemoveOrder): Promise<'removed' | 'changed' | 'absent'> {
+  async #remove({ lastMail, ...stand }: RemoveOrder): Promise<'removed' | 'changed' | 'absent' | undefined> {
     const { calls, cache } = this.#author;
     const doc = await this.#standing(stand);
     if (typeof doc === 'string') return doc;
@@ -231,17 +232,16 @@ export class Moving {
     const more = await calls.query({ collection: 'mailbox', names: { ...rangeOf(key), after }, limit: 1, raw: true, transaction: 'begin' });
     const { transaction } = more;
     let time: Stamp | undefined;
-    let isAll = false;
+    let isAll: boolean;
     try {
-      if (more.docs.length === 0) {
-        isAll = await this.#takeAway(batch, key, allParts, () => false);
-        time = await this.#happens(batch, { transaction });
-      }
+      if (more.docs.length > 0) return 'changed';
+      isAll = await this.#takeAway(batch, key, allParts, () => false);
+      time = await this.#happens(batch, { transaction });
     } finally {
       if (time === undefined && transaction !== undefined) await calls.rollback(transaction);
     }
-    if (time === undefined) return 'changed';
     cache.forget([key], [id]);
+    if (time === undefined) return undefined;
     if (!isAll) await this.#clear(key, allParts, undefined);
     return 'removed';
   }
@@ -282,6 +282,18 @@ export class Moving {
     const record = agentRecord(doc);
     const isHeld = record.owner !== undefined && others.has(record.owner) && !(isFinal(record.status) && !record.busy);
     return isHeld || record.fence !== fence || record.sequenceNumber !== sequenceNumber ? 'changed' : doc;
+  }
+
+  /** Until it can be said how an agent stands: what came in between, as mail, need not have changed it. */
+  async #again<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+    for (let count = 1; count <= attempts; count += 1) {
+      const outcome = await attempt();
+      if (outcome !== undefined) return outcome;
+      await sleep(systemClock, Math.min(10 * 2 ** count, 500));
+    }
+    throw new StoreUnavailableError(`${this.#author.calls.name}: an agent could not be archived or removed`, {
+      hint: 'It, or its mailbox, changes all the time; it is tried again.',
+    });
   }
 
   /** Resolves to when `agent`'s document was written, undefined when something was not as expected. */
