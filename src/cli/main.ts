@@ -13,48 +13,34 @@ import { breakers, listParked, showBreaker } from './commands/breakers.js';
 import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
-import { addCopyCommand, copyFlags } from './copy-command.js';
+import { addCopyCommand } from './copy-command.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
 import { fleets, showFleet } from './commands/fleet.js';
 import { orderFleet, parseSize, submitJob } from './commands/fleet-orders.js';
 import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-words.js';
-import { gateway, gatewayFlags } from './commands/gateway.js';
+import { gateway } from './commands/gateway.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
 import { migrate } from './commands/migrate.js';
 import { send } from './commands/send.js';
 import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
+import { flags } from './flags.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
-import { addKeysCommands, keysFlags, keysPath } from './keys-commands.js';
+import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
 import { findStore, looksLikeStore, openStore, type StoreUrl } from './store-url.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import { findArtifacts } from './artifacts-url.js';
-import { addTierCommands, tierFlags } from './tier-commands.js';
+import { addTierCommands } from './tier-commands.js';
 import { UsageError } from './usage-error.js';
 
 const args = process.argv.slice(2);
 const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 const json = beforeDashes.includes('--json');
-/** `cac` takes the word after a flag for its value and makes a number of it where it can: so flags come last. */
-const flags = [
-  '--json',
-  '--debug',
-  '--all',
-  '--groups',
-  '--wait',
-  '--nodes',
-  '--unknown',
-  '--apply',
-  ...tierFlags,
-  ...copyFlags,
-  ...gatewayFlags,
-  ...keysFlags,
-];
 /** `--wait` of a gateway has a value. */
 const isFlag = (arg: string): boolean => flags.includes(arg) && !(arg === '--wait' && args[0] === 'gateway');
 const ordered = [...beforeDashes.filter((arg) => !isFlag(arg)), ...beforeDashes.filter(isFlag)];

@@ -16,16 +16,8 @@ import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 import type { WholeAgents } from './whole.js';
 
 export type { NoteName, NoteRecord } from './notes.js';
-export type {
-  AgentOperation,
-  Expired,
-  ExpiryPage,
-  FlaggedPage,
-  OperationPage,
-  OperationRecord,
-  OperationStatus,
-  ParkedPage,
-} from './operations.js';
+export type { AgentOperation, Expired, ExpiryPage, FlaggedPage } from './operations.js';
+export type { OperationPage, OperationRecord, OperationStatus, ParkedPage } from './operations.js';
 export type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 export type { AgentStand, ArchiveOrder, RemoveOrder, WholeAgent } from './whole.js';
 

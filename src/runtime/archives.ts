@@ -52,20 +52,36 @@ export class Archives {
     this.#options = options;
   }
 
-  /** As the store's, with those brought back that were archived. */
-  async load(names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
+  /** As the store's, with those brought back that were archived. Nearly always nobody is: then nothing comes between the store's answer and whoever waits for it. */
+  load(names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
+    return this.#leaving.size === 0 ? this.#loadNow(names) : this.#loadLater(names);
+  }
+
+  async #loadLater(names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
     while (this.#leaving.size > 0) {
       const leaving = names.flatMap((name) => this.#leaving.get(name) ?? []);
       if (leaving.length === 0) break;
       await Promise.all(leaving);
     }
+    return this.#loadNow(names);
+  }
+
+  #loadNow(names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
     for (const name of names) this.#loading.set(name, (this.#loading.get(name) ?? 0) + 1);
-    try {
-      return await this.#load(names);
-    } finally {
-      // By then they are in memory.
-      setImmediate(() => names.forEach((name) => this.#loaded(name)));
-    }
+    // By then they are in memory.
+    const over = (): void => void setImmediate(() => names.forEach((name) => this.#loaded(name)));
+    const found = this.#options.store.load(names);
+    return found.then(
+      (outcomes) => {
+        if (outcomes.some(({ outcome }) => outcome === 'archived')) return this.#brought([...outcomes]).finally(over);
+        over();
+        return outcomes as readonly LoadedOutcome[];
+      },
+      (error: unknown) => {
+        over();
+        throw error;
+      },
+    );
   }
 
   #loaded(name: string | AgentKey): void {
@@ -87,9 +103,8 @@ export class Archives {
     }
   }
 
-  async #load(names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
+  async #brought(outcomes: LoadOutcome[]): Promise<readonly LoadedOutcome[]> {
     const { store } = this.#options;
-    const outcomes = [...(await store.load(names))];
     const failures = new Map<AgentKey, StatewardenError>();
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const archived = outcomes.flatMap((outcome, index) =>

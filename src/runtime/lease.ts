@@ -70,10 +70,14 @@ export class Lease {
     this.#options.clock.clearTimeout(this.#timer);
   }
 
-  /** Belongs before agents are taken: a process that has slept for longer than its term looks first whether they are still here. @throws StoreMovedError */
-  async awake(): Promise<void> {
-    const { store, clock, leaseMs } = this.#options;
-    if (clock.now() - this.#askedAt < leaseMs) return;
+  /** Belongs before agents are taken: a process that has slept for longer than its term looks first whether they are still here; undefined: it has looked. @throws StoreMovedError */
+  awake(): Promise<void> | undefined {
+    const { clock, leaseMs } = this.#options;
+    return clock.now() - this.#askedAt < leaseMs ? undefined : this.#askFirst();
+  }
+
+  async #askFirst(): Promise<void> {
+    const { store, clock } = this.#options;
     const elsewhere = await movedError(store);
     if (elsewhere !== undefined) throw elsewhere;
     this.#askedAt = clock.now();

@@ -88,8 +88,8 @@ export class Membership {
     });
   }
 
-  /** Before agents are taken. @throws StoreMovedError */
-  awake(): Promise<void> {
+  /** Before agents are taken; undefined: they may be. @throws StoreMovedError */
+  awake(): Promise<void> | undefined {
     return this.#lease.awake();
   }
 

@@ -117,7 +117,8 @@ export class Node implements AgentHost, SupervisionHost {
     });
     const budgets = Object.keys(options.budgets);
     this.budgets = new Set(budgets);
-    const stored = (names: readonly (string | number)[]) => this.membership.awake().then(() => this.#upkeep.load(names));
+    const stored = (names: readonly (string | number)[]) =>
+      this.membership.awake()?.then(() => this.#upkeep.load(names)) ?? this.#upkeep.load(names);
     const load = async (names: readonly (string | number)[]) => this.operations.results.fetched(await stored(names));
     this.#rising = new Rising({
       host: this,

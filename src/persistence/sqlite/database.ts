@@ -381,11 +381,8 @@ export class Database {
   }
 
   release(agents: readonly AgentKey[]): void {
-    if (agents.length === 0) return;
-    this.#write(() => {
-      const release = this.#connection.prepare('UPDATE agents SET owner = NULL WHERE key = ? AND owner = ?');
-      for (const key of agents) release.run(key, this.node);
-    });
+    const sql = 'UPDATE agents SET owner = NULL WHERE owner = ? AND key IN (SELECT value FROM json_each(?))';
+    if (agents.length > 0) this.#write(() => this.#connection.prepare(sql).run(this.node, JSON.stringify(agents)));
   }
 
   /** Live nodes other than this one. */
