@@ -8,11 +8,11 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
-import { artifactWords, lifecycle } from './commands/artifacts.js';
 import { breakers, listParked, showBreaker } from './commands/breakers.js';
 import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
+import { addCloudCommands } from './cloud-commands.js';
 import { addCopyCommand } from './copy-command.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
@@ -22,7 +22,6 @@ import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-word
 import { gateway } from './commands/gateway.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
-import { migrate } from './commands/migrate.js';
 import { send } from './commands/send.js';
 import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
@@ -333,26 +332,15 @@ cli
     return gateway({ args: beforeDashes, env: process.env, output, aside: process.stderr, onStop });
   });
 cli
-  .command('artifacts [...words]', 'The lifecycle rule of a bucket for its artifacts: lifecycle gs://BUCKET/PREFIX')
-  .option('--apply', 'Set it; else it is shown what would change')
-  .example('  $ statewarden artifacts lifecycle gs://my-artifacts/agents')
-  .example('  $ statewarden artifacts lifecycle gs://my-artifacts/agents --apply')
-  .action((words: readonly string[]) => {
-    const place = artifactWords(words);
-    return lifecycle(place, beforeDashes.includes('--apply'), new Output(process.stdout, process.env, json), process.stderr);
-  });
-cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')
   .action((place?: string) => withStore(place, doctor));
-cli
-  .command('migrate [store]', 'Bring the tables of a Spanner database to this version; other stores do that when they are opened')
-  .option('--dry-run', 'Only show what is to be done')
-  .example('  $ statewarden migrate spanner://my-project/main/agents --dry-run')
-  .action((place?: string) => {
-    const output = new Output(process.stdout, process.env, json);
-    return migrate({ url: urlOf(place), output, aside: process.stderr, dryRun: beforeDashes.includes('--dry-run') });
-  });
+addCloudCommands(cli, {
+  has: (flag) => beforeDashes.includes(flag),
+  urlOf,
+  output: () => new Output(process.stdout, process.env, json),
+  aside: process.stderr,
+});
 
 cli.option(
   '--store <url>',

@@ -2,12 +2,15 @@
 
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Says which modules were loaded: those of ECMAScript by a hook, those of CommonJS from its cache. */
 const hooks = `
-  import { writeSync } from 'node:fs';
+  import { appendFileSync } from 'node:fs';
   export async function load(url, context, next) {
-    writeSync(1, url + '\\n');
+    appendFileSync(process.env.LOADED, url + '\\n');
     return next(url, context);
   }
 `;
@@ -17,17 +20,23 @@ function loadedBy(entry: string): string[] {
   const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
   const program = `
     import { createRequire } from 'node:module';
-    import { writeSync } from 'node:fs';
+    import { appendFileSync } from 'node:fs';
     await import(${JSON.stringify(entry)});
-    for (const path of Object.keys(createRequire(import.meta.url).cache)) writeSync(1, path + '\\n');
+    for (const path of Object.keys(createRequire(import.meta.url).cache)) appendFileSync(process.env.LOADED, path + '\\n');
   `;
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    ['--no-warnings', '--import', dataUrl(register), '--input-type=module', '--eval', program],
-    { encoding: 'utf8' },
-  );
-  expect(status, stderr).to.equal(0);
-  return stdout.split('\n');
+  const folder = mkdtempSync(join(tmpdir(), 'statewarden-entry-'));
+  try {
+    const list = join(folder, 'loaded');
+    const { stderr, status } = spawnSync(
+      process.execPath,
+      ['--no-warnings', '--import', dataUrl(register), '--input-type=module', '--eval', program],
+      { encoding: 'utf8', env: { ...process.env, LOADED: list } },
+    );
+    expect(status, stderr).to.equal(0);
+    return readFileSync(list, 'utf8').split('\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const clients =
@@ -45,7 +54,13 @@ describe('an import', function () {
   });
 
   it('of a subpath loads none before it is used', () => {
-    for (const entry of ['statewarden/gcs', 'statewarden/cloud-tasks', 'statewarden/gateway']) {
+    for (const entry of [
+      'statewarden/gcs',
+      'statewarden/firestore',
+      'statewarden/spanner',
+      'statewarden/cloud-tasks',
+      'statewarden/gateway',
+    ]) {
       expect(loadedBy(entry).join('\n')).to.include('/dist/');
       expect(clientsLoadedBy(entry), entry).to.deep.equal([]);
     }
