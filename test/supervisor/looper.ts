@@ -91,7 +91,7 @@ export const crew = supervisor({ id: 'team', children: [fleet('crew', { kind: 'l
 export function open(path: string, turnMs = 400, leaseMs = 5_000): Promise<Runtime<typeof agents>> {
   const keys = `${path}.keys`;
   const store = existsSync(keys) ? encrypted(sqlite(path), { keys: keyFile(keys) }) : sqlite(path);
-  return createRuntime({ store, agents, limits: { turnMs }, node: { leaseMs } });
+  return createRuntime({ store, agents, limits: { turnMs }, node: { leaseMs, spread: false } });
 }
 
 const [, script, path = '', how = '', turnMs = '400', leaseMs = '5000'] = process.argv;
