@@ -212,6 +212,11 @@ function observe(config: State, happenings: readonly Happening[], byXState: bool
       }
     }
     const { value, context, status, tags, children, _nodes: nodes, error } = agent.snapshot();
+    if (tags === undefined) {
+      // Older XStates show no more of one that has failed at its start.
+      seen.push({ status, error: String(error) });
+      continue;
+    }
     seen.push({ value, context, status, tags: [...tags], nodes: (nodes as { id: string }[]).map(({ id }) => id), error: String(error) });
     seen.push(
       Object.entries(children as Record<string, AnyActorRef | undefined>).map(([id, one]) => [
