@@ -167,11 +167,11 @@ describe('a turn that does not end', () => {
 
   it('is not one of a process that was stopped for a while', () =>
     inFolder(async (path) => {
-      const { child, ready, end } = begin(path, 'work700', { turnMs: 1_500 });
+      const { child, ready, end } = begin(path, 'work700', { turnMs: 3_000 });
       await ready;
       await pause(200);
       child.kill('SIGSTOP');
-      await pause(2_500);
+      await pause(4_000);
       child.kill('SIGCONT');
       expect(await end).to.include({ code: 0, stderr: '' });
     }));
