@@ -45,6 +45,8 @@ export class Lease {
   #beating: { readonly since: number } | undefined;
   #looking = false;
   #lapsed = false;
+  /** Its term was over, and what follows from that is not done yet. */
+  #broken = false;
   #stopped = false;
   /** When its store was last asked whether its agents are still there: epoch milliseconds. */
   #askedAt: number;
@@ -132,13 +134,16 @@ export class Lease {
     }
     if (this.#stopped) return;
     this.#endsAt = sentAt + leaseMs;
-    const again = this.#lapsed || !unbroken;
-    this.#lapsed = false;
+    this.#broken ||= this.#lapsed || !unbroken;
     const elsewhere = await movedError(store);
     this.#askedAt = clock.now();
     if (this.#stopped) return;
     if (elsewhere !== undefined) void moved(elsewhere).catch(failed);
-    else if (again) await renewed();
+    else if (this.#broken) {
+      // What fails here is done with the next sign.
+      await renewed();
+      this.#broken = this.#lapsed = false;
+    }
   }
 
   async #look(): Promise<void> {
