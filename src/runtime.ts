@@ -1,6 +1,6 @@
 /** The runtime: where the parts meet. Everything a user does begins here. */
 
-import type { Observable } from 'rxjs';
+import type { Observable } from './core/observables.js';
 import type { AnyStateMachine, InputFrom } from 'xstate';
 import type { RuntimeEvent } from './core/runtime-event.js';
 import { refuseEncrypted } from './persistence/encryption/marker.js';

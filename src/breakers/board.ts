@@ -3,7 +3,7 @@
  * breaker, wherever it was declared.
  */
 
-import { Subject, type Observable } from 'rxjs';
+import { Subject, type Observable } from '../core/observables.js';
 import { BadInputError } from '../core/errors.js';
 import { allOf, partsOf } from './all-of.js';
 import { StandardBreaker } from './breaker.js';

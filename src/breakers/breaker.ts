@@ -2,7 +2,7 @@
  * The breaker: admission by levels, what came of calls, and what is told of it. All kinds share it; they differ in the tripwire that sees trouble.
  */
 
-import { Subject, type Observable } from 'rxjs';
+import { Subject, type Observable } from '../core/observables.js';
 import type { Learning } from './adaptive-tripwire.js';
 import type { Classification } from './classification.js';
 import type {

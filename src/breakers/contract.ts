@@ -3,7 +3,7 @@
  * budgets, levels, registries) stands behind these few words. No guard has a timer or a promise of its own: whatever time does to it, it finds out when it is next asked.
  */
 
-import type { Observable } from 'rxjs';
+import type { Observable } from '../core/observables.js';
 import type { Clock } from '../core/clock.js';
 import type { BreakerOpenError } from '../core/errors.js';
 import type { Random } from '../core/random.js';

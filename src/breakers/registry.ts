@@ -3,7 +3,7 @@
  * none can go, calls fall to the parent. Keys of one registry learn together what is normal; each has its own window, state and ramp.
  */
 
-import { Subject, type Observable } from 'rxjs';
+import { Subject, type Observable } from '../core/observables.js';
 import type { Clock } from '../core/clock.js';
 import type { Random } from '../core/random.js';
 import type { Baseline } from './baseline.js';

@@ -1,6 +1,6 @@
 /** The breakers of a runtime as code sees them: looked at, told to open or to let go, and the operations that wait for them. */
 
-import type { Observable } from 'rxjs';
+import type { Observable } from '../core/observables.js';
 import type { StandardBreaker } from '../breakers/breaker.js';
 import type { Breaker, BreakerChange } from '../breakers/contract.js';
 import { BadInputError, UnknownBreakerError } from '../core/errors.js';

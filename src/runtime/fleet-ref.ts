@@ -1,6 +1,6 @@
 /** A fleet as code sees it: it is given jobs, looked at, and told how many members to have. What it is told is an event of its agent, answered when it has come true. */
 
-import { map, Observable } from 'rxjs';
+import { Observable } from '../core/observables.js';
 import type { AnyStateMachine, EventFrom } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { BadInputError, MailboxFullError, SupervisionError } from '../core/errors.js';
@@ -99,7 +99,7 @@ export class Fleet implements FleetRef {
     await this.#present();
     const { jobWaits } = this.#node;
     let waits = jobWaits.get(this.id);
-    if (waits === undefined) jobWaits.set(this.id, (waits = new JobWaits(this.#minds$.pipe(map(({ fleet }) => fleet as FleetState)))));
+    if (waits === undefined) jobWaits.set(this.id, (waits = new JobWaits(this.#minds$)));
     const result = await waits.wait(id, isKnown, () => this.#ended());
     if (result?.status === 'done') return result.output as never;
     if (result !== undefined) throw result.error;

@@ -1,6 +1,6 @@
 /** Who waits for jobs of a fleet to end: however many they are, the fleet is watched once, as long as somebody waits. */
 
-import type { Observable, Subscription } from 'rxjs';
+import type { Observable, Subscription } from '../core/observables.js';
 import type { FleetState, JobResult } from '../supervisor/fleet/state.js';
 
 interface Waiting {
@@ -9,14 +9,14 @@ interface Waiting {
 }
 
 export class JobWaits {
-  readonly #fleets$: Observable<FleetState>;
+  readonly #minds$: Observable<{ readonly fleet?: FleetState | undefined }>;
   readonly #waiting = new Map<string, Waiting[]>();
   #subscription: Subscription | undefined;
   #last: FleetState | undefined;
 
-  /** `fleets$`: the current state first; each result is in one of them. */
-  constructor(fleets$: Observable<FleetState>) {
-    this.#fleets$ = fleets$;
+  /** `minds$`: the current state of the fleet's supervisor first; each result is in one of them. */
+  constructor(minds$: Observable<{ readonly fleet?: FleetState | undefined }>) {
+    this.#minds$ = minds$;
   }
 
   /** Resolves when the job has ended, or has already; to undefined for one that `isKnown` does not know. */
@@ -49,8 +49,9 @@ export class JobWaits {
       this.#stop();
       for (const { reject } of all) reject(error);
     };
-    return this.#fleets$.subscribe({
-      next: (fleet) => {
+    return this.#minds$.subscribe({
+      next: (mind) => {
+        const fleet = mind.fleet as FleetState;
         const fresh = this.#last === undefined ? 0 : fleet.done + fleet.failed - this.#last.done - this.#last.failed;
         this.#last = fleet;
         if (fresh > 0) for (const result of fleet.results.slice(-fresh)) this.#tell(result.job, result);

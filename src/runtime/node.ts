@@ -6,7 +6,7 @@
  */
 
 import inspector from 'node:inspector';
-import { Subject } from 'rxjs';
+import { Subject } from '../core/observables.js';
 import type { EventObject } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';

@@ -3,7 +3,7 @@
  * so any number of references to any number of agents cost no more than their own few bytes.
  */
 
-import { Observable } from 'rxjs';
+import { Observable } from '../core/observables.js';
 import {
   createActor,
   type AnyMachineSnapshot,
