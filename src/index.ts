@@ -38,6 +38,15 @@ export { spend, type Spending, type Spent } from './effects/budget/spend.js';
 export type { ArchiveOptions } from './runtime/archive-options.js';
 export type { KindRegistry, Limits, ResultOptions, RuntimeOptions } from './runtime/options.js';
 export type { KindDefinition, PersistedSnapshot, PreviousVersion, TimerPolicy } from './actors/registration.js';
+export {
+  chartOf,
+  type ChartActor,
+  type ChartInvoke,
+  type ChartState,
+  type ChartTransition,
+  type ChartTrigger,
+  type MachineChart,
+} from './actors/chart.js';
 export type { CheckpointPolicy, CheckpointThresholds } from './actors/checkpoint-policy.js';
 export type { Receipt } from './actors/draft.js';
 export { askedBy, ephemeral, reply, spawnAgent, tell } from './actors/actions.js';

@@ -1,5 +1,6 @@
 /** The registered kinds of agents, and what belongs to the making of one: its kind, its id, its key. */
 
+import { chartOf } from '../actors/chart.js';
 import { register, type Registration } from '../actors/registration.js';
 import { BadInputError, KindConflictError, UnknownKindError } from '../core/errors.js';
 import { budgetKind, budgetMachine } from '../effects/budget/machine.js';
@@ -45,11 +46,11 @@ export class Kinds {
 
   /** As a store keeps them. */
   get machines(): readonly MachineRecord[] {
-    return [...this.registrations].map(({ kind, version, schema, definition, inlineActions }) => ({
+    return [...this.registrations].map(({ kind, version, schema, definition, inlineActions, machine }) => ({
       kind,
       version,
       schema,
-      definition: JSON.stringify({ ...definition, inlineActions }),
+      definition: JSON.stringify({ ...definition, inlineActions, chart: chartOf(machine) }),
     }));
   }
 
