@@ -2,6 +2,9 @@
 
 export { createRuntime, type Runtime, type SpawnOptions } from './runtime.js';
 export type { AgentRef } from './runtime/reference.js';
+export type { PastEffects, PastState, PastTurn } from './runtime/history.js';
+export type { HistoryPage, PastPage } from './runtime/past.js';
+export type { JournalEntry } from './actors/entry.js';
 export type {
   DeadLetter,
   DeadLetterDetails,

@@ -211,6 +211,7 @@ export class Agent {
     this.collector.inTurn = true;
     try {
       if (entry.init === true) this.#start({ input: entry.input });
+      else if (entry.stop === true) this.root.stop();
       else if (entry.op !== undefined) {
         const outcome = outcomes(entry.op);
         const path = [...this.operations.values()].find(({ record }) => record.id === entry.op)?.record.path;

@@ -32,7 +32,9 @@ import {
 } from '../core/errors.js';
 import type { LoadedAgent } from '../persistence/store.js';
 import { endingOf } from './ending.js';
+import type { PastState } from './history.js';
 import type { Node } from './node.js';
+import { historyOf, pastOf, stateAt, type HistoryPage, type PastPage } from './past.js';
 import type { ResolvedOptions } from './options.js';
 import type { Presence } from './presence.js';
 
@@ -63,6 +65,13 @@ export interface AgentRef<TMachine extends AnyStateMachine = AnyStateMachine> {
   ): Promise<SnapshotFrom<TMachine>>;
   /** The machine's output, whenever it ends. @throws AgentFailedError, AgentStoppedError */
   result(): Promise<OutputFrom<TMachine>>;
+  /**
+   * Its turns so far, run again from the journal in actors that do nothing: what each was about, where the agent stood after it, what it asked for.
+   * @throws UnknownAgentError, UnknownKindError, CorruptRecordError, ArtifactMissingError
+   */
+  history(page?: HistoryPage): Promise<PastPage>;
+  /** Where it stood after the turn of a sequence number: state, context, children. @throws as `history`; BadInputError when there is no such turn */
+  at(sequenceNumber: number): Promise<PastState>;
   /** Ends the agent; resolves once that is durable. An agent that has ended already stays as it is. */
   stop(): Promise<void>;
 }
@@ -316,6 +325,14 @@ export class Reference implements AgentRef {
     const presence = await this.#present();
     if (presence.where === 'here') await presence.agent.stop();
     else if (presence.where !== 'ended') throw this.#absent(presence);
+  }
+
+  history(page?: HistoryPage): Promise<PastPage> {
+    return historyOf(pastOf(this.#node, this.#options), this.id, page);
+  }
+
+  at(sequenceNumber: number): Promise<PastState> {
+    return stateAt(pastOf(this.#node, this.#options), this.id, sequenceNumber);
   }
 
   async #present(): Promise<Presence> {

@@ -3,12 +3,13 @@
  * behind by a process that was killed with SIGKILL; with a checkpoint at every turn, and with as few as the rules allow.
  */
 
+import { expect } from 'chai';
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRuntime, memory, type CheckpointPolicy, type Runtime, type Store } from 'statewarden';
+import { createRuntime, memory, RuntimeClosedError, type CheckpointPolicy, type Runtime, type Store } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
 import { World, type Scenario } from './world.js';
@@ -83,9 +84,25 @@ async function twoLives(scenario: Scenario, way: Way, folder: string): Promise<v
   const runtime = await open(store, scenario, second, way.checkpoints);
   try {
     await scenario.after(runtime, second);
+    await assertPast(runtime, second);
   } finally {
     await runtime.close({ graceMs: 0 });
   }
+}
+
+/** The past of each agent, run again from its journal, comes to what its checkpoint has, and nothing outside hears of it. */
+async function assertPast(runtime: Runtime, world: World): Promise<void> {
+  const before = world.happened().length;
+  const agents = await runtime.store.list({ limit: 1_000 }).catch((error: unknown) => {
+    if (error instanceof RuntimeClosedError) return []; // by its scenario
+    throw error;
+  });
+  for (const { id, sequenceNumber } of agents) {
+    const { turns, exact } = await runtime.agent(id).history();
+    expect(turns.length, `turns of ${id}`).to.be.at.least(sequenceNumber);
+    expect(exact, `the past of ${id}`).to.not.equal(false);
+  }
+  expect(world.happened().length, 'what was done outside').to.equal(before);
 }
 
 /** Has the first lives of all scenarios in a process that is then killed. Resolves to the times at which they ended. */
