@@ -10,11 +10,13 @@
 
 import type { StatewardenError } from '../core/errors.js';
 import type { ThreadKeys } from './encryption/thread-keys.js';
+import type { StoreCounts } from './counts.js';
 import type { NoteName, NoteRecord } from './notes.js';
 import type { AgentOperation, Expired, ExpiryPage, FlaggedPage, OperationRecord, ParkedPage } from './operations.js';
 import type { CommitOutcome, PostOutcome, RedriveOutcome } from './outcomes.js';
 import type { WholeAgents } from './whole.js';
 
+export type { StoreCounts } from './counts.js';
 export type { NoteName, NoteRecord } from './notes.js';
 export type { AgentOperation, Expired, ExpiryPage, FlaggedPage } from './operations.js';
 export type { OperationPage, OperationRecord, OperationStatus, ParkedPage } from './operations.js';
@@ -63,6 +65,8 @@ export interface AgentRecord {
   readonly busy: boolean;
   /** Id of the supervisor that it is a child of. */
   readonly supervisor: string | undefined;
+  /** Where it belongs in a trace, as the W3C's `traceparent`: what its turns hang from. Undefined: nobody traced. */
+  readonly trace: string | undefined;
   /** The event whose turn failed last, and how often it did; encoded. */
   readonly suspect: string | undefined;
   /** Encoded output (`done`) or error (`error`, `parked`, `suspended`: why). */
@@ -130,6 +134,8 @@ export interface MessageRecord {
   /** Where an answer goes: an address made by the engine. What `isKeptBySender` says yes to is never made a dead letter. */
   readonly replyTo: string | undefined;
   readonly acceptedAt: number;
+  /** `traceparent` of the turn that sent it. */
+  readonly trace?: string | undefined;
 }
 
 export interface MailboxRecord extends MessageRecord {
@@ -158,6 +164,8 @@ export interface SpawnRecord {
   readonly kind: string;
   readonly version: number;
   readonly input: string | undefined;
+  /** As `AgentRecord.trace`. */
+  readonly trace?: string | undefined;
 }
 
 /** All that one agent writes at once. Absent parts write nothing. */
@@ -176,6 +184,7 @@ export interface AgentCommit {
     readonly version: number;
     readonly input: string | undefined;
     readonly supervisor?: string | undefined;
+    readonly trace?: string | undefined;
   };
   /**
    * Set when they changed. `outcome` and `state` belong to `status`. With `active` the owner is this node. With a final status, whatever is left in the agent's
@@ -275,18 +284,6 @@ export interface AgentFilter {
   /** Ids after this one, in order of id. */
   readonly after?: string;
   readonly limit: number;
-}
-
-export interface StoreCounts {
-  readonly agents: Readonly<Record<AgentStatus, number>>;
-  readonly journalSegments: number;
-  readonly checkpoints: number;
-  readonly mailbox: number;
-  readonly timers: number;
-  readonly openOperations: number;
-  readonly unsettledEffects: number;
-  readonly deadLetters: number;
-  readonly bytes: number;
 }
 
 export interface OpenedStore extends WholeAgents {

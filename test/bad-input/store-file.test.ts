@@ -42,7 +42,9 @@ const withoutVersion5 =
     'DROP INDEX ledger_attention; DROP INDEX ledger_saga; DROP INDEX ledger_artifact',
     ...['saga', 'compensates', 'resolutions', 'artifact'].map((column) => `ALTER TABLE ledger DROP COLUMN ${column}`),
   ].join('; ') + ';';
-const withoutVersion6 = 'DROP TABLE archives; ALTER TABLE agents DROP COLUMN archive;';
+/** And 7. */
+const withoutVersion6 = `ALTER TABLE agents DROP COLUMN trace; ALTER TABLE mailbox DROP COLUMN trace;
+  DROP TABLE archives; ALTER TABLE agents DROP COLUMN archive;`;
 const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;
 
 describe('a database file that cannot be used', () => {
@@ -147,7 +149,7 @@ describe('a database file that cannot be used', () => {
       const row = again
         .prepare("SELECT value, (SELECT user_version FROM pragma_user_version) AS version FROM meta WHERE name = 'schema'")
         .get();
-      expect(row).to.include({ value: 6, version: 6 });
+      expect(row).to.include({ value: 7, version: 7 });
       again.close();
     }));
 

@@ -16,7 +16,7 @@ const commit = fc.record(
     expected: count,
     sequenceNumber: count,
     at: count,
-    create: fc.record({ kind: text, version: count, input: maybe(text), supervisor: maybe(text) }),
+    create: fc.record({ kind: text, version: count, input: maybe(text), supervisor: maybe(text), trace: maybe(text) }),
     status: fc.constantFrom('active', 'done', 'error', 'stopped', 'parked', 'suspended'),
     outcome: text,
     state: text,
@@ -62,9 +62,17 @@ const commit = fc.record(
     effects: list(fc.record({ id: text, path: text, type: text, params: maybe(text), event: text, context: maybe(text) })),
     effectsSettled: list(text),
     messages: list(
-      fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), replyTo: maybe(text), acceptedAt: count }),
+      fc.record({
+        to: text,
+        messageId: maybe(text),
+        event: text,
+        from: maybe(text),
+        replyTo: maybe(text),
+        acceptedAt: count,
+        trace: maybe(text),
+      }),
     ),
-    spawns: list(fc.record({ key: count, id: text, kind: text, version: count, input: maybe(text) })),
+    spawns: list(fc.record({ key: count, id: text, kind: text, version: count, input: maybe(text), trace: maybe(text) })),
     deadLetters: list(
       fc.record({ to: text, messageId: maybe(text), event: text, from: maybe(text), reason: text, details: maybe(text), at: count }),
     ),

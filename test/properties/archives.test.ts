@@ -68,6 +68,7 @@ const agent: fc.Arbitrary<WholeAgent> = fc
     state: maybe(encoded),
     suspect: maybe(encoded),
     supervisor: maybe(name),
+    trace: maybe(name),
     fence: fc.integer({ min: 0, max: 50 }),
     createdAt: time,
   })

@@ -337,7 +337,8 @@ function newRecord(
     kind,
     version,
     supervisor,
-  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'> & { readonly supervisor?: string | undefined },
+    trace,
+  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version' | 'trace'> & { readonly supervisor?: string | undefined },
   { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
   owner: number | undefined,
 ): AgentRecord {
@@ -353,6 +354,7 @@ function newRecord(
     checkpointSequenceNumber: 0,
     busy: false,
     supervisor,
+    trace,
     suspect: undefined,
     outcome: undefined,
     state: undefined,

@@ -50,6 +50,7 @@ export function agentRecord({ fields }: Doc): AgentRecord {
     checkpointSequenceNumber: fields['checkpointSequenceNumber'] as number,
     busy: fields['busy'] === true,
     supervisor: text(fields['supervisor']),
+    trace: text(fields['trace']),
     suspect: text(fields['suspect']),
     outcome: text(fields['outcome']),
     state: text(fields['state']),
@@ -172,6 +173,7 @@ export function mailboxRecord({ fields }: Doc): MailboxRecord {
     from: text(fields['from']),
     replyTo: text(fields['replyTo']),
     acceptedAt: fields['acceptedAt'] as number,
+    trace: text(fields['trace']),
     position: fields['position'] as number,
     agent: fields['agent'] as number,
   };

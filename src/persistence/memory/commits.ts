@@ -60,7 +60,8 @@ function newRecord(
     kind,
     version,
     supervisor,
-  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version'> & { readonly supervisor?: string | undefined },
+    trace,
+  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version' | 'trace'> & { readonly supervisor?: string | undefined },
   { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
   owner: number | undefined,
 ): AgentRecord {
@@ -76,6 +77,7 @@ function newRecord(
     checkpointSequenceNumber: 0,
     busy: false,
     supervisor,
+    trace,
     suspect: undefined,
     outcome: undefined,
     state: undefined,
@@ -143,7 +145,7 @@ export function redriveLetter(data: Data, position: number, to: string | undefin
   const letter = data.deadLetters.get(position);
   if (letter === undefined) return { outcome: 'absent' };
   const { messageId, event, from } = letter;
-  const outcome = deliver(data, { to: to ?? letter.to, messageId, event, from, replyTo: undefined, acceptedAt: at }, cap);
+  const outcome = deliver(data, { to: to ?? letter.to, messageId, event, from, replyTo: undefined, acceptedAt: at, trace: undefined }, cap);
   if (outcome.outcome === 'dead-letter') return { outcome: 'kept', reason: outcome.reason };
   if (outcome.outcome === 'full') return { outcome: 'kept', reason: 'mailbox-full' };
   data.deadLetters.delete(position);

@@ -257,7 +257,7 @@ export class Plan {
   }
 
   /** Into the mailbox, if it can be. */
-  #deliver({ to, messageId, event, from, replyTo, acceptedAt }: MessageRecord, cap: number): PostOutcome {
+  #deliver({ to, messageId, event, from, replyTo, acceptedAt, trace }: MessageRecord, cap: number): PostOutcome {
     const receiver = this.#cast.byId(to);
     if (receiver === undefined) {
       this.#unsure();
@@ -286,6 +286,7 @@ export class Plan {
       sender: from,
       reply_to: replyTo,
       accepted_at: acceptedAt,
+      trace,
     };
     this.#rows.insert('mailbox', { ...sent, origin: this.#node, arrived: commitTimestamp });
     if (messageId !== undefined) {

@@ -23,7 +23,7 @@ const number = (value: Value): number | undefined => (typeof value === 'number' 
 /** Of `agents`, for `agentRecord`; `a` is the table. */
 export const agentColumns = [
   'agent key id kind version status sequence_number fence owner checkpoint_sequence_number',
-  'busy_shard supervisor suspect outcome state archive created_at updated_at',
+  'busy_shard supervisor suspect outcome state archive created_at updated_at trace',
 ]
   .join(' ')
   .split(' ')
@@ -43,6 +43,7 @@ export function agentRecord(row: Row): AgentRecord {
     checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
     busy: row['busy_shard'] !== undefined,
     supervisor: text(row['supervisor']),
+    trace: text(row['trace']),
     suspect: text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
@@ -101,7 +102,7 @@ export function effectRecord(row: Row): EffectRecord {
   };
 }
 
-export const mailboxColumns = 'm.position, m.message_id, m.event, m.sender, m.reply_to, m.accepted_at';
+export const mailboxColumns = 'm.position, m.message_id, m.event, m.sender, m.reply_to, m.accepted_at, m.trace';
 
 export function mailboxRecord(row: Row, to: string, agent: AgentKey): MailboxRecord {
   return {
@@ -111,6 +112,7 @@ export function mailboxRecord(row: Row, to: string, agent: AgentKey): MailboxRec
     from: text(row['sender']),
     replyTo: text(row['reply_to']),
     acceptedAt: row['accepted_at'] as number,
+    trace: text(row['trace']),
     position: row['position'] as number,
     agent,
   };

@@ -8,7 +8,7 @@
  */
 
 /** The version that this code reads and writes. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 const under = 'INTERLEAVE IN PARENT agents ON DELETE CASCADE';
 const committed = 'TIMESTAMP OPTIONS (allow_commit_timestamp = true)';
@@ -87,6 +87,10 @@ export const migrations: Readonly<Record<number, { readonly title: string; reado
       `CREATE TABLE texts (owner INT64 NOT NULL, place STRING(MAX) NOT NULL, part INT64 NOT NULL, content STRING(MAX) NOT NULL)
         PRIMARY KEY (owner, place, part)`,
     ],
+  },
+  2: {
+    title: 'places in traces',
+    statements: ['ALTER TABLE agents ADD COLUMN trace STRING(MAX)', 'ALTER TABLE mailbox ADD COLUMN trace STRING(MAX)'],
   },
 };
 

@@ -113,6 +113,7 @@ export class Whole {
         checkpoint_sequence_number: record.checkpointSequenceNumber,
         busy_shard: record.busy ? shardOf(key) : undefined,
         supervisor: record.supervisor,
+        trace: record.trace,
         suspect: record.suspect,
         outcome: record.outcome,
         state: record.state,
@@ -134,6 +135,7 @@ export class Whole {
           sender: message.from,
           reply_to: message.replyTo,
           accepted_at: message.acceptedAt,
+          trace: message.trace,
           origin: this.#options.node,
           arrived: commitTimestamp,
         });

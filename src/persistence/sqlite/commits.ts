@@ -141,8 +141,20 @@ export class Commits {
       if (s.hasMail.get(position, key) === undefined) return this.#refused(key);
     }
     if (commit.create !== undefined) {
-      const { kind, version, supervisor } = commit.create;
-      const { changes } = s.create.run(key, commit.id, kind, version, commit.fence, this.#node, 0, at, at, supervisor ?? null);
+      const { kind, version, supervisor, trace } = commit.create;
+      const { changes } = s.create.run(
+        key,
+        commit.id,
+        kind,
+        version,
+        commit.fence,
+        this.#node,
+        0,
+        at,
+        at,
+        supervisor ?? null,
+        trace ?? null,
+      );
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
       if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
@@ -203,7 +215,7 @@ export class Commits {
 
   #spawn(spawn: SpawnRecord, at: number): AgentRecord {
     // Busy from the start: it has a first turn to take.
-    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, 1, at, at, null);
+    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, 1, at, at, null, spawn.trace ?? null);
     if (changes !== 0 && spawn.input !== undefined) this.#s.input.run(spawn.key, spawn.input);
     return this.#record(spawn.id) as AgentRecord;
   }
@@ -242,7 +254,7 @@ export class Commits {
   /** Into the mailbox, if it can be. */
   #deliver(message: MessageRecord, cap: number): PostOutcome {
     const s = this.#s;
-    const { to, messageId, event, from, replyTo, acceptedAt } = message;
+    const { to, messageId, event, from, replyTo, acceptedAt, trace } = message;
     const receiver = s.receiver.get(to);
     // What it has taken stays taken, also when it has ended since: a sender that tries again is told so.
     const taken = receiver === undefined || messageId === undefined ? undefined : s.marked.get(receiver['key'] as number, messageId);
@@ -254,7 +266,9 @@ export class Commits {
       const waits = messageId !== undefined && s.waits.get(agent, messageId) !== undefined;
       return waits ? { outcome: 'duplicate', sequenceNumber: 0 } : { outcome: 'full' };
     }
-    const { changes, lastInsertRowid } = s.mail.run(agent, messageId ?? null, event, from ?? null, replyTo ?? null, acceptedAt);
+    const { changes, lastInsertRowid } = s.mail.run(
+      ...[agent, messageId ?? null, event, from ?? null, replyTo ?? null, acceptedAt, trace ?? null],
+    );
     if (changes === 0) return { outcome: 'duplicate', sequenceNumber: 0 };
     return { outcome: 'accepted', position: Number(lastInsertRowid), agent };
   }
@@ -302,8 +316,8 @@ function moved(commit: AgentCommit, position: number | null): Value[] {
 
 const statements = {
   hasMail: 'SELECT 1 FROM mailbox WHERE position = ? AND agent = ?',
-  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at, supervisor)
-    VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?, ?)`,
+  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at, supervisor, trace)
+    VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?, ?, ?)`,
   byId: 'SELECT * FROM agents WHERE id = ?',
   lastPosition: 'SELECT max(position) AS position FROM journal',
   append: `INSERT INTO journal (agent, first, last, entries, checksum, previous)
@@ -335,5 +349,5 @@ const statements = {
   discard: 'DELETE FROM dead_letters WHERE position = ?',
   waits: 'SELECT 1 FROM mailbox WHERE agent = ? AND message_id = ?',
   waiting: 'SELECT count(*) AS waiting FROM mailbox WHERE agent = ?',
-  mail: 'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at) VALUES (?, ?, ?, ?, ?, ?)',
+  mail: 'INSERT OR IGNORE INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at, trace) VALUES (?, ?, ?, ?, ?, ?, ?)',
 } as const;

@@ -33,6 +33,7 @@ export function agentRecord(row: Row): AgentRecord {
     checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
     busy: row['busy'] === 1,
     supervisor: text(row['supervisor']),
+    trace: text(row['trace']),
     suspect: row['suspect'] === 'null' ? undefined : text(row['suspect']),
     outcome: text(row['outcome']),
     state: text(row['state']),
@@ -161,6 +162,7 @@ export function mailboxRecord(row: Row): MailboxRecord {
     from: text(row['sender']),
     replyTo: text(row['reply_to']),
     acceptedAt: row['accepted_at'] as number,
+    trace: text(row['trace']),
   };
 }
 

@@ -7,7 +7,7 @@
  */
 
 /** Raised with every change of the tables. */
-export const schemaVersion = 6;
+export const schemaVersion = 7;
 
 const notes = `CREATE TABLE notes (
   topic TEXT NOT NULL, author TEXT NOT NULL, data TEXT NOT NULL, at INTEGER NOT NULL,
@@ -46,6 +46,7 @@ export const upgrades: Readonly<Record<number, string>> = {
     UPDATE ledger SET status = 'started'
       WHERE settled_in = 0 AND status = 'intended' AND parked_by IS NULL AND activity NOT IN ('ask', 'spend')`,
   6: `ALTER TABLE agents ADD COLUMN archive TEXT; ${archives}`,
+  7: 'ALTER TABLE agents ADD COLUMN trace TEXT; ALTER TABLE mailbox ADD COLUMN trace TEXT',
 };
 
 export const schema = `
@@ -68,7 +69,7 @@ CREATE TABLE agents (
   checkpoint_sequence_number INTEGER NOT NULL, busy INTEGER NOT NULL,
   journal INTEGER NOT NULL DEFAULT 0,
   state TEXT, outcome TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  supervisor TEXT, suspect TEXT, archive TEXT
+  supervisor TEXT, suspect TEXT, archive TEXT, trace TEXT
 );
 CREATE INDEX agents_busy ON agents (key) WHERE busy = 1;
 
@@ -89,7 +90,7 @@ CREATE TABLE checkpoints (
 CREATE TABLE mailbox (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   agent INTEGER NOT NULL, message_id TEXT, event TEXT NOT NULL,
-  sender TEXT, reply_to TEXT, accepted_at INTEGER NOT NULL
+  sender TEXT, reply_to TEXT, accepted_at INTEGER NOT NULL, trace TEXT
 );
 CREATE INDEX mailbox_agent ON mailbox (agent);
 CREATE UNIQUE INDEX mailbox_message ON mailbox (agent, message_id) WHERE message_id IS NOT NULL;

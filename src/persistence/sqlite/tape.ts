@@ -44,7 +44,7 @@ const scalars = ['status', 'outcome', 'state', 'busy', 'suspect'] as const;
 const singles = [
   ['segment', columns<JournalSegment>({ firstSequenceNumber: true, lastSequenceNumber: true, entries: true, checksum: true })],
   ['checkpoint', columns<CheckpointRecord>({ sequenceNumber: true, version: true, schema: true, data: true, checksum: true })],
-  ['create', columns<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true, supervisor: true })],
+  ['create', columns<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true, supervisor: true, trace: true })],
 ] as const;
 
 /** Lists of plain values. */
@@ -78,8 +78,11 @@ const tables = [
   ['timers', columns<TimerRecord>({ id: true, dueAt: true, delayMs: true, policy: true, target: true, event: true })],
   ['effects', columns<EffectRecord>({ id: true, path: true, type: true, params: true, event: true, context: true })],
   ['marks', columns<NonNullable<AgentCommit['marks']>[number]>({ messageId: true, sequenceNumber: true })],
-  ['messages', columns<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true })],
-  ['spawns', columns<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true })],
+  [
+    'messages',
+    columns<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true, trace: true }),
+  ],
+  ['spawns', columns<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true, trace: true })],
   [
     'deadLetters',
     columns<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, details: true, at: true }),

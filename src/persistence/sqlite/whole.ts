@@ -36,20 +36,21 @@ export class Wholes {
     if (this.#queries.agent(record.key) !== undefined || this.#queries.agent(record.id) !== undefined) return 'exists';
     this.#run(
       `INSERT INTO agents (key, id, kind, version, status, sequence_number, fence, checkpoint_sequence_number, busy, state, outcome, created_at, updated_at,
-        supervisor, suspect, archive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        supervisor, suspect, archive, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[record.key, record.id, record.kind, record.version, record.status, record.sequenceNumber, record.fence],
       ...[record.checkpointSequenceNumber, Number(record.busy), record.state ?? null, record.outcome ?? null],
       ...[record.createdAt, record.updatedAt, record.supervisor ?? null, record.suspect ?? null, record.archive ?? null],
+      record.trace ?? null,
     );
     this.#putBack(record.key, agent);
     this.#keepArtifacts(record.key, agent.artifacts);
     for (const { messageId, sequenceNumber } of agent.marks) {
       this.#run('INSERT INTO marks (agent, message_id, sequence_number) VALUES (?, ?, ?)', record.key, messageId, sequenceNumber);
     }
-    for (const { messageId, event, from, replyTo, acceptedAt } of agent.mailbox) {
+    for (const { messageId, event, from, replyTo, acceptedAt, trace } of agent.mailbox) {
       this.#run(
-        'INSERT INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[record.key, messageId ?? null, event, from ?? null, replyTo ?? null, acceptedAt],
+        'INSERT INTO mailbox (agent, message_id, event, sender, reply_to, accepted_at, trace) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        ...[record.key, messageId ?? null, event, from ?? null, replyTo ?? null, acceptedAt, trace ?? null],
       );
     }
     return 'installed';

@@ -45,6 +45,7 @@ const tables = {
     archive: true,
     createdAt: true,
     updatedAt: true,
+    trace: true,
   }),
   checkpoint: columns<CheckpointRecord>({ sequenceNumber: true, version: true, schema: true, data: true, checksum: true }),
   journal: columns<JournalSegment>({ firstSequenceNumber: true, lastSequenceNumber: true, entries: true, checksum: true }),

@@ -22,6 +22,7 @@ export const commitCases: readonly StoreCase[] = [
         checkpointSequenceNumber: 1,
         busy: false,
         supervisor: undefined,
+        trace: undefined,
         suspect: undefined,
         outcome: undefined,
         state: '"idle"',
@@ -36,11 +37,11 @@ export const commitCases: readonly StoreCase[] = [
     title: 'keeps whose child an agent is, the event it failed with, and that it is down',
     run: async (scene) => {
       const store = await scene.open();
-      const create = { kind: 'counter', version: 1, input: undefined, supervisor: 'team' };
+      const create = { kind: 'counter', version: 1, input: undefined, supervisor: 'team', trace: '00-aa-bb-01' };
       await scene.create(store, 'a', { create });
       await applied(store, await scene.turn(store, 'a', { status: 'suspended', suspect: '{"name":"m"}', outcome: '"why"', busy: false }));
       const [down] = await store.lookup(['a']);
-      const kept = { supervisor: 'team', status: 'suspended', suspect: '{"name":"m"}', outcome: '"why"' };
+      const kept = { supervisor: 'team', trace: '00-aa-bb-01', status: 'suspended', suspect: '{"name":"m"}', outcome: '"why"' };
       assert.deepEqual({ ...down, ...kept }, down);
       await posted(store, message('a'));
       assert.deepEqual(await store.runnable({ after: 0, limit: 10 }), [], 'what waits for it does not bring it up');

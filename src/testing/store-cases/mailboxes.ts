@@ -9,7 +9,14 @@ export const mailboxCases: readonly StoreCase[] = [
     run: async (scene) => {
       const store = await scene.open();
       const key = await scene.create(store, 'a');
-      const full = message('a', { messageId: 'm', event: '{"type":"Ä"}', from: 'b', replyTo: 'somewhere', acceptedAt: scene.now });
+      const full = message('a', {
+        messageId: 'm',
+        event: '{"type":"Ä"}',
+        from: 'b',
+        replyTo: 'somewhere',
+        acceptedAt: scene.now,
+        trace: '00-aa-bb-01',
+      });
       const positions = await posted(store, message('a'), full, message('a'));
       assert.deepEqual(
         [...positions].sort((one, other) => one - other),
@@ -284,11 +291,11 @@ export const mailboxCases: readonly StoreCase[] = [
     run: async (scene) => {
       const store = await scene.open();
       await scene.create(store, 'a');
-      const child = { key: scene.key(store), id: 'child', kind: 'worker', version: 3, input: '{"n":1}' };
+      const child = { key: scene.key(store), id: 'child', kind: 'worker', version: 3, input: '{"n":1}', trace: '00-aa-bb-01' };
       const { spawned, messages } = await applied(store, await scene.turn(store, 'a', { spawns: [child], messages: [message('child')] }));
       assert.deepEqual(
-        spawned.map(({ key, kind, version, sequenceNumber, owner }) => ({ key, kind, version, sequenceNumber, owner })),
-        [{ key: child.key, kind: 'worker', version: 3, sequenceNumber: 0, owner: undefined }],
+        spawned.map(({ key, kind, version, sequenceNumber, owner, trace }) => ({ key, kind, version, sequenceNumber, owner, trace })),
+        [{ key: child.key, kind: 'worker', version: 3, sequenceNumber: 0, owner: undefined, trace: '00-aa-bb-01' }],
       );
       assert.equal(messages[0]?.outcome, 'accepted');
       assert.deepEqual(await store.runnable({ after: 0, limit: 10 }), [child.key]);

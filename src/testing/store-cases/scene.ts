@@ -146,6 +146,7 @@ export function message(to: string, more: Partial<MessageRecord> = {}): MessageR
     from: undefined,
     replyTo: undefined,
     acceptedAt: 1_700_000_000_000,
+    trace: undefined,
     ...more,
   };
 }

@@ -11,7 +11,7 @@ export const wholeCases: readonly StoreCase[] = [
     run: async (scene) => {
       const store = await scene.open();
       const key = await make(scene, store, 'a', everything);
-      const [position] = await posted(store, message('a', { messageId: 'm3', from: 'b', replyTo: 'r' }));
+      const [position] = await posted(store, message('a', { messageId: 'm3', from: 'b', replyTo: 'r', trace: '00-aa-bb-01' }));
       const reader = await scene.observe();
       const [whole, absent] = await reader.whole([key, key + 99]);
       assert.equal(absent, undefined);
@@ -26,7 +26,7 @@ export const wholeCases: readonly StoreCase[] = [
         timers: [...(everything.timers ?? [])].reverse(),
         operations: [everything.operations?.[2], everything.operations?.[0], everything.operations?.[1]],
         effects: everything.effects,
-        mailbox: [{ ...message('a', { messageId: 'm3', from: 'b', replyTo: 'r' }), position, agent: key }],
+        mailbox: [{ ...message('a', { messageId: 'm3', from: 'b', replyTo: 'r', trace: '00-aa-bb-01' }), position, agent: key }],
         marks: [
           { messageId: 'm1', sequenceNumber: 1 },
           { messageId: 'm2', sequenceNumber: 2 },
