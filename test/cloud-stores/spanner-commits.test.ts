@@ -5,20 +5,20 @@ import { StoreUnavailableError } from 'statewarden';
 import { spanner, type SpannerOptions } from 'statewarden/spanner';
 import { birth, message, next } from './spanner-records.js';
 import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
-import { SpannerWire } from './spanner-wire.js';
+import { GrpcWire } from '../cloud/grpc-wire.js';
 
 const unavailable = 14;
 
 describeSpanner('Commits to Spanner', () => {
   let emulator: SpannerEmulator;
-  let wire: SpannerWire;
+  let wire: GrpcWire;
   let options: SpannerOptions;
   let store: OpenedStore;
 
   before(async () => (emulator = await SpannerEmulator.start()));
   after(() => emulator.stop());
   beforeEach(async () => {
-    wire = await new SpannerWire(emulator.port).start();
+    wire = await new GrpcWire(emulator.port).start();
     const { database } = await emulator.database();
     options = { ...emulator.options(database, wire.port), callTimeoutMs: 3_000 };
     store = await spanner(options).open({ lease: { name: 'node', ttlMs: 5_000 }, now: Date.now });

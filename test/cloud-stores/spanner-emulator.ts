@@ -6,26 +6,29 @@
 import { credentials } from '@grpc/grpc-js';
 import { v1 } from '@google-cloud/spanner';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Store } from 'statewarden';
 import { migrateSpanner, spanner, type SpannerOptions } from 'statewarden/spanner';
+import { componentVersion, sdkFolder } from '../cloud/google-sdk.js';
 
 // Nothing here is on Google Cloud: the client need not look whether it is.
 process.env['METADATA_SERVER_DETECTION'] ??= 'none';
 
-const gcloud = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .map((folder) => join(folder, 'gcloud'))
-  .find((path) => existsSync(path));
-const program = gcloud && join(dirname(realpathSync(gcloud)), 'cloud_spanner_emulator', 'emulator_main');
+const sdk = sdkFolder();
+const program = sdk && join(sdk, 'bin', 'cloud_spanner_emulator', 'emulator_main');
 const lack =
   program === undefined
     ? 'gcloud is not on the PATH'
     : existsSync(program)
       ? undefined
-      : 'the Google Cloud SDK has no cloud_spanner_emulator';
+      : 'the Google Cloud SDK has no cloud_spanner_emulator: gcloud components install cloud-spanner-emulator';
 let said = false;
+
+/** The emulator's version, or why there is none. */
+export function spannerFound(): { readonly version: string } | string {
+  return lack ?? { version: componentVersion(sdk ?? '', 'cloud-spanner-emulator') };
+}
 
 /** `describe`, where there is an emulator or there has to be one. */
 export function describeSpanner(title: string, suite: (this: Mocha.Suite) => void): void {
@@ -58,6 +61,10 @@ export class SpannerEmulator {
   static async start(port = 0): Promise<SpannerEmulator> {
     if (program === undefined || lack !== undefined) throw new Error(`STATEWARDEN_REQUIRE lists spanner, and ${lack ?? ''}`);
     const child = spawn(program, ['--host_port', `127.0.0.1:${String(port)}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // However this process ends, nothing is left running.
+    const end = (): void => void child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
     const emulator = new SpannerEmulator(await portOf(child), child);
     const admin = new v1.InstanceAdminClient(clientOf(emulator.port));
     try {

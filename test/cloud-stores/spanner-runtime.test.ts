@@ -5,7 +5,7 @@ import { assign, setup } from 'xstate';
 import { createRuntime, tell } from 'statewarden';
 import { spanner } from 'statewarden/spanner';
 import { describeSpanner, SpannerEmulator } from './spanner-emulator.js';
-import { SpannerWire } from './spanner-wire.js';
+import { GrpcWire } from '../cloud/grpc-wire.js';
 
 const counter = setup({ types: { context: {} as { count: number }, events: {} as { type: 'ADD' } } }).createMachine({
   id: 'counter',
@@ -26,13 +26,13 @@ const events = 20;
 describeSpanner('A runtime on Spanner', function () {
   this.timeout(60_000);
   let emulator: SpannerEmulator;
-  let wire: SpannerWire;
+  let wire: GrpcWire;
   let store: ReturnType<typeof spanner>;
   before(async () => (emulator = await SpannerEmulator.start()));
   after(() => emulator.stop());
   beforeEach(async () => {
     const { database } = await emulator.database();
-    wire = await new SpannerWire(emulator.port).start();
+    wire = await new GrpcWire(emulator.port).start();
     store = spanner({ ...emulator.options(database, wire.port), callTimeoutMs: 3_000 });
   });
   afterEach(() => wire.stop());

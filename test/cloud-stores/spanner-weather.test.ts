@@ -18,7 +18,7 @@ import { migrations } from '#src/persistence/spanner/schema.js';
 import type { OpenedStore } from '#src/persistence/store.js';
 import { birth, message, next } from './spanner-records.js';
 import { describeSpanner, SpannerEmulator, runSql } from './spanner-emulator.js';
-import { SpannerWire } from './spanner-wire.js';
+import { GrpcWire } from '../cloud/grpc-wire.js';
 
 const lease = { name: 'node', ttlMs: 5_000 };
 
@@ -224,7 +224,7 @@ describeSpanner('The Spanner store in bad weather', () => {
 
   it('goes on after an outage as if nothing had been', async () => {
     const { database } = await emulator.database();
-    const wire = await new SpannerWire(emulator.port).start();
+    const wire = await new GrpcWire(emulator.port).start();
     const store = await spanner({ ...emulator.options(database, wire.port), callTimeoutMs: 1_000 }).open({ lease, now: Date.now });
     const commit = birth(store, 1);
     await store.commit([commit]);

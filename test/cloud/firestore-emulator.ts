@@ -4,10 +4,11 @@
  */
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { until } from '../gateway/service.js';
+import { componentVersion, onPath, sdkFolder } from './google-sdk.js';
 import { freePort } from './tasks-emulator.js';
 
 // Nothing here is on Google Cloud: the client need not look whether it is.
@@ -19,28 +20,19 @@ let said = false;
 let running: Promise<FirestoreEmulator> | undefined;
 let projects = 0;
 
-/** Where emulator and Java are, or why there is none. */
+/** Where the emulator is, or why there is none. */
 function find(): { readonly jar: string; readonly version: string } | string {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const onPath = (name: string): string | undefined => folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-  const gcloud = onPath('gcloud');
-  if (gcloud === undefined) return 'gcloud is not on the PATH';
+  const sdk = sdkFolder();
+  if (sdk === undefined) return 'gcloud is not on the PATH';
   if (onPath('java') === undefined) return 'java is not on the PATH';
-  const sdk = dirname(dirname(realpathSync(gcloud)));
   const jar = join(sdk, ...jarPath);
   if (!existsSync(jar)) return 'the Google Cloud SDK has no Firestore emulator: gcloud components install cloud-firestore-emulator';
-  return { jar, version: versionOf(join(sdk, '.install', 'cloud-firestore-emulator.snapshot.json')) };
+  return { jar, version: componentVersion(sdk, 'cloud-firestore-emulator') };
 }
 
-function versionOf(manifest: string): string {
-  try {
-    const { components } = JSON.parse(readFileSync(manifest, 'utf8')) as {
-      readonly components: readonly { readonly id: string; readonly version: { readonly version_string: string } }[];
-    };
-    return components.find(({ id }) => id === 'cloud-firestore-emulator')?.version.version_string ?? 'of unknown version';
-  } catch {
-    return 'of unknown version';
-  }
+/** The emulator's version, or why there is none. */
+export function firestoreFound(): { readonly version: string } | string {
+  return found;
 }
 
 /** `describe`, where there is an emulator or there has to be one. */

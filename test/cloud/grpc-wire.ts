@@ -1,5 +1,5 @@
 /**
- * What goes over the wire between a client and the emulator: a proxy of HTTP/2 that counts calls by name, and can answer in the emulator's place, hold a call up, or cut the line when the emulator has answered and the client has not heard it.
+ * What goes over the wire between a client and an emulator that speaks gRPC: a proxy of HTTP/2 that counts calls by name, and can answer in the emulator's place, hold a call up, or cut the line when the emulator has answered and the client has not heard it.
  */
 
 import {
@@ -21,11 +21,13 @@ export type WireFault =
   | 'lose'
   | { readonly delayMs: number };
 
-export class SpannerWire {
+export class GrpcWire {
   /** `Commit`, `ExecuteStreamingSql`, … in order. */
   readonly calls: string[] = [];
   /** Asked at every call. */
   fault: (call: string) => WireFault | undefined = () => undefined;
+  /** Told of a call when its request was handed on whole; `at`: when it came, in milliseconds of `process.hrtime`. */
+  heard: ((call: string, request: Buffer, at: number) => void) | undefined;
   port = 0;
   readonly #server: Http2Server = createServer();
   readonly #upstream: ClientHttp2Session;
@@ -60,6 +62,7 @@ export class SpannerWire {
   async #pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     const call = String(headers[':path']).split('/').at(-1) as string;
     this.calls.push(call);
+    const at = Number(process.hrtime.bigint()) / 1e6;
     const fault = this.fault(call);
     if (typeof fault === 'object' && 'status' in fault) {
       const trailers = {
@@ -73,6 +76,10 @@ export class SpannerWire {
     if (typeof fault === 'object') await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     const request = this.#upstream.request(headers);
     request.on('error', () => stream.destroyed || stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+    if (this.heard !== undefined) {
+      const pieces: Buffer[] = [];
+      stream.on('data', (piece: Buffer) => pieces.push(piece)).on('end', () => this.heard?.(call, Buffer.concat(pieces), at));
+    }
     stream.pipe(request);
     if (fault === 'lose') {
       request.resume().on('end', () => stream.session?.destroy());
