@@ -56,6 +56,23 @@ describeSpanner('Commits to Spanner', () => {
     expect(await store.check()).to.deep.equal([]);
   });
 
+  it('hold up no sign of life: it begins no transaction, so a commit that comes while it is made aborts nothing', async () => {
+    let agent = birth(store, 1);
+    await store.commit([agent]);
+    wire.take();
+    let commits = 0;
+    // Its own comes first, and is kept waiting while others are made.
+    wire.fault = (call) => (call === 'Commit' && (commits += 1) === 1 ? { delayMs: 500 } : undefined);
+    const sign = store.heartbeat();
+    while (commits === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (let turn = 0; turn < 5; turn += 1) {
+      agent = next(agent);
+      await store.commit([agent]);
+    }
+    expect(await sign).to.equal(true);
+    expect(wire.take()).to.deep.equal({ Commit: 6, ExecuteStreamingSql: 1 });
+  });
+
   it('come together in one call when they are made while one is under way', async () => {
     const births = Array.from({ length: 30 }, (_, index) => birth(store, index + 1));
     wire.take();

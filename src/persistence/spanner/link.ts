@@ -1,6 +1,6 @@
 /**
  * A line to one database: sessions, queries, commits, transactions. Each call has a deadline. What only reads is tried again while there is time; a commit never is once it may have been done, except where Spanner says that
- * it was not (ABORTED). Counts its calls.
+ * it was not (ABORTED).
  */
 
 import { systemClock } from '../../core/clock.js';
@@ -25,9 +25,13 @@ export interface Transaction {
   query(sql: string, parameters?: Parameters): Promise<readonly Row[]>;
 }
 
+/** 1: of the lease. */
+type Lane = 0 | 1;
 const lanes = 2;
 const readers = 4;
 const retryMs = { initial: 4, maximum: 500 };
+/** A lease is to be extended in time. */
+const leaseRetryMs = 32;
 const farewellMs = 1_000;
 const inDoubt: readonly (number | undefined)[] = [status.unavailable, status.internal, status.resourceExhausted];
 
@@ -76,7 +80,11 @@ export class Link {
   }
 
   /** Runs `attempt` until it succeeds, fails for good or time is up. */
-  async #insist<T>(attempt: (timeoutMs: number) => Promise<T>, again: (error: unknown) => boolean): Promise<T> {
+  async #insist<T>(
+    attempt: (timeoutMs: number) => Promise<T>,
+    again: (error: unknown) => boolean,
+    longestMs = retryMs.maximum,
+  ): Promise<T> {
     const end = systemClock.elapsed() + this.#options.timeoutMs;
     let waitMs = retryMs.initial;
     let renewed = false;
@@ -96,7 +104,7 @@ export class Link {
         await new Promise<void>(
           (resolve) => void systemClock.setTimeout(resolve, Math.max(waitMs * (0.5 + systemRandom.next()), serverDelay(error))),
         );
-        waitMs = Math.min(waitMs * 2, retryMs.maximum);
+        waitMs = Math.min(waitMs * 2, longestMs);
       }
     }
   }
@@ -138,20 +146,23 @@ export class Link {
   }
 
   /** All or nothing, in one call. Rejects at once when what became of it is not known. */
-  async write(mutations: readonly WireMutation[]): Promise<void> {
-    await this.#insist(async (timeoutMs) => {
-      const session = await this.#session(0);
-      await this.#calls.commit({ session, singleUseTransaction: { readWrite: {} }, mutations }, this.#limits(timeoutMs));
-    }, isAborted);
+  async write(mutations: readonly WireMutation[], lane: Lane = 0): Promise<void> {
+    await this.#insist(
+      async (timeoutMs) => {
+        const session = await this.#session(lane);
+        await this.#calls.commit({ session, singleUseTransaction: { readWrite: {} }, mutations }, this.#limits(timeoutMs));
+      },
+      isAborted,
+      lane === 1 ? leaseRetryMs : retryMs.maximum,
+    );
   }
 
-  /** Reads with `work`, then commits the mutations that it gives. Begun with the first query; run anew when it is aborted. Those of one lane come one after the other. */
+  /** Reads with `work`, then commits the mutations that it gives. Begun with the first query; run anew when it is aborted. They come one after the other. */
   transact<T>(
     work: (transaction: Transaction) => Promise<{ readonly result: T; readonly mutations: readonly WireMutation[] }>,
-    lane: 0 | 1 = 0,
   ): Promise<T> {
     return this.#insist(async (timeoutMs) => {
-      const session = await this.#session(lane);
+      const session = await this.#session(0);
       let id: Uint8Array | undefined;
       const query: Transaction['query'] = async (sql, parameters = {}) => {
         const transaction = id === undefined ? { begin: { readWrite: {} } } : { id };

@@ -2,7 +2,7 @@
  * Who holds what: nodes and their leases, taking agents, what is to be done next. A fence is raised in the transaction that saw that nobody alive holds the agent.
  */
 
-import { goneError } from './faults.js';
+import { goneError, isUnexpectedRow } from './faults.js';
 import type { AgentKey, DueTimer, LoadedAgent, LoadOutcome, NodeLease, NodeRecord, OpenedStore } from '../store.js';
 import { raiseFence } from './cast.js';
 import { scatter, shards } from './keys.js';
@@ -11,7 +11,7 @@ import { byIndex, isAlive, isFree, type LeaseTime } from './liveness.js';
 import { Mutations } from './mutations.js';
 import { isFinal } from './plan.js';
 import { agentColumns, agentRecord, nodeColumns, nodeRecord } from './rows.js';
-import { commitTimestamp, float, integer, integers, text, texts, type Row } from './wire.js';
+import { commitTimestamp, float, integer, integers, texts, type Row } from './wire.js';
 
 export interface OwnershipOptions {
   readonly name: string;
@@ -76,21 +76,25 @@ export class Ownership {
     await link.write(mutations.list);
   }
 
-  /** False when the lease had run out and another node has taken agents. */
+  /**
+   * False when the lease had run out and another node has taken agents. One commit without a transaction, so that no commit of agents, each of which writes the presence too, keeps it from being made; then a read that locks nothing. Who takes agents
+   * after that commit has seen it, and who did before it is seen by the read.
+   */
   async heartbeat(): Promise<boolean> {
-    const { link, time, epoch, name, incarnation } = this.#options;
+    const { link, time, name, incarnation } = this.#options;
     if (this.node === 0) return true;
-    const robbed = await link.transact(async ({ query }) => {
-      const [row] = await query(
-        `SELECT n.robbed, (SELECT value FROM statewarden_meta WHERE name = 'epoch') AS epoch
-          FROM nodes n JOIN presences p ON p.node = n.node WHERE n.node = @node AND p.incarnation = @incarnation`,
-        { node: integer(this.node), incarnation: text(incarnation) },
-      );
-      if (row?.['epoch'] !== epoch) throw goneError(name, undefined);
-      const mutations = new Mutations();
-      mutations.update('nodes', { node: this.node, seen: time.cell });
-      return { result: row['robbed'] as number, mutations: mutations.list };
-    }, 1);
+    const mutations = new Mutations();
+    // In a database that was made anew it is not there.
+    mutations.update('presences', { incarnation, written: commitTimestamp });
+    mutations.update('nodes', { node: this.node, seen: time.cell });
+    try {
+      await link.write(mutations.list, 1);
+    } catch (error) {
+      throw isUnexpectedRow(error) ? goneError(name, error) : error;
+    }
+    const [row] = await link.read('SELECT n.robbed FROM nodes n WHERE n.node = @node', { node: integer(this.node) });
+    if (row === undefined) throw goneError(name, undefined);
+    const robbed = row['robbed'] as number;
     const held = robbed === this.#robbed;
     this.#robbed = robbed;
     return held;
