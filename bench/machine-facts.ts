@@ -28,27 +28,32 @@ export function machineFacts(folder: string): Record<string, string | number> {
 
 /** Versions as installed; a package that is absent is left out. */
 export function versions(repository: string, bench: string): Record<string, string> {
-  const found: Record<string, string> = { node: process.versions.node, v8: process.versions.v8 };
-  const own = packageVersion(join(repository, 'package.json'));
-  if (own !== undefined) found['statewarden'] = own;
-  const revision = sourceRevision(repository);
-  if (revision !== undefined) found['revision'] = revision;
-  for (const name of ['xstate', 'libsql']) add(join(repository, 'node_modules'), name);
-  for (const name of [
+  const peers = [
     '@langchain/langgraph',
     '@langchain/langgraph-checkpoint-sqlite',
     'better-sqlite3',
     '@restatedev/restate-server',
     '@restatedev/restate-sdk',
-  ]) {
-    add(join(bench, 'node_modules'), name);
-  }
-  return found;
+  ];
+  return { ...ownVersions(repository, ['xstate', 'libsql']), ...installed(bench, peers) };
+}
 
-  function add(modules: string, name: string): void {
-    const version = packageVersion(join(modules, name, 'package.json'));
-    if (version !== undefined) found[name] = version;
-  }
+/** Without those of the bench folder. */
+export function ownVersions(repository: string, packages: readonly string[]): Record<string, string> {
+  const own = packageVersion(join(repository, 'package.json'));
+  const revision = sourceRevision(repository);
+  return {
+    node: process.versions.node,
+    v8: process.versions.v8,
+    ...(own === undefined ? {} : { statewarden: own }),
+    ...(revision === undefined ? {} : { revision }),
+    ...installed(repository, packages),
+  };
+}
+
+function installed(folder: string, packages: readonly string[]): Record<string, string> {
+  const found = packages.map((name) => [name, packageVersion(join(folder, 'node_modules', name, 'package.json'))] as const);
+  return Object.fromEntries(found.filter((entry): entry is readonly [string, string] => entry[1] !== undefined));
 }
 
 function packageVersion(file: string): string | undefined {
