@@ -37,6 +37,8 @@ export interface StageFigures {
   readonly roundTripsPerEvent: number;
   /** All calls at the wire, by name and purpose. */
   readonly wire: Readonly<Record<string, number>>;
+  /** What was sent for a purpose that nobody knows. */
+  readonly unknown: readonly string[];
   /** The same for what goes by the clock and not by events. */
   readonly otherCallsPerSecond: Readonly<Record<string, number>>;
   /** All requests by the driver's own count, and the same at the wire; null where the driver does not count. */
@@ -126,6 +128,7 @@ function stageFigures(stage: Stage, wire: CountingWire): StageFigures {
     roundTripsPerGroup: round(roundTrips / groups.length),
     roundTripsPerEvent: round(roundTrips / acknowledged),
     wire: wire.within(span),
+    unknown: wire.unknown(span),
     otherCallsPerSecond: perSecond({ ...wire.within(span, 'lease'), ...wire.within(span, 'mail') }, span),
     counted: isCounted ? { driver: sum(calls), wire: number('group', 'other', 'lease') } : null,
   };

@@ -57,6 +57,7 @@ export function notesOf(title: string, { latencyMs, load, idleCallsPerSecond }: 
   return [
     `${title}, ${String(latencyMs)} ms: ${String(load.acknowledged)} events acknowledged in ${String(load.groups)} groups; at the wire ${list(load.wire)}${difference(load)}`,
     `  by the clock, a second: ${list(load.otherCallsPerSecond)}; when nothing is sent: ${list(idleCallsPerSecond)}`,
+    ...load.unknown.map((text) => `  of unknown purpose: ${text}`),
   ];
 }
 

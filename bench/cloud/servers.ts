@@ -18,6 +18,8 @@ interface Heard {
   readonly call: string;
   readonly purpose: Purpose;
   readonly at: number;
+  /** What can be read of one that is for nobody knows what. */
+  readonly text: string | undefined;
 }
 
 export interface Server {
@@ -85,7 +87,12 @@ export class CountingWire {
   private constructor(wire: GrpcWire, { purposeOf }: CloudStore, latencyMs: number) {
     this.#wire = wire;
     wire.fault = () => (latencyMs > 0 ? { delayMs: latencyMs } : undefined);
-    wire.heard = (call, request, at) => this.#heard.push({ call, purpose: purposeOf(call, request.toString('latin1')), at });
+    wire.heard = (call, bytes, at) => {
+      const request = bytes.toString('latin1');
+      const purpose = purposeOf(call, request);
+      const text = purpose === 'other' ? `${call}: ${request.replace(/[^ -~]+/g, ' ').slice(0, 300)}` : undefined;
+      this.#heard.push({ call, purpose, at, text });
+    };
   }
 
   static async start(port: number, store: CloudStore, latencyMs: number): Promise<CountingWire> {
@@ -105,6 +112,11 @@ export class CountingWire {
       counts[name] = (counts[name] ?? 0) + 1;
     }
     return counts;
+  }
+
+  /** Requests of this time that are for nobody knows what. */
+  unknown({ from, until }: Span): string[] {
+    return this.#heard.flatMap(({ at, text }) => (at < from || at > until || text === undefined ? [] : [text]));
   }
 
   stop(): Promise<void> {
