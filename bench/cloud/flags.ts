@@ -10,7 +10,7 @@ const usage = `npm run bench:cloud -- [--only firestore|spanner] [--latency MS] 
 
   --only      some of: ${known.join(', ')}
   --latency   how long each call waits at the wire, in milliseconds, default ${String(defaultLatencyMs)}; measured without waiting too
-  --quick     shorter: about half a minute, figures only indicative
+  --quick     shorter: about a minute, figures only indicative
   --json      prints the results as one JSON object instead of the table
 `;
 
