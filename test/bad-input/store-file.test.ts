@@ -42,9 +42,9 @@ const withoutVersion5 =
     'DROP INDEX ledger_attention; DROP INDEX ledger_saga; DROP INDEX ledger_artifact',
     ...['saga', 'compensates', 'resolutions', 'artifact'].map((column) => `ALTER TABLE ledger DROP COLUMN ${column}`),
   ].join('; ') + ';';
-/** And 7. */
-const withoutVersion6 = `ALTER TABLE agents DROP COLUMN trace; ALTER TABLE mailbox DROP COLUMN trace;
-  DROP TABLE archives; ALTER TABLE agents DROP COLUMN archive;`;
+const withoutVersion7 = `ALTER TABLE nodes DROP COLUMN lapses;
+  ALTER TABLE agents DROP COLUMN trace; ALTER TABLE mailbox DROP COLUMN trace;`;
+const withoutVersion6 = 'DROP TABLE archives; ALTER TABLE agents DROP COLUMN archive;';
 const withoutVersion4 = `DROP TABLE notes; DROP INDEX ledger_parked; DROP INDEX ledger_parked_by; ALTER TABLE ledger DROP COLUMN parked_by;`;
 
 describe('a database file that cannot be used', () => {
@@ -135,7 +135,7 @@ describe('a database file that cannot be used', () => {
       file.exec(
         `ALTER TABLE dead_letters DROP COLUMN message_id; ALTER TABLE dead_letters DROP COLUMN details;
           ALTER TABLE agents DROP COLUMN supervisor; ALTER TABLE agents DROP COLUMN suspect;
-          ${withoutVersion6} ${withoutVersion5} ${withoutVersion4}
+          ${withoutVersion7} ${withoutVersion6} ${withoutVersion5} ${withoutVersion4}
           UPDATE meta SET value = 1 WHERE name = 'schema'; PRAGMA user_version = 1`,
       );
       file.close();
@@ -189,7 +189,7 @@ describe('a database file that cannot be used', () => {
       const fresh = tables();
       const file = shell(path);
       file.exec(
-        `${withoutVersion6} ${withoutVersion5} ${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`,
+        `${withoutVersion7} ${withoutVersion6} ${withoutVersion5} ${withoutVersion4} UPDATE meta SET value = 3 WHERE name = 'schema'; PRAGMA user_version = 3`,
       );
       file.close();
       expect(tables()).to.not.deep.equal(fresh);

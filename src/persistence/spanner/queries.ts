@@ -40,6 +40,8 @@ import {
 import { float, integer, integers, text, texts, type Row } from './wire.js';
 
 const newestMarks = 1_024;
+/** Without one, neither its whole journal nor its whole ledger is looked through. */
+const hasTail = 'a.sequence_number > a.checkpoint_sequence_number';
 const allShards = `BETWEEN 0 AND ${String(shards - 1)}`;
 
 export type Read = (sql: string, parameters?: Parameters) => Promise<readonly Row[]>;
@@ -70,18 +72,21 @@ export class Queries {
     const rows = await this.#read(
       `SELECT ${agentColumns}, IF(a.sequence_number = 0, a.input, NULL) AS input,
         ARRAY(SELECT AS STRUCT ${checkpointColumns} FROM checkpoints c WHERE c.agent = a.agent) AS checkpoint,
-        ARRAY(SELECT AS STRUCT ${journalColumns} FROM journal j WHERE j.agent = a.agent AND j.last > a.checkpoint_sequence_number ORDER BY j.last) AS tail,
+        IF(${hasTail}, ARRAY(SELECT AS STRUCT ${journalColumns} FROM journal j
+          WHERE j.agent = a.agent AND j.last > a.checkpoint_sequence_number ORDER BY j.last), NULL) AS tail,
         ARRAY(SELECT AS STRUCT ${timerColumns} FROM timers t WHERE t.agent = a.agent ORDER BY t.id) AS timers,
-        ARRAY(SELECT AS STRUCT ${operationColumns} FROM ledger${byIndex('ledger_open')} o WHERE o.agent = a.agent AND o.is_open) AS open,
-        ARRAY(SELECT AS STRUCT ${operationColumns} FROM ledger o WHERE o.agent = a.agent AND a.sequence_number > a.checkpoint_sequence_number
-          AND o.settled_in > a.checkpoint_sequence_number) AS settled,
+        open.operations AS open,
+        IF(${hasTail}, ARRAY(SELECT AS STRUCT ${operationColumns} FROM ledger o
+          WHERE o.agent = a.agent AND o.settled_in > a.checkpoint_sequence_number), NULL) AS settled,
         ARRAY(SELECT AS STRUCT ${effectColumns} FROM effects e WHERE e.agent = a.agent) AS effects,
         ARRAY(SELECT AS STRUCT ${mailboxColumns} FROM mailbox m WHERE m.agent = a.agent ORDER BY m.position) AS mailbox,
         ARRAY(SELECT AS STRUCT k.message_id, k.sequence_number FROM marks k WHERE k.agent = a.agent AND k.sequence_number > 0
           ORDER BY k.sequence_number DESC LIMIT ${String(newestMarks + 1)}) AS marks,
         ARRAY(SELECT k.message_id FROM marks k WHERE k.agent = a.agent AND k.sequence_number = 0) AS marked,
         (SELECT t.position FROM tails t WHERE t.agent = a.agent) AS last_position
-      FROM agents a WHERE a.agent IN UNNEST(@agents)`,
+      FROM agents a LEFT JOIN (SELECT o.agent, ARRAY_AGG(STRUCT(${operationColumns})) AS operations
+        FROM ledger${byIndex('ledger_open')} o WHERE o.is_open AND o.agent IN UNNEST(@agents) GROUP BY o.agent) AS open ON open.agent = a.agent
+      WHERE a.agent IN UNNEST(@agents)`,
       { agents: integers(keys.map(scatter)) },
     );
     return new Map(rows.map((row) => [row['key'] as AgentKey, view(row)]));
@@ -261,12 +266,17 @@ export class Queries {
   }
 }
 
+/** Of a column that is NULL where there are none. */
+const rowsIn = (row: Row, column: string): readonly Row[] => (row[column] as readonly Row[] | undefined) ?? [];
+
 function view(row: Row): View {
   const record = agentRecord(row);
   const [checkpoint] = row['checkpoint'] as Row[];
-  const open = (row['open'] as Row[]).map(operationRecord);
+  const open = rowsIn(row, 'open').map(operationRecord);
   const seen = new Set(open.map(({ id }) => id));
-  const settled = (row['settled'] as Row[]).map(operationRecord).filter(({ id }) => !seen.has(id));
+  const settled = rowsIn(row, 'settled')
+    .map(operationRecord)
+    .filter(({ id }) => !seen.has(id));
   const marks = (row['marks'] as Row[]).map((mark) => ({
     messageId: mark['message_id'] as string,
     sequenceNumber: mark['sequence_number'] as number,
@@ -278,7 +288,7 @@ function view(row: Row): View {
       record,
       input: row['input'] as string | undefined,
       checkpoint: checkpoint && checkpointRecord(checkpoint),
-      tail: (row['tail'] as Row[]).map(journalSegment),
+      tail: rowsIn(row, 'tail').map(journalSegment),
       timers: (row['timers'] as Row[]).map(timerRecord),
       operations: [...open, ...settled],
       effects: (row['effects'] as Row[]).map(effectRecord).sort(byPlace),

@@ -35,7 +35,8 @@ import { Commits, isFinal } from './commits.js';
 import { expireResults, lookForExpired } from './expiry.js';
 import { connect, type Connection, type Statement } from './driver.js';
 import { checkPath, corrupt, isBusy, openError, readError, writeError } from './faults.js';
-import { isAlive, processIdentity, thisHost, type NodeRow } from './liveness.js';
+import { isAlive, type Moment } from './liveness.js';
+import { Nodes } from './nodes.js';
 import { Notes } from './notes.js';
 import { Queries } from './queries.js';
 import { nodeRecord } from './rows.js';
@@ -66,6 +67,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #connection: Connection;
   readonly #commits: Commits;
+  readonly #nodes: Nodes;
   readonly #notes: Notes;
   readonly #wholes: Wholes;
   readonly #begin: Statement;
@@ -77,7 +79,7 @@ export class Database {
   #dataVersion = -1;
   #seenMail = 0;
 
-  constructor(options: DatabaseOptions, now: number) {
+  constructor(options: DatabaseOptions, at: Moment) {
     this.#options = options;
     const { path, lease, busyMs, maximumPages } = options;
     checkPath(path);
@@ -101,7 +103,9 @@ export class Database {
       this.#begin = connection.prepare('BEGIN IMMEDIATE');
       this.#beginRead = connection.prepare('BEGIN');
       this.#end = connection.prepare('COMMIT');
-      this.node = lease === undefined ? 0 : this.#register(lease, now);
+      this.#nodes = new Nodes(connection, lease);
+      if (lease !== undefined) this.#write(() => this.#nodes.enter(lease, at));
+      this.node = this.#nodes.node;
       this.#commits = new Commits(connection, this.node);
       this.#seenMail = this.queries.lastPosition();
     } catch (error) {
@@ -229,7 +233,7 @@ export class Database {
     }, commits.length);
   }
 
-  load(agents: readonly (string | AgentKey)[], now: number): LoadOutcome[] {
+  load(agents: readonly (string | AgentKey)[], at: Moment): LoadOutcome[] {
     const records = this.#read(() => agents.map((agent) => this.queries.agent(agent)));
     const takes = (record: (typeof records)[number]): boolean =>
       record !== undefined &&
@@ -246,7 +250,7 @@ export class Database {
       );
     }
     return this.#write(() => {
-      const nodes = new Map(this.#nodeRows().map((row) => [row.node, row]));
+      const nodes = this.#nodes.rows();
       const alive = new Map<number, boolean>();
       const take = this.#connection.prepare('UPDATE agents SET fence = fence + 1, owner = ? WHERE key = ?');
       const robbed = new Set<number>();
@@ -257,7 +261,7 @@ export class Database {
         const holder = record.owner === undefined ? undefined : nodes.get(record.owner);
         if (holder !== undefined) {
           let lives = alive.get(holder.node);
-          if (lives === undefined) alive.set(holder.node, (lives = isAlive(holder, now)));
+          if (lives === undefined) alive.set(holder.node, (lives = isAlive(holder, at)));
           if (lives) return { outcome: 'owned', record, node: nodeRecord(holder) };
         }
         take.run(this.node, record.key);
@@ -266,7 +270,7 @@ export class Database {
         const downSince = holder === undefined ? undefined : Math.max(holder.closed_at ?? holder.seen_at, record.updatedAt);
         return { outcome: 'loaded', ...this.queries.loaded(taken, downSince) };
       });
-      for (const node of robbed) this.#connection.prepare('UPDATE nodes SET robbed = 1 WHERE node = ?').run(node);
+      for (const node of robbed) this.#nodes.rob(node);
       failpoint('sqlite:load-taken');
       return outcomes;
     });
@@ -303,17 +307,17 @@ export class Database {
   }
 
   /** Changes agents as wholes. Others that are alive are found once for all of them. */
-  wholes<T>(now: number, work: (wholes: Wholes, isFree: IsFree) => T): T {
+  wholes<T>(at: Moment, work: (wholes: Wholes, isFree: IsFree) => T): T {
     return this.#write(() => {
-      const others = new Set(this.others(now));
+      const others = new Set(this.others(at));
       return work(this.#wholes, ({ owner }) => owner === undefined || !others.has(owner));
     });
   }
 
   /** Undefined when another node is at work: the file is locked for as long as it is written anew. */
-  reclaim(now: number): { before: number; after: number } | undefined {
+  reclaim(at: Moment): { before: number; after: number } | undefined {
     if (this.#poison !== undefined) throw this.#poison;
-    if (this.others(now).length > 0) return undefined;
+    if (this.others(at).length > 0) return undefined;
     const { path } = this.#options;
     const before = statSync(path).size;
     try {
@@ -359,25 +363,8 @@ export class Database {
 
   // ── Nodes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #register(lease: NodeLease, now: number): number {
-    return this.#write(() => {
-      const { lastInsertRowid } = this.#connection
-        .prepare('INSERT INTO nodes (name, host, pid, process, opened_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)')
-        .run(lease.name, thisHost, process.pid, processIdentity(process.pid), now, now, now + lease.ttlMs);
-      return Number(lastInsertRowid);
-    });
-  }
-
-  #nodeRows(): NodeRow[] {
-    return this.#connection.prepare('SELECT * FROM nodes').all() as unknown as NodeRow[];
-  }
-
-  nodes(now: number): NodeRecord[] {
-    return this.#read(() =>
-      this.#nodeRows()
-        .filter((row) => isAlive(row, now))
-        .map(nodeRecord),
-    );
+  nodes(at: Moment): NodeRecord[] {
+    return this.#read(() => this.#nodes.alive(at));
   }
 
   release(agents: readonly AgentKey[]): void {
@@ -386,46 +373,33 @@ export class Database {
   }
 
   /** Live nodes other than this one. */
-  others(now: number): number[] {
-    const rows = this.#connection
-      .prepare('SELECT * FROM nodes WHERE closed_at IS NULL AND expires_at > ? AND node <> ?')
-      .all(now, this.node);
-    return (rows as unknown as NodeRow[]).filter((row) => isAlive(row, now)).map((row) => row.node);
+  others(at: Moment): number[] {
+    return this.#nodes.others(at);
   }
 
   get leaseMs(): number {
-    return this.#options.lease?.ttlMs ?? Infinity;
+    return this.#nodes.leaseMs;
   }
 
-  heartbeat(now: number): boolean {
-    const { lease } = this.#options;
-    if (lease === undefined) return true;
-    return this.#write(() => {
-      const row = this.#connection.prepare('SELECT robbed FROM nodes WHERE node = ?').get(this.node);
-      this.#connection
-        .prepare('UPDATE nodes SET seen_at = ?, expires_at = ?, robbed = 0 WHERE node = ?')
-        .run(now, now + lease.ttlMs, this.node);
-      return row?.['robbed'] === 0;
-    });
+  heartbeat(at: Moment): boolean {
+    return this.node === 0 || this.#write(() => this.#nodes.heartbeat(at));
   }
 
   /** Extends the lease for a node that cannot do so itself just now. It hears at its next heartbeat what happened meanwhile. */
-  keepLease(now: number): void {
+  keepLease(at: Moment): void {
     try {
-      this.#write(() =>
-        this.#connection.prepare('UPDATE nodes SET seen_at = ?, expires_at = ? WHERE node = ?').run(now, now + this.leaseMs, this.node),
-      );
+      this.#write(() => this.#nodes.extend(at));
     } catch {
       // The next request meets the same trouble and tells it.
     }
   }
 
   /** Agents with mail from somebody else since the last call. */
-  foreignMail(now: number): AgentKey[] {
+  foreignMail(at: Moment): AgentKey[] {
     const version = this.#connection.prepare('PRAGMA data_version').get()?.['data_version'] as number;
     if (version === this.#dataVersion) return [];
     this.#dataVersion = version;
-    const { agents, last } = this.read((queries) => queries.newMail(this.#seenMail, this.others(now)));
+    const { agents, last } = this.read((queries) => queries.newMail(this.#seenMail, this.others(at)));
     this.#seenMail = last;
     return agents;
   }
@@ -437,7 +411,7 @@ export class Database {
   close(now: number): void {
     try {
       if (this.node !== 0 && this.#poison === undefined) {
-        this.#write(() => this.#connection.prepare('UPDATE nodes SET closed_at = ?, seen_at = ? WHERE node = ?').run(now, now, this.node));
+        this.#write(() => this.#nodes.leave(now));
       }
     } finally {
       this.#sync.close();

@@ -9,6 +9,7 @@ import { systemClock } from '../../core/clock.js';
 import { BadInputError, RuntimeClosedError, StorePoisonedError } from '../../core/errors.js';
 import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
 import type { DatabaseOptions } from './database.js';
+import { hostTime } from './host-time.js';
 import { fromThrown, type Answer, type Request, type WriterData } from './protocol.js';
 import { unpackOutcomes, writeTape } from './tape.js';
 
@@ -114,7 +115,8 @@ class SqliteStore implements OpenedStore {
       // A request under way keeps the process up; an idle store does not.
       if (this.#pending.length === this.#head) this.#worker.ref();
       this.#pending.push({ resolve, reject, progress });
-      const request: Request = { method, lone, parameters, now: this.#now() };
+      const now = this.#now();
+      const request: Request = { method, lone, parameters, at: { now, host: hostTime(now) } };
       try {
         this.#worker.postMessage(request);
         Atomics.add(this.#signal, 0, 1);

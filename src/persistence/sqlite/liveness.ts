@@ -16,6 +16,21 @@ export interface NodeRow {
   readonly seen_at: number;
   readonly expires_at: number;
   readonly closed_at: number | null;
+  /** When its lease is over, by the host's time; null: written by a version that went by the time of day. */
+  readonly lapses: number | null;
+}
+
+/** Now: by the clock of the store, and by the host's (`hostTime`). */
+export interface Moment {
+  readonly now: number;
+  readonly host: number;
+}
+
+/** A lease that is to last for longer than it was given for was given before the host was started anew. */
+const slackMs = 1_000;
+
+function isLapsed({ lapses, seen_at, expires_at }: NodeRow, { now, host }: Moment): boolean {
+  return lapses === null ? expires_at <= now : lapses <= host || lapses - host > expires_at - seen_at + slackMs;
 }
 
 /** This machine as processes see it: containers that share a file but not their processes differ. */
@@ -28,8 +43,8 @@ export function processIdentity(pid: number): string {
   return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }
 
-export function isAlive(row: NodeRow, now: number): boolean {
-  if (row.closed_at !== null || row.expires_at <= now) return false;
+export function isAlive(row: NodeRow, moment: Moment): boolean {
+  if (row.closed_at !== null || isLapsed(row, moment)) return false;
   if (row.host !== thisHost) return true;
   try {
     process.kill(row.pid, 0);

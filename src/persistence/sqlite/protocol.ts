@@ -2,6 +2,7 @@
 
 import * as errors from '../../core/errors.js';
 import type { DatabaseOptions } from './database.js';
+import type { Moment } from './liveness.js';
 
 export interface WriterData {
   readonly options: DatabaseOptions;
@@ -14,8 +15,8 @@ export interface Request {
   /** A commit of one agent: whoever sends one event after another soon sends the next. Both threads look out for each other. */
   readonly lone: boolean;
   readonly parameters: readonly unknown[];
-  /** The caller's clock. */
-  readonly now: number;
+  /** By the caller's clock. */
+  readonly at: Moment;
 }
 
 export type Answer =

@@ -46,7 +46,9 @@ export const upgrades: Readonly<Record<number, string>> = {
     UPDATE ledger SET status = 'started'
       WHERE settled_in = 0 AND status = 'intended' AND parked_by IS NULL AND activity NOT IN ('ask', 'spend')`,
   6: `ALTER TABLE agents ADD COLUMN archive TEXT; ${archives}`,
-  7: 'ALTER TABLE agents ADD COLUMN trace TEXT; ALTER TABLE mailbox ADD COLUMN trace TEXT',
+  // Leases went by the time of day.
+  7: `ALTER TABLE agents ADD COLUMN trace TEXT; ALTER TABLE mailbox ADD COLUMN trace TEXT;
+    ALTER TABLE nodes ADD COLUMN lapses REAL`,
 };
 
 export const schema = `
@@ -57,7 +59,7 @@ CREATE TABLE nodes (
   node INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL,
   opened_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, closed_at INTEGER,
-  robbed INTEGER NOT NULL DEFAULT 0
+  robbed INTEGER NOT NULL DEFAULT 0, lapses REAL
 );
 CREATE INDEX nodes_open ON nodes (expires_at) WHERE closed_at IS NULL;
 

@@ -22,6 +22,8 @@ import type {
 } from '../store.js';
 import { Database } from './database.js';
 import type { EndlessTurn } from './endless-turn.js';
+import { hostTime } from './host-time.js';
+import type { Moment } from './liveness.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
 import { packOutcomes, readTape, type Tape } from './tape.js';
 import { TurnWatch, type Look } from './turn-watch.js';
@@ -51,17 +53,17 @@ let turnKeys: ThreadKeys | undefined;
 /** The difference between the caller's clock and this thread's, so that leases follow an injected clock. */
 let clockSkew = 0;
 
-const methods: Readonly<Record<string, (database: Database, now: number, ...parameters: never[]) => unknown>> = {
+const methods: Readonly<Record<string, (database: Database, at: Moment, ...parameters: never[]) => unknown>> = {
   commit: (db, _, tape: Tape) => packOutcomes(db.commit(readTape(tape))),
   heads: (db, _, keys: readonly AgentKey[]) => db.read((queries) => queries.heads(keys)),
-  load: (db, now, agents: readonly (string | AgentKey)[]) => db.load(agents, now),
+  load: (db, at, agents: readonly (string | AgentKey)[]) => db.load(agents, at),
   lookup: (db, _, agents: readonly (string | AgentKey)[]) => db.read((queries) => agents.map((agent) => queries.agent(agent))),
-  runnable: (db, now, { after, limit, unheld }: { after: number; limit: number; unheld?: boolean }) =>
-    db.read((queries) => queries.runnable(after, limit, unheld === true ? [...db.others(now), db.node] : db.others(now))),
+  runnable: (db, at, { after, limit, unheld }: { after: number; limit: number; unheld?: boolean }) =>
+    db.read((queries) => queries.runnable(after, limit, unheld === true ? [...db.others(at), db.node] : db.others(at))),
   release: (db, _, agents: readonly AgentKey[]) => db.release(agents),
-  dueTimers: (db, now, { before, limit }: { before: number; limit: number }) =>
-    db.read((queries) => queries.dueTimers(before, limit, db.others(now))),
-  post: (db, now, messages: readonly MessageRecord[], cap: number) => db.post(messages, cap, now),
+  dueTimers: (db, at, { before, limit }: { before: number; limit: number }) =>
+    db.read((queries) => queries.dueTimers(before, limit, db.others(at))),
+  post: (db, at, messages: readonly MessageRecord[], cap: number) => db.post(messages, cap, at.now),
   mark: (db, _, agent: AgentKey, messageId: string) => db.read((queries) => queries.mark(agent, messageId)),
   keyed: (db, _, activity: string, userKey: string) => db.read((queries) => queries.keyed(activity, userKey)),
   parked: (db, _, page: ParkedPage) => db.read((queries) => queries.parked(page)),
@@ -69,21 +71,21 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   hasArtifacts: (db, _, names: readonly string[]) => db.read((queries) => queries.hasArtifacts(names)),
   expire: (db, _, page: ExpiryPage) => db.expire(page),
   whole: (db, _, agents: readonly AgentKey[]) => db.read((queries) => agents.map((agent) => queries.whole(agent))),
-  install: (db, now, agents: readonly WholeAgent[]) => db.wholes(now, (wholes) => agents.map((agent) => wholes.install(agent))),
-  archive: (db, now, orders: readonly ArchiveOrder[]) =>
-    db.wholes(now, (wholes, isFree) => orders.map((order) => wholes.archive(order, isFree))),
-  restore: (db, now, agent: WholeAgent) => db.wholes(now, (wholes) => wholes.restore(agent)),
-  remove: (db, now, orders: readonly RemoveOrder[]) =>
-    db.wholes(now, (wholes, isFree) => orders.map((order) => wholes.remove(order, isFree))),
-  reclaim: (db, now) => db.reclaim(now),
+  install: (db, at, agents: readonly WholeAgent[]) => db.wholes(at, (wholes) => agents.map((agent) => wholes.install(agent))),
+  archive: (db, at, orders: readonly ArchiveOrder[]) =>
+    db.wholes(at, (wholes, isFree) => orders.map((order) => wholes.archive(order, isFree))),
+  restore: (db, at, agent: WholeAgent) => db.wholes(at, (wholes) => wholes.restore(agent)),
+  remove: (db, at, orders: readonly RemoveOrder[]) =>
+    db.wholes(at, (wholes, isFree) => orders.map((order) => wholes.remove(order, isFree))),
+  reclaim: (db, at) => db.reclaim(at),
   publish: (db, _, notes: readonly NoteRecord[]) => db.publish(notes),
   notes: (db, _, prefix: string, since: number | undefined) => db.notes(prefix, since),
   retract: (db, _, names: readonly NoteName[]) => db.retract(names),
   saveMachines: (db, _, machines: readonly MachineRecord[]) => db.saveMachines(machines),
   machines: (db, _, kind: string | undefined) => db.read((queries) => queries.machines(kind)),
   mailbox: (db, _, agent: AgentKey, after: number) => db.read((queries) => queries.mailbox(agent, after)),
-  heartbeat: (db, now) => db.heartbeat(now),
-  nodes: (db, now) => db.nodes(now),
+  heartbeat: (db, at) => db.heartbeat(at),
+  nodes: (db, at) => db.nodes(at),
   list: (db, _, filter: AgentFilter) => db.list(filter),
   inspect: (db, _, agent: string | AgentKey) =>
     db.read((queries) => {
@@ -95,7 +97,7 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
   operations: (db, _, agent: AgentKey) => db.read((queries) => queries.operations(agent)),
   deadLetters: (db, _, { after, limit, to }: { after: number; limit: number; to?: string }) =>
     db.read((queries) => queries.deadLetters(after, limit, to)),
-  redrive: (db, now, positions: readonly number[], to: string | undefined, cap: number) => db.redrive(positions, to, cap, now),
+  redrive: (db, at, positions: readonly number[], to: string | undefined, cap: number) => db.redrive(positions, to, cap, at.now),
   discard: (db, _, positions: readonly number[]) => db.discard(positions),
   counts: (db) => db.read((queries) => queries.counts()),
   check,
@@ -107,9 +109,9 @@ const methods: Readonly<Record<string, (database: Database, now: number, ...para
     // A node says that it is alive every third of its lease, and it takes two looks to see that it cannot: both must fit into the rest, with room for a slow machine.
     watch = new TurnWatch(new TurnPulse(memory), limitMs, db.leaseMs / 8, systemClock.elapsed());
   },
-  close: (db, now) => {
+  close: (db, at) => {
     database = undefined;
-    db.close(now);
+    db.close(at.now);
   },
 };
 
@@ -130,10 +132,15 @@ function check(db: Database): string[] {
   return faults;
 }
 
+function moment(): Moment {
+  const now = systemClock.now() + clockSkew;
+  return { now, host: hostTime(now) };
+}
+
 function poll(): void {
   polledAt = systemClock.elapsed();
   try {
-    const mail = database?.foreignMail(systemClock.now() + clockSkew) ?? [];
+    const mail = database?.foreignMail(moment()) ?? [];
     if (mail.length > 0) answer({ mail });
   } catch {
     // The next request meets the same trouble and tells it.
@@ -142,14 +149,14 @@ function poll(): void {
 
 /** The thread that takes turns says nothing any more while one lasts. */
 function lookAtTurns(database: Database, { lasting, endless }: Look): void {
-  const now = systemClock.now() + clockSkew;
+  const at = moment();
   if (endless === undefined) {
-    if (lasting) database.keepLease(now);
+    if (lasting) database.keepLease(at);
     return;
   }
   let what: string;
   try {
-    const turn = database.endless(endless, now, turnKeys && new Records(recordKeysOf(turnKeys)));
+    const turn = database.endless(endless, at.now, turnKeys && new Records(recordKeysOf(turnKeys)));
     what = turn === undefined ? 'an agent that is not stored' : inWords(turn);
   } catch (error) {
     what = `agent ${String(endless.agent)}; it could not be recorded (${String(error)})`;
@@ -168,16 +175,16 @@ function inWords({ agentId, kind, sequenceNumber, event, letter, ended }: Endles
   return `${turn}, with an event that is not kept: whoever sent it was not told that it is durable`;
 }
 
-function handle({ method, parameters, now }: Request): void {
+function handle({ method, parameters, at }: Request): void {
   try {
-    clockSkew = now - systemClock.now();
+    clockSkew = at.now - systemClock.now();
     if (method === 'open') {
-      database = new Database(workerData.options, now);
+      database = new Database(workerData.options, at);
       answer({ value: { node: database.node, driver: database.driver } });
       return;
     }
     if (database === undefined) throw new Error('the store is closed');
-    answer({ value: methods[method]?.(database, now, ...(parameters as never[])) });
+    answer({ value: methods[method]?.(database, at, ...(parameters as never[])) });
   } catch (error) {
     answer(toThrown(error));
   }
