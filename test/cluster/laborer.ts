@@ -31,14 +31,19 @@ export interface Labor {
   readonly skewMs?: number;
 }
 
-/** Starts a node. Resolves when its agents are there. */
-export async function startLaborer(labor: Labor): Promise<ChildProcess> {
-  const shift = `const { now } = Date; Date.now = () => now() + ${String(labor.skewMs ?? 0)};`;
+/** Starts a node. Resolves when its agents are there; `begun` is told of the process before that. */
+export async function startLaborer(labor: Labor, begun: (child: ChildProcess) => void): Promise<ChildProcess> {
+  // All of it: SDKs make deadlines of `new Date()` and look at them by `Date.now()`.
+  const shift = `const skewMs = ${String(labor.skewMs ?? 0)}; globalThis.Date = class extends Date {
+    constructor(...parts) { if (parts.length === 0) super(Date.now()); else super(...parts); }
+    static now() { return super.now() + skewMs; }
+  };`;
   const execArgv = [
     '--no-warnings',
     ...(labor.skewMs === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(shift)}`]),
   ];
   const child = fork(laborerPath, [JSON.stringify(labor)], { execArgv });
+  begun(child);
   const ended = once(child, 'exit').then(([code, signal]) => {
     throw new Error(`${labor.name} ended by itself, with ${String(code ?? signal)}`);
   });

@@ -43,6 +43,19 @@ const ways: readonly Way[] = [
   { name: 'cut off and opened again, with a checkpoint at every turn', checkpoints: 'every-turn', store: () => memory(), crash: true },
 ];
 
+/** The same on a store of any other kind, which `made` makes anew for each: closed in good order, and cut off. Its leases go by the clock that it is opened with. */
+export function recoversOn(made: () => Store | Promise<Store>, scenarios: readonly Scenario[]): void {
+  for (const scenario of scenarios) {
+    for (const crash of [false, true]) {
+      it(`${scenario.name} (${crash ? 'cut off' : 'closed'} and opened again)`, () =>
+        inFolder(async (folder) => {
+          const store = await made();
+          await twoLives(scenario, { name: '', checkpoints: few, store: () => store, crash }, folder);
+        }));
+    }
+  }
+}
+
 /** Describes all ways for all scenarios of `scenarios/NAME.ts`. */
 export function recovers(file: string, scenarios: readonly Scenario[]): void {
   for (const scenario of scenarios) {
