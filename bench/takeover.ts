@@ -70,7 +70,7 @@ function spreadOf(times: readonly number[]): Spread {
   return { agents: times.length, p50: round(percentile(times, 0.5)), p99: round(percentile(times, 0.99)), max: round(Math.max(...times)) };
 }
 
-/** One round on a store that is new, because emulators have no indexes and are the slower the more there is: one node makes all agents, another comes and gets its share, and the first one goes. */
+/** One round on a store that is new, because emulators have no indexes and are the slower the more there is: two nodes make half of the agents each, and one of them goes. */
 async function takeOver(place: Place, how: 'killed' | 'stopped', seen: Seen): Promise<void> {
   const fleet = flags.agents ?? fleets[place.store];
   const witness = await Witness.start();
@@ -80,11 +80,9 @@ async function takeOver(place: Place, how: 'killed' | 'stopped', seen: Seen): Pr
       child.once('exit', () => children.delete(child));
     });
   try {
-    const one = await start(
-      'one',
-      Array.from({ length: fleet }, (_, index) => `laborer/${String(index)}`),
-    );
-    await start('other', []);
+    // Half of them each: a store that is kept busy by one alone leaves hardly any at rest to be handed over.
+    const half = (name: string): string[] => Array.from({ length: fleet / 2 }, (_, index) => `${name}/${String(index)}`);
+    const [one] = await Promise.all([start('one', half('one')), start('other', half('other'))]);
     await until('both have their share', () => ['one', 'other'].every((name) => witness.of(name).length >= fleet / 3));
     await new Promise((wake) => setTimeout(wake, 1_000));
     const mine = witness.of('one');
