@@ -13,7 +13,7 @@ import { parkedCases } from './store-cases/parked.js';
 import { readingCases } from './store-cases/reading.js';
 import { resultCases } from './store-cases/results.js';
 import { wholeCases } from './store-cases/whole.js';
-import { Scene, type StoreCase, type StoreFixture } from './store-cases/scene.js';
+import { Scene, type Need, type StoreCase, type StoreFixture } from './store-cases/scene.js';
 
 /** What the suite needs of a test runner. */
 export interface TestRunner {
@@ -43,10 +43,12 @@ const groups: readonly (readonly [string, readonly StoreCase[]])[] = [
 export function describeStore(name: string, factory: () => StoreFixture, runner: TestRunner = globalThis as unknown as TestRunner): void {
   const { describe, it } = runner;
   const sample = factory();
-  const lacks: Readonly<Record<NonNullable<StoreCase['needs']>, string | undefined>> = {
+  const lacks: Readonly<Record<Need, string | undefined>> = {
     durable: sample.store.capabilities.durable ? undefined : 'it keeps nothing',
     shared: sample.store.capabilities.shared ? undefined : 'one node at a time may open it',
     corrupt: sample.corrupt === undefined ? 'its fixture cannot change records' : undefined,
+    losing: sample.loseAnswer === undefined ? 'its fixture cannot lose an answer' : undefined,
+    'moved-time': sample.ownTime === true ? 'its leases go by a time that no case can move' : undefined,
   };
   void sample.dispose?.();
   let number = 0;
@@ -56,7 +58,10 @@ export function describeStore(name: string, factory: () => StoreFixture, runner:
         for (const { title, needs, run } of cases) {
           number += 1;
           const numbered = `${String(number).padStart(2, '0')} ${title}`;
-          const lack = needs === undefined ? undefined : lacks[needs];
+          const lack = [needs ?? []]
+            .flat()
+            .map((need) => lacks[need])
+            .find((why) => why !== undefined);
           const test = async (): Promise<void> => {
             const scene = new Scene(factory());
             try {

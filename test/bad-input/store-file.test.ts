@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { assign, setup } from 'xstate';
 import { createRuntime } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
+import { pending } from '../pending.js';
 import { failing, inFolder } from './failing.js';
 
 const box = setup({ types: { context: {} as { kept: string[] }, events: {} as { type: 'KEEP'; text: string } } }).createMachine({
@@ -261,7 +262,7 @@ describe('a database file that cannot be used', () => {
       await fill(path);
       chmodSync(path, 0o444);
       const told = openWithoutPrivileges(folder, path);
-      if (told === undefined) this.skip();
+      if (told === undefined) pending(this, 'nobody without privileges may be run here');
       expect(told.code, told.message).to.equal('STORE_OPEN');
       expect(told.message).to.match(/read-?only/);
       expect(told.hint).to.include('writable');
@@ -273,7 +274,7 @@ describe('a database file that cannot be used', () => {
       chmodSync(folder, 0o555);
       const told = openWithoutPrivileges(folder, join(folder, 'agents.db'));
       chmodSync(folder, 0o755);
-      if (told === undefined) this.skip();
+      if (told === undefined) pending(this, 'nobody without privileges may be run here');
       expect(told.code, told.message).to.equal('STORE_OPEN');
       expect(told.hint).to.match(/permissions|writable/);
     });

@@ -1,24 +1,47 @@
 import { Firestore } from '@google-cloud/firestore';
 import { firestore } from 'statewarden/firestore';
 import { describeStore } from 'statewarden/testing';
+import { status } from '@grpc/grpc-js';
 import { describeFirestore, firestoreEmulator, newProject } from '../cloud/firestore-emulator.js';
+import { FirestoreWire } from '../cloud/firestore-wire.js';
 
 describeFirestore('Firestore', function () {
   this.timeout(30_000);
   let host = '';
+  let wire: FirestoreWire;
 
   before(async function () {
     this.timeout(60_000);
     ({ host } = await firestoreEmulator());
+    wire = await new FirestoreWire(host).start();
   });
+  after(() => wire.stop());
 
-  // The cases move their clock: leases go by it here. That they go by the server's own otherwise is tried elsewhere.
-  for (const preferRest of [false, true]) {
-    describeStore(`firestore()${preferRest ? ' over HTTP/1.1' : ''}`, () => {
+  /** The wire speaks gRPC only. */
+  function loseAnswer(): void {
+    wire.weather = (method) => {
+      if (method !== 'Commit') return undefined;
+      wire.weather = () => undefined;
+      return { lose: status.UNAVAILABLE };
+    };
+  }
+
+  // Some cases move their clock: leases go by it in the first two.
+  for (const [how, preferRest, leaseTime] of [
+    ['', false, 'clock'],
+    [' over HTTP/1.1', true, 'clock'],
+    [" with leases by the server's time", false, 'server'],
+  ] as const) {
+    describeStore(`firestore()${how}`, () => {
       const project = newProject();
-      const store = firestore({ project, leaseTime: 'clock', emulator: 'unset:1' });
+      const store = firestore({ project, leaseTime, emulator: 'unset:1' });
       return {
-        store: { ...store, open: (options) => firestore({ project, preferRest, leaseTime: 'clock', emulator: host }).open(options) },
+        store: {
+          ...store,
+          open: (options) => firestore({ project, preferRest, leaseTime, emulator: preferRest ? host : wire.host }).open(options),
+        },
+        ownTime: leaseTime === 'server',
+        ...(preferRest ? {} : { loseAnswer }),
         corrupt: async (what, agent) => {
           const database = new Firestore({ projectId: project, host, ssl: false });
           const collection = database.collection(`statewarden/default/${what === 'journal' ? 'journal' : 'checkpoints'}`);

@@ -1,124 +1,112 @@
-/** Firestore stores that are broken on purpose: the suites must see it. */
+/** Firestore stores that are broken on purpose: each suite that should see it does. */
 
-import { expect } from 'chai';
-import { describeStore } from 'statewarden/testing';
-import { StoreUnavailableError } from 'statewarden';
-import { Calls, type CallsOptions, type ProtoWrite } from '#src/persistence/firestore/calls.js';
-import { connect } from '#src/persistence/firestore/client.js';
-import { isRace } from '#src/persistence/firestore/faults.js';
-import { FirestoreStore } from '#src/persistence/firestore/opened.js';
-import type { Store } from '#src/persistence/store.js';
-import { applied } from '#src/testing/store-cases/scene.js';
-import { status } from '@grpc/grpc-js';
-import { describeFirestore, firestoreEmulator, newProject } from '../cloud/firestore-emulator.js';
-import { FirestoreStage } from '../cloud/firestore-stage.js';
+import { describeFirestore, firestoreEmulator } from '../cloud/firestore-emulator.js';
+import { mutationCases, type Mutant } from '../mutants/mutant.js';
 
-type Sent = ReturnType<Calls['commit']>;
+const calls = 'persistence/firestore/calls.js';
+const everyWrite = 'go on where they were: nothing acknowledged is lost, nothing is recorded twice';
+const zombie = 'takes over from a node whose lease ran out, and refuses what the zombie still writes';
+const live = 'gives a live node’s agents to nobody else';
+const taken = 'refuses to take a message that is not waiting, that is taken, or that is another agent’s';
+const held = 'write nothing when they were stopped past their lease: their agent is held elsewhere, and stands where it was left';
+const lost = 'does not claim to know what became of a commit whose answer was lost: it is done, once, and reading back says so';
 
-/** It expects nothing of the documents that it writes. */
-class Careless extends Calls {
-  override commit(writes: readonly ProtoWrite[], transaction?: Uint8Array): Sent {
-    return super.commit(
-      writes.map(({ currentDocument: _, ...write }) => write),
-      transaction,
-    );
-  }
-}
-
-/** It sends its writes one by one, and goes on when one is refused. */
-class Piecemeal extends Calls {
-  override async commit(writes: readonly ProtoWrite[], transaction?: Uint8Array): Sent {
-    if (transaction !== undefined) await this.rollback(transaction);
-    const sent: Awaited<Sent>[] = [];
-    let refusal: unknown;
-    for (const write of writes) {
-      try {
-        sent.push(await super.commit([write]));
-      } catch (error) {
-        if (!isRace(error)) throw error;
-        refusal ??= error;
-      }
-    }
-    const last = sent.at(-1);
-    if (refusal !== undefined || last === undefined) throw refusal;
-    return { commitTime: last.commitTime, updateTimes: sent.flatMap(({ updateTimes }) => updateTimes) };
-  }
-}
-
-/** It takes a lost answer for a failure, and tries again by itself. */
-class Stubborn extends Calls {
-  override async commit(writes: readonly ProtoWrite[], transaction?: Uint8Array): Sent {
-    try {
-      return await super.commit(writes, transaction);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      return super.commit(writes, transaction);
-    }
-  }
-}
-
-function broken(host: () => string, project: string, make: new (options: CallsOptions) => Calls, leaseTime: 'clock' | 'server'): Store {
-  return {
-    name: 'broken',
-    capabilities: { durable: true, shared: true },
-    open: async ({ lease, now }) => {
-      const place = { project, database: '(default)' };
-      const connection = await connect({ ...place, preferRest: false, emulator: host(), settings: {} });
-      const calls = new make({ ...place, name: 'broken', connection, prefix: 'default', timeoutMs: 10_000, onCall: undefined });
-      const opened = new FirestoreStore({ calls, connection, lease, now, leaseTime, mustExist: false });
-      await opened.open();
-      return opened;
+const mutants: readonly Mutant[] = [
+  {
+    fault: 'expects nothing of the documents that it writes',
+    changes: [
+      {
+        file: calls,
+        find: 'writes, ...(transaction',
+        put: 'writes: writes.map(({ currentDocument, ...write }) => write), ...(transaction',
+      },
+    ],
+    caughtBy: {
+      conformance: [taken, zombie],
+      fencing: [held],
+      races: ['makes an id once when many want it', 'accepts a message id once, whoever posts it'],
     },
-  };
-}
+  },
+  {
+    fault: 'takes agents of nodes that live',
+    changes: [
+      { file: 'persistence/firestore/membership.js', find: 'alive: closedAt === undefined && expiresAt > at', put: 'alive: false' },
+    ],
+    caughtBy: {
+      conformance: [live],
+      fencing: [held],
+    },
+  },
+  {
+    fault: 'writes piece by piece',
+    changes: [
+      { file: calls, find: 'import { assemble }', put: "import { failpoint } from '../../core/failpoint.js';\nimport { assemble }" },
+      {
+        file: calls,
+        find: 'async commit(writes, transaction) {',
+        put: `async commit(writes, transaction) {
+          if (writes.length > 1) {
+            if (transaction !== undefined) await this.rollback(transaction);
+            const done = { updateTimes: [], commitTime: undefined };
+            let refusal;
+            for (const write of writes) {
+              try {
+                const { updateTimes, commitTime } = await this.commit([write]);
+                done.updateTimes.push(...updateTimes);
+                done.commitTime = commitTime;
+              } catch (error) {
+                refusal ??= error;
+              }
+              failpoint('firestore:after-commit');
+            }
+            if (refusal !== undefined) throw refusal;
+            return done;
+          }`,
+      },
+    ],
+    caughtBy: { conformance: [taken], crash: [everyWrite] },
+    // Each piece is a write to die after: it has many more of them.
+    env: { STATEWARDEN_TEST_WRITES: '21,35' },
+  },
+  {
+    fault: 'takes a lost answer for a failure, and tries again',
+    changes: [
+      { file: calls, find: 'async commit(writes, transaction) {', put: 'async commit(writes, transaction, again = false) {' },
+      {
+        file: calls,
+        find: "throw callFault(this.name, 'commit', error);",
+        put: `const fault = callFault(this.name, 'commit', error);
+          if (again || fault.disposition !== 'retry') throw fault;
+          return this.commit(writes, transaction, true);`,
+      },
+    ],
+    caughtBy: { conformance: [lost] },
+  },
+  {
+    fault: 'answers before it writes',
+    changes: [
+      {
+        file: 'persistence/firestore/opened.js',
+        find: 'return this.#writing.commit(commits);',
+        put: `setTimeout(() => void this.#writing.commit(commits).catch(() => undefined), 100);
+          return commits.map(() => ({ outcome: 'applied', messages: [], spawned: [] }));`,
+      },
+    ],
+    caughtBy: { conformance: [taken], crash: [everyWrite] },
+  },
+];
 
-describeFirestore('a broken Firestore store', function () {
-  this.timeout(120_000);
+describeFirestore('A Firestore store that is broken on purpose', function () {
+  this.timeout(160_000);
   let host = '';
 
   before(async () => ({ host } = await firestoreEmulator()));
 
-  /** Titles of cases of the conformance suite that it fails. */
-  async function failed(make: new (options: CallsOptions) => Calls, wanted: RegExp): Promise<string[]> {
-    const cases: [string, () => Promise<void>][] = [];
-    const it = Object.assign((title: string, test: () => Promise<void>) => void cases.push([title, test]), { skip: () => undefined });
-    describeStore('broken', () => ({ store: broken(() => host, newProject(), make, 'clock') }), {
-      describe: (_, body) => body(),
-      it,
-    });
-    const faults: string[] = [];
-    for (const [title, test] of cases.filter(([name]) => wanted.test(name))) {
-      const timeout = new Promise((_, reject) => void setTimeout(() => reject(new Error('it takes too long')), 10_000).unref());
-      await Promise.race([test(), timeout]).catch(() => faults.push(title));
-    }
-    return faults;
-  }
-
-  it('that ignores what it expects fails where messages are taken and agents are taken over', async () => {
-    const faults = await failed(Careless, /refuses to take a message|takes over from a node/);
-    expect(faults).to.have.length(2);
-  });
-
-  it('that writes piece by piece fails where a commit is refused', async () => {
-    const faults = await failed(Piecemeal, /refuses to take a message|when the id is in use|takes over from a node/);
-    expect(faults.length).to.be.at.least(2);
-  });
-
-  it('that tries again by itself says that a commit was refused which was written', async () => {
-    const stage = await FirestoreStage.set();
-    const one = await broken(() => stage.wire.host, stage.project, Stubborn, 'server').open({
-      lease: { name: 'n', ttlMs: 5_000 },
-      now: Date.now,
-    });
-    try {
-      const first = stage.birth(one, 'a');
-      await applied(one, first);
-      let lost = 0;
-      stage.wire.weather = (method) => (method === 'Commit' && (lost += 1) === 1 ? { lose: status.UNAVAILABLE } : undefined);
-      expect(await one.commit([stage.turn(first)])).to.deep.equal([{ outcome: 'refused', fence: 1, sequenceNumber: 2 }]);
-    } finally {
-      await one.close();
-      await stage.strike();
-    }
+  const crash = ['cloud-stores/firestore-crash'];
+  mutationCases({
+    store: 'firestore()',
+    suites: { conformance: ['cloud-stores/firestore-conformance'], crash, fencing: crash, races: ['cloud-stores/firestore-races'] },
+    mutants,
+    env: () => ({ STATEWARDEN_TEST_FIRESTORE: host, STATEWARDEN_TEST_WRITES: '5,9' }),
   });
 });

@@ -48,12 +48,13 @@ export function describeFirestore(title: string, suite: (this: Mocha.Suite) => v
     after(() => stopFirestore());
   }
   if (typeof found !== 'string' || required) describe(title, suite);
-  else describe.skip(title, suite);
+  else describe.skip(`${title} (${found})`, suite);
 }
 
-/** The one that all suites share, started when it is first asked for; it is stopped at the end of all. */
+/** The one that all suites share, started when it is first asked for; it is stopped at the end of all. STATEWARDEN_TEST_FIRESTORE: where one runs that another process started and stops. */
 export function firestoreEmulator(): Promise<FirestoreEmulator> {
-  return (running ??= FirestoreEmulator.start());
+  const shared = process.env['STATEWARDEN_TEST_FIRESTORE'];
+  return (running ??= shared === undefined ? FirestoreEmulator.start() : Promise.resolve(new FirestoreEmulator(shared)));
 }
 
 async function stopFirestore(): Promise<void> {
@@ -71,9 +72,9 @@ export function newProject(): string {
 export class FirestoreEmulator {
   /** `host:port` */
   readonly host: string;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess | undefined;
 
-  private constructor(host: string, child: ChildProcess) {
+  constructor(host: string, child?: ChildProcess) {
     this.host = host;
     this.#child = child;
   }
@@ -111,8 +112,10 @@ export class FirestoreEmulator {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL');
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
     await ended;
   }
 }

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '#src/persistence/sqlite/driver.js';
-import { inFolder, judge, live } from './lives.js';
+import { inFolder, judge, live, onlyWrites, writesOf } from './lives.js';
 
 /** Where in a write it dies, in turn: not written; written and not synced; synced and not told. */
 const places = ['sqlite:before-commit', 'sqlite:before-sync', 'sqlite:after-commit'] as const;
@@ -17,7 +17,7 @@ interface Tally {
 /** Kills the n-th write for every n that leaves `lane` when divided by `lanes`, until a life has fewer writes. */
 async function killEach(lane: number, lanes: number): Promise<Tally> {
   const tally: Tally = { writes: 0, again: 0 };
-  for (let write = lane; ; write += lanes) {
+  for (const write of writesOf(lane, lanes)) {
     const over = await inFolder(async (folder) => {
       const place = places[write % places.length] as string;
       const first = await live(folder, { failpoints: `${place}=crash@${String(write)}` });
@@ -30,8 +30,9 @@ async function killEach(lane: number, lanes: number): Promise<Tally> {
       tally.again += verdict.again;
       return false;
     });
-    if (over) return tally;
+    if (over) break;
   }
+  return tally;
 }
 
 describe('a process killed at each of its writes', () => {
@@ -41,10 +42,14 @@ describe('a process killed at each of its writes', () => {
     const writes = tallies.reduce((sum, tally) => sum + tally.writes, 0);
     const again = tallies.reduce((sum, tally) => sum + tally.again, 0);
     process.stdout.write(`      ${String(writes)} writes, ${String(writes)} crashes, ${String(again)} calls made again\n`);
-    expect(writes).to.be.at.least(15);
+    expect(writes).to.be.at.least(onlyWrites.length || 15);
     // A call is made again only when its process died before the outcome was recorded: at most one for each order and courier.
     expect(again).to.be.at.most(writes * 4);
   });
+});
+
+describe('memory(), killed at each of its writes', () => {
+  it.skip('(not for this store: it keeps nothing, and ends with its process)');
 });
 
 describe('the checker of invariants', () => {

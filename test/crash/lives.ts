@@ -7,6 +7,17 @@ import { join } from 'node:path';
 import { checkerPath, type Verdict } from './checker.js';
 import { scenarioPath } from './scenario.js';
 
+/** Writes to die at, where it is not each in turn: a driver that is broken on purpose need not be tried at all of them. */
+export const onlyWrites = (process.env['STATEWARDEN_TEST_WRITES'] ?? '').split(',').filter(Boolean).map(Number);
+/** Who lives longer than this waits for what does not come, and is ended. */
+const longestLifeMs = Number(process.env['STATEWARDEN_TEST_LIFE_MS'] ?? 60_000);
+
+/** The writes of one of `lanes` lanes, from 1 on, in order. */
+export function* writesOf(lane: number, lanes: number): Iterable<number> {
+  if (onlyWrites.length > 0) yield* onlyWrites.filter((_, index) => index % lanes === lane - 1);
+  else for (let write = lane; ; write += lanes) yield write;
+}
+
 export interface End {
   readonly code: number | null;
   readonly signal: string | null;
@@ -51,8 +62,15 @@ function run([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv)
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text) => (stdout += String(text)));
     child.stderr.on('data', (text) => (stderr += String(text)));
+    const late = setTimeout(() => {
+      stderr += `it does not come to an end within ${String(longestLifeMs)} ms\n`;
+      child.kill('SIGKILL');
+    }, longestLifeMs);
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    child.on('close', (code, signal) => {
+      clearTimeout(late);
+      resolve({ code, signal, stdout, stderr });
+    });
   });
 }
 

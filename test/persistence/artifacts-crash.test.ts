@@ -11,6 +11,7 @@ import { setTimeout as passing } from 'node:timers/promises';
 import { files, type ArtifactEntry, type ArtifactPointer, type ArtifactStore } from 'statewarden/artifacts';
 import { inFolder, lifeOf } from '../crash/lives.js';
 import { failing } from '../bad-input/failing.js';
+import { pending } from '../pending.js';
 import { acknowledgedIn, artifactLifePath, contents, directoryIn, putAll } from './artifact-life.js';
 
 const openIn = (folder: string): Promise<ArtifactStore> => files(directoryIn(folder)).open({ now: Date.now });
@@ -199,7 +200,7 @@ describe('a disk that fails under artifacts', function () {
   this.timeout(60_000);
 
   it('to sync poisons the store: nothing more is acknowledged; the next life puts it all', function () {
-    if (!canTrace()) this.skip(); // strace is not here, or not allowed
+    if (!canTrace()) pending(this, 'strace is not here, or not allowed to trace');
     return inFolder(async (folder) => {
       let acknowledged = 0;
       // Syncs of the folders that are made, of staging files, of their folders, and the last of all, for content that was there: each of them is waited for.
@@ -221,7 +222,7 @@ describe('a disk that fails under artifacts', function () {
   });
 
   it('because it is full, which the sync of a file says, keeps nothing of that put and can be tried again', function () {
-    if (!canTrace()) this.skip(); // strace is not here, or not allowed
+    if (!canTrace()) pending(this, 'strace is not here, or not allowed to trace');
     return inFolder(async (folder) => {
       // 1: of the folder around, 2: of the root for `staging`, 3: of the file.
       const told = liveUnder(refusing('ENOSPC', 3), folder, 'put');
@@ -244,7 +245,7 @@ describe('a disk that fails under artifacts', function () {
       'mount -t tmpfs -o size=400k tmpfs "$0" && "$@"; status=$?; ls "$0/artifacts/staging" >&2; exit $status',
       folder,
     ];
-    if (spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0) this.skip(); // only root may
+    if (spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0) pending(this, 'only root may mount');
     return inFolder(async (folder) => {
       const told = liveUnder(mounting(folder), folder, 'put');
       expect(told.status).to.equal(0);
@@ -287,7 +288,7 @@ describe('artifacts in a folder that may not be written', () => {
       chmod('0555', directoryIn(folder));
       const there = liveAsNobody(folder, 'open');
       chmod('0755', folder);
-      if (missing === undefined || there === undefined) this.skip();
+      if (missing === undefined || there === undefined) pending(this, 'nobody else may be run here');
       for (const told of [missing, there]) {
         expect(told.code, told.message).to.equal('STORE_OPEN');
         expect(told.message).to.include('EACCES');
@@ -300,7 +301,7 @@ describe('artifacts in a folder that may not be written', () => {
     return inFolder(async (folder) => {
       give(folder);
       const told = liveAsNobody(folder, 'lock');
-      if (told === undefined) this.skip();
+      if (told === undefined) pending(this, 'nobody else may be run here');
       expect(told.code, told.message).to.equal('STORE_UNAVAILABLE');
       expect(told.hint).to.include('chmod');
       await failing('ARTIFACT_MISSING', async () => (await openIn(folder)).get({ id: 'f'.repeat(64), bytes: 1, checksum: 0 }));

@@ -1,6 +1,7 @@
 /** Commits: creation, fence and sequence number, atomicity of each, order in a group. */
 
 import assert from 'node:assert/strict';
+import type { StatewardenError } from '../../core/errors.js';
 import { applied, checkpoint, effect, message, operation, posted, segment, taken, timer, type StoreCase } from './scene.js';
 
 export const commitCases: readonly StoreCase[] = [
@@ -159,7 +160,8 @@ export const commitCases: readonly StoreCase[] = [
       for (const id of ids) keys.set(id, await scene.create(store, id));
       const group = [];
       for (const [index, id] of ids.entries()) {
-        group.push(await scene.turn(store, id, { ...(index % 3 === 0 ? { busy: true } : {}), ...(id === 'a-13' ? { fence: 9 } : {}) }));
+        const more = { ...(index % 3 === 0 ? { busy: true } : {}), ...(id === 'a-13' ? { fence: 9 } : {}) };
+        group.push(await scene.turn(store, id, { ...more, timers: [timer('t', 1)] }));
       }
       const outcomes = await store.commit(group);
       for (const [index, id] of ids.entries()) {
@@ -169,6 +171,7 @@ export const commitCases: readonly StoreCase[] = [
         const journal = await store.journal(keys.get(id) as number, { after: 0, limit: 10 });
         assert.deepEqual(journal, id === 'a-13' ? [segment(1)] : [segment(1), segment(2)], id);
       }
+      assert.equal((await store.counts()).timers, ids.length - 1);
     },
   },
   {
@@ -303,6 +306,23 @@ export const commitCases: readonly StoreCase[] = [
       assert.deepEqual(await store.keyed('search', 'd'), later);
       await scene.create(store, 'e', { operations: [settled('o9', 5, { userKey: 'd' })] });
       assert.deepEqual(await store.keyed('search', 'd'), settled('o9', 5, { userKey: 'd' }));
+    },
+  },
+  {
+    title: 'does not claim to know what became of a commit whose answer was lost: it is done, once, and reading back says so',
+    needs: 'losing',
+    run: async (scene) => {
+      const store = await scene.open();
+      const key = await scene.create(store, 'a');
+      await scene.create(store, 'b');
+      const commit = await scene.turn(store, 'a', { messages: [message('b')], timers: [timer('t', 1)] });
+      scene.fixture.loseAnswer?.();
+      await assert.rejects(store.commit([commit]), ({ disposition }: StatewardenError) => disposition === 'retry');
+      assert.deepEqual(await store.heads([key]), [{ fence: 1, sequenceNumber: 2 }]);
+      assert.deepEqual(await store.commit([commit]), [{ outcome: 'refused', fence: 1, sequenceNumber: 2 }]);
+      await applied(store, await scene.turn(store, 'a'));
+      const counts = await store.counts();
+      assert.deepEqual([counts.journalSegments, counts.mailbox, counts.timers], [4, 1, 1]);
     },
   },
 ];

@@ -17,6 +17,7 @@ export const ownershipCases: readonly StoreCase[] = [
   },
   {
     title: 'numbers nodes by opening, and gives an observer 0',
+    needs: 'moved-time',
     run: async (scene) => {
       const first = await scene.open('first');
       await first.close();
@@ -47,7 +48,7 @@ export const ownershipCases: readonly StoreCase[] = [
   },
   {
     title: 'gives them at once when the node closes, with the time it closed',
-    needs: 'shared',
+    needs: ['shared', 'moved-time'],
     run: async (scene) => {
       const one = await scene.open('one');
       const two = await scene.open('two');
@@ -95,7 +96,7 @@ export const ownershipCases: readonly StoreCase[] = [
   },
   {
     title: 'takes over from a node whose lease ran out, and refuses what the zombie still writes',
-    needs: 'shared',
+    needs: ['shared', 'moved-time'],
     run: async (scene) => {
       const one = await scene.open('one');
       const two = await scene.open('two');
@@ -116,7 +117,7 @@ export const ownershipCases: readonly StoreCase[] = [
   },
   {
     title: 'keeps a lease alive by heartbeats, and revives one that ran out unnoticed',
-    needs: 'shared',
+    needs: ['shared', 'moved-time'],
     run: async (scene) => {
       const one = await scene.open('one');
       const two = await scene.open('two');

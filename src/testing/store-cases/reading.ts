@@ -66,7 +66,7 @@ export const readingCases: readonly StoreCase[] = [
   },
   {
     title: 'has everything again after it is closed and opened',
-    needs: 'durable',
+    needs: ['durable', 'moved-time'],
     run: async (scene) => {
       const store = await scene.open();
       const key = await populate(scene, store);

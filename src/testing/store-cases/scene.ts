@@ -25,14 +25,21 @@ export interface StoreFixture {
   readonly store: Store;
   /** Changes one stored record of the agent behind the store's back, while nobody has it open. Absent: the case is skipped. */
   readonly corrupt?: (what: 'journal' | 'checkpoint', agent: AgentKey) => Promise<void> | void;
+  /** Leases go by a time of the store's own, which no case can move: those that have to are skipped. */
+  readonly ownTime?: boolean;
+  /** Has the answer to the next commit lost on its way, when the commit is done. Absent: the case is skipped. */
+  readonly loseAnswer?: () => void;
   /** Removes whatever the store left. */
   readonly dispose?: () => Promise<void> | void;
 }
 
+/** `moved-time`: leases that go by the clock which the store was opened with. */
+export type Need = 'durable' | 'shared' | 'corrupt' | 'losing' | 'moved-time';
+
 export interface StoreCase {
   readonly title: string;
   /** What the driver must have. */
-  readonly needs?: 'durable' | 'shared' | 'corrupt';
+  readonly needs?: Need | readonly Need[];
   readonly run: (scene: Scene) => Promise<void>;
 }
 
