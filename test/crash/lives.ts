@@ -9,8 +9,9 @@ import { scenarioPath } from './scenario.js';
 
 /** Writes to die at, where it is not each in turn: a driver that is broken on purpose need not be tried at all of them. */
 export const onlyWrites = (process.env['STATEWARDEN_TEST_WRITES'] ?? '').split(',').filter(Boolean).map(Number);
-/** Who lives longer than this waits for what does not come, and is ended. */
-const longestLifeMs = Number(process.env['STATEWARDEN_TEST_LIFE_MS'] ?? 60_000);
+const longestLifeMs = 60_000;
+/** What goes on after a crash and lives longer than this waits for what does not come, and is ended. */
+const longestAfterMs = Number(process.env['STATEWARDEN_TEST_LIFE_MS'] ?? longestLifeMs);
 
 /** The writes of one of `lanes` lanes, from 1 on, in order. */
 export function* writesOf(lane: number, lanes: number): Iterable<number> {
@@ -62,10 +63,11 @@ function run([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv)
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text) => (stdout += String(text)));
     child.stderr.on('data', (text) => (stderr += String(text)));
+    const limitMs = (env['STATEWARDEN_FAILPOINTS'] ?? '') === '' ? longestAfterMs : longestLifeMs;
     const late = setTimeout(() => {
-      stderr += `it does not come to an end within ${String(longestLifeMs)} ms\n`;
+      stderr += `it does not come to an end within ${String(limitMs)} ms\n`;
       child.kill('SIGKILL');
-    }, longestLifeMs);
+    }, limitMs);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(late);

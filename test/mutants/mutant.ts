@@ -35,6 +35,8 @@ export interface Mutation {
   /** Test files of each suite, without `.test.ts`. */
   readonly suites: Readonly<Record<string, readonly string[]>>;
   readonly mutants: readonly Mutant[];
+  /** So long may a process of the crash suite go on after a crash with a broken driver. */
+  readonly lifeMs?: number;
   /** Asked for when the cases run. */
   readonly env?: () => Readonly<Record<string, string>>;
 }
@@ -52,11 +54,9 @@ const caseMs = 20_000;
 const runMs = 150_000;
 /** Whether the cases' own words are printed: `STATEWARDEN_TEST_WHY=1`. */
 const isTold = process.env['STATEWARDEN_TEST_WHY'] !== undefined;
-/** So long may a process of the crash suite live with a broken driver. */
-const lifeMs = 8_000;
 
 /** Declares a test for each broken driver and suite, and one for the driver as it is. */
-export function mutationCases({ store, suites, mutants, env = () => ({}) }: Mutation): void {
+export function mutationCases({ store, suites, mutants, lifeMs = 15_000, env = () => ({}) }: Mutation): void {
   const casesOf = ({ caughtBy }: Mutant): string[] => Object.values(caughtBy).flat();
   const filesOf = ({ caughtBy }: Mutant): string[] => Object.keys(caughtBy).flatMap((suite) => suites[suite] ?? []);
   let folder = '';

@@ -22,17 +22,6 @@ const mutants: readonly Mutant[] = [
     caughtBy: { crash: [everyWrite] },
   },
   {
-    fault: 'answers before it writes',
-    changes: [
-      {
-        file: 'persistence/sqlite/index.js',
-        find: 'unpackOutcomes(await this.#request(',
-        put: "setTimeout(() => void this.#request('commit', [writeTape(commits)], undefined, false), 50) && commits.map(() => ({ outcome: 'applied', messages: [], spawned: [] })); commitLater = async (commits) => unpackOutcomes(await this.#request(",
-      },
-    ],
-    caughtBy: { crash: [everyWrite] },
-  },
-  {
     fault: 'answers before it syncs',
     changes: [{ file: 'persistence/sqlite/database.js', find: 'this.#sync.flush(commits);', put: '' }],
     caughtBy: { 'failing disk': [disk] },
@@ -53,5 +42,5 @@ const mutants: readonly Mutant[] = [
 describe('A SQLite store that is broken on purpose, with processes', function () {
   this.timeout(160_000);
   const suites = { crash: ['crash/every-write-crash'], fencing: ['crash/zombie'], 'failing disk': ['crash/disk'] };
-  mutationCases({ store: 'sqlite()', suites, mutants, env: () => ({ STATEWARDEN_TEST_WRITES: '3,6' }) });
+  mutationCases({ store: 'sqlite()', suites, mutants, lifeMs: 6_000, env: () => ({ STATEWARDEN_TEST_WRITES: '3,6' }) });
 });
