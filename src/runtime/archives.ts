@@ -42,7 +42,8 @@ export class Archives {
   readonly #options: ArchivesOptions;
   /** When agents were brought back here. */
   readonly #restoredAt = new Map<AgentKey, number>();
-  readonly #retries = new Map<AgentKey, TimerHandle>();
+  /** Those that could not be brought back, why, and when it is tried again. */
+  readonly #retries = new Map<AgentKey, { readonly timer: TimerHandle; readonly error: StatewardenError }>();
   /** How many load it, by id and by key. */
   readonly #loading = new Map<string | AgentKey, number>();
   /** Those that are being archived. */
@@ -73,7 +74,7 @@ export class Archives {
     const found = this.#options.store.load(names);
     return found.then(
       (outcomes) => {
-        if (outcomes.some(({ outcome }) => outcome === 'archived')) return this.#brought([...outcomes]).finally(over);
+        if (outcomes.some(({ outcome }) => outcome === 'archived')) return this.#brought([...outcomes], names).finally(over);
         over();
         return outcomes as readonly LoadedOutcome[];
       },
@@ -103,9 +104,14 @@ export class Archives {
     }
   }
 
-  async #brought(outcomes: LoadOutcome[]): Promise<readonly LoadedOutcome[]> {
+  /** Whoever names an agent by its key does so for its mail: that waits until it is tried again. */
+  async #brought(outcomes: LoadOutcome[], names: readonly (string | AgentKey)[]): Promise<readonly LoadedOutcome[]> {
     const { store } = this.#options;
     const failures = new Map<AgentKey, StatewardenError>();
+    for (const name of names) {
+      const waiting = typeof name === 'number' ? this.#retries.get(name) : undefined;
+      if (waiting !== undefined) failures.set(name as AgentKey, waiting.error);
+    }
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const archived = outcomes.flatMap((outcome, index) =>
         outcome.outcome === 'archived' && !failures.has(outcome.record.key) ? [{ index, record: outcome.record }] : [],
@@ -140,7 +146,7 @@ export class Archives {
       const error = thrown instanceof StatewardenError ? thrown : unreadable(record, thrown);
       failures.set(key, error);
       tell({ type: 'store', state: 'unavailable', error });
-      if (error.disposition === 'retry') this.#tryLater(key);
+      if (error.disposition === 'retry') this.#tryLater(key, error);
     }
   }
 
@@ -155,18 +161,18 @@ export class Archives {
     if (this.#restoredAt.size > remembered) this.#restoredAt.delete(this.#restoredAt.keys().next().value as AgentKey);
   }
 
-  #tryLater(key: AgentKey): void {
+  #tryLater(key: AgentKey, error: StatewardenError): void {
     if (this.#retries.has(key)) return;
     const { clock, nudge } = this.#options;
     const timer = clock.setTimeout(() => {
       this.#retries.delete(key);
       nudge(key);
     }, retryMs);
-    this.#retries.set(key, timer);
+    this.#retries.set(key, { timer, error });
   }
 
   stop(): void {
-    for (const timer of this.#retries.values()) this.#options.clock.clearTimeout(timer);
+    for (const { timer } of this.#retries.values()) this.#options.clock.clearTimeout(timer);
     this.#retries.clear();
   }
 }

@@ -53,6 +53,8 @@ export interface MembershipNode {
 
 /** So often is looked for what nobody holds, and for what others ask for, while others are up. */
 const roundMs = 500;
+/** While nobody else seems to be: one may have come and gone, in good order or not, between two looks at who is there. */
+const lonelyRoundMs = 2_000;
 /** Timers that others have left are looked for every so many rounds. */
 const timerRounds = 10;
 
@@ -163,24 +165,29 @@ export class Membership {
   #nextRound(): void {
     const { node, shared } = this.#options;
     node.clock.clearTimeout(this.#timer);
-    if (this.#stopped || !shared || !this.hasNeighbours) return;
-    this.#timer = node.clock.setTimeout(() => {
-      this.#round()
-        .catch((error: unknown) => node.failed(error))
-        .finally(() => this.#nextRound());
-    }, roundMs);
+    if (this.#stopped || !shared) return;
+    this.#timer = node.clock.setTimeout(
+      () => {
+        this.#round()
+          .catch((error: unknown) => node.failed(error))
+          .finally(() => this.#nextRound());
+      },
+      this.hasNeighbours ? roundMs : lonelyRoundMs,
+    );
   }
 
   async #round(): Promise<void> {
     const { spreads } = this.#options;
     if (this.#isLapsed) return;
     this.#rounds += 1;
-    // A node that has come since says only now what it knows.
-    const notes = await this.#placement.update(this.#lease.neighbours);
-    if (spreads) await this.#handover.answer(notes);
+    if (this.hasNeighbours) {
+      // A node that has come since says only now what it knows.
+      const notes = await this.#placement.update(this.#lease.neighbours);
+      if (spreads) await this.#handover.answer(notes);
+    }
     // What belongs to another, and that one would not take until now, is taken here.
     this.#left = await this.#adopt(this.#left);
-    if (spreads) await this.#handover.spread();
+    if (spreads && this.hasNeighbours) await this.#handover.spread();
   }
 
   /** For so many milliseconds more a timer of an agent that is not in memory is another node's to fire. */

@@ -1,14 +1,14 @@
 import { describeStore } from 'statewarden/testing';
 import { scatter } from '#src/persistence/spanner/keys.js';
 import { clientOf, describeSpanner, runSql, SpannerEmulator } from './spanner-emulator.js';
-import { SpannerWire } from './spanner-wire.js';
+import { GrpcWire } from '../cloud/grpc-wire.js';
 
 describeSpanner('Spanner', () => {
   let emulator: SpannerEmulator;
-  let wire: SpannerWire;
+  let wire: GrpcWire;
   before(async () => {
     emulator = await SpannerEmulator.start();
-    wire = await new SpannerWire(emulator.port).start();
+    wire = await new GrpcWire(emulator.port).start();
   });
   after(async () => {
     await wire.stop();

@@ -77,6 +77,22 @@ describe('two nodes on one store', () => {
     expect(a.seen.filter(({ type }) => type === 'handed-over').length).to.be.greaterThan(0);
   });
 
+  it('take over from one that has come and gone while nobody looked', async () => {
+    const store = memory();
+    // It looks at who is there every quarter of a term.
+    await using a = await open(store, 'a', { leaseMs: 60_000 });
+    {
+      await using b = await open(store, 'b', { leaseMs: 60_000 });
+      await b.spawn('worker', { id: 'w' });
+      await until(() => begun.length === 1);
+      await b.close({ graceMs: 0 });
+    }
+    await until(() => begun.length === 2);
+    expect(a.seen.filter(({ type }) => type === 'nodes')).to.deep.equal([]);
+    release();
+    await a.agent<'worker'>('w').waitFor(({ value }) => value === 'done');
+  });
+
   it('do not where they are told not to, and never one that is at work or has a supervisor', async () => {
     const store = memory();
     await using a = await open(store, 'a', { spread: false });
