@@ -4,12 +4,12 @@ import type { CAC } from 'cac';
 import { artifactWords, lifecycle } from './commands/artifacts.js';
 import { migrate } from './commands/migrate.js';
 import type { Output, Terminal } from './output.js';
-import type { StoreUrl } from './store-url.js';
+import type { StorePlace } from '../persistence/urls/store-url.js';
 
 interface Typed {
   /** Whether a flag was given. */
   readonly has: (flag: string) => boolean;
-  readonly urlOf: (place: string | undefined) => StoreUrl;
+  readonly urlOf: (place: string | undefined) => StorePlace;
   readonly output: () => Output;
   readonly aside: Terminal;
 }

@@ -1,18 +1,21 @@
 /** `statewarden copy FROM TO`: all that a store has into another one; with `--move` its agents run there from then on. */
 
 import type { CAC } from 'cac';
+import { statSync } from 'node:fs';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import { encrypted } from '../persistence/encryption/encrypted-store.js';
 import { keyFile } from '../persistence/encryption/key-file.js';
 import { cancelCopy, copyStore, type CopyReport } from '../persistence/moving/copy-store.js';
+import { StoreOpenError } from '../core/errors.js';
 import type { Store } from '../persistence/store.js';
+import type { StorePlace } from '../persistence/urls/store-url.js';
 import { parseAge } from './age.js';
-import { parseArtifactsUrl } from './artifacts-url.js';
-import { count, type Output } from './output.js';
+import { openArtifacts } from './artifacts-url.js';
+import { count, type Output, type Terminal } from './output.js';
 import { Progress } from './progress.js';
 import type { ExitCode } from './session.js';
 import { keysPath } from './keys-commands.js';
-import { isThere, openStore, parseStoreUrl, storeAt, type StoreUrl } from './store-url.js';
+import { anyStore, existingStore, openStore, placeOf } from './store-url.js';
 import { UsageError } from './usage-error.js';
 
 /** Flags without a value. */
@@ -32,15 +35,15 @@ export function addCopyCommand(cli: CAC, typed: Typed): void {
     .option('--move', 'The agents run there from now on: runtimes that have FROM open are sent home, none starts on it any more')
     .option('--wait <age>', '--move: so long these may take', { default: '30s' })
     .option('--artifacts-from <url>', 'Copy archives and large results too: where they are')
-    .option('--artifacts-to <url>', 'Where they go')
+    .option('--artifacts-to <url>', 'Where they go: files:PATH or a path, gs://BUCKET/PREFIX')
     .option('--keys-to <file>', 'Key file that TO is encrypted with; else that of FROM')
     .option('--cancel', 'Call off a copy that was stopped: agents run where they were')
     .option('--dry-run', 'Say what would be copied, and do nothing')
     .example('  $ statewarden copy sqlite:./agents.db sqlite:./copy.db')
-    .example('  $ statewarden copy ./agents.db ./new.db --move --artifacts-from ./archive --artifacts-to ./new-archive')
+    .example('  $ statewarden copy ./agents.db firestore://my-project --move --artifacts-from ./archive --artifacts-to gs://my-bucket/archive')
     .action((from: string, to: string) => {
       if (text('store') !== undefined) throw new UsageError('copy takes two stores and no --store', 'statewarden copy FROM TO.');
-      const [source, target] = [parseStoreUrl(from, process.cwd()), parseStoreUrl(to, process.cwd())];
+      const [source, target] = [placeOf(from, process.cwd()), placeOf(to, process.cwd())];
       const given = (name: string): boolean => givenOf([name]).length > 0;
       const [artifactsFrom, artifactsTo] = [text('artifacts-from'), text('artifacts-to')];
       if ((artifactsFrom === undefined) !== (artifactsTo === undefined)) {
@@ -59,8 +62,8 @@ export function addCopyCommand(cli: CAC, typed: Typed): void {
 }
 
 interface Places {
-  readonly source: StoreUrl;
-  readonly target: StoreUrl;
+  readonly source: StorePlace;
+  readonly target: StorePlace;
   /** Key files. */
   readonly keys: string | undefined;
   readonly keysTo: string | undefined;
@@ -78,12 +81,14 @@ async function copy({ now, output: newOutput }: Typed, places: Places, flags: Co
   const { source, target } = places;
   const output = newOutput();
   await assertThere(source, places.keys, now);
-  const open = (url: string | undefined): Promise<ArtifactStore> | undefined =>
-    url === undefined ? undefined : parseArtifactsUrl(url, process.cwd()).open({ now });
-  const [from, to] = [await open(artifactsFrom), await open(artifactsTo)];
   const bar = new Progress(process.stderr, 'copying', now);
   let report: CopyReport;
+  let from: ArtifactStore | undefined;
+  let to: ArtifactStore | undefined;
   try {
+    if (artifactsFrom !== undefined) from = await openArtifacts(artifactsFrom, now);
+    if (artifactsTo !== undefined) to = await openArtifacts(artifactsTo, now);
+    await makeTables(target, process.stderr);
     report = await copyStore({
       ...(await storesOf(places)),
       ...{ move, waitMs },
@@ -122,7 +127,7 @@ async function lookAhead({ output: newOutput, now }: Typed, { source, target, ke
   try {
     const [counts, nodes] = [await store.counts(), await store.nodes()];
     const agents = Object.values(counts.agents).reduce((sum, n) => sum + n, 0);
-    const isNew = !isThere(target);
+    const isNew = !(await isThere(target, now));
     if (output.json) {
       const { deadLetters } = counts;
       output.document({ from: source.name, to: target.name, dryRun: true, agents, deadLetters, runtimes: nodes.length, new: isNew });
@@ -139,12 +144,38 @@ async function lookAhead({ output: newOutput, now }: Typed, { source, target, ke
 }
 
 /** @throws StoreOpenError, and for one that is encrypted and has no key file, or the other way round */
-async function assertThere(url: StoreUrl, keys: string | undefined, now: () => number): Promise<void> {
+async function assertThere(url: StorePlace, keys: string | undefined, now: () => number): Promise<void> {
   await (await openStore(url, now, keys)).close();
 }
 
+/** A database in Spanner that is empty gets its tables. @throws StoreOpenError when it has tables of others */
+async function makeTables({ spanner }: StorePlace, aside: Terminal): Promise<void> {
+  if (spanner === undefined) return;
+  const { migrateSpanner, pendingSpannerMigration } = await import('../persistence/spanner/index.js');
+  // Tables of another version are for `statewarden migrate`: opening says so.
+  if ((await pendingSpannerMigration(spanner)).from > 0) return;
+  await migrateSpanner(spanner, ({ version, title }) => void aside.write(`version ${String(version)}: ${title} …\n`), { onlyEmpty: true });
+}
+
+/** Whether there is a store already, empty or not. */
+async function isThere(place: StorePlace, now: () => number): Promise<boolean> {
+  if (place.path !== '') return (statSync(place.path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  if (place.spanner !== undefined) {
+    const { pendingSpannerMigration } = await import('../persistence/spanner/index.js');
+    return (await pendingSpannerMigration(place.spanner)).from > 0;
+  }
+  try {
+    await (await (await existingStore(place)).open({ now })).close();
+    return true;
+  } catch (error) {
+    // Without a cause: it was looked for, and there is none.
+    if (error instanceof StoreOpenError && error.cause === undefined) return false;
+    throw error;
+  }
+}
+
 async function storesOf({ source, target, keys, keysTo }: Places): Promise<{ readonly from: Store; readonly to: Store }> {
-  const [from, to] = await Promise.all([storeAt(source), storeAt(target)]);
+  const [from, to] = await Promise.all([existingStore(source), anyStore(target)]);
   return { from: sealedWith(from, keys), to: sealedWith(to, keysTo) };
 }
 

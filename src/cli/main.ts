@@ -31,9 +31,10 @@ import { Output } from './output.js';
 import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
-import { findStore, looksLikeStore, openStore, type StoreUrl } from './store-url.js';
+import { findStore, looksLikeStore, openStore } from './store-url.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
-import { findArtifacts } from './artifacts-url.js';
+import type { StorePlace } from '../persistence/urls/store-url.js';
+import { namedArtifacts } from './artifacts-url.js';
 import { addTierCommands } from './tier-commands.js';
 import { UsageError } from './usage-error.js';
 
@@ -49,7 +50,7 @@ const text = (name: string): string | undefined => textOption(args, name);
 const number = (name: string, least: number, otherwise: number): number => numberOption(args, name, least, otherwise);
 
 /** `place`: the store as the last word of the command. @throws UsageError */
-function urlOf(place: string | undefined): StoreUrl {
+function urlOf(place: string | undefined): StorePlace {
   const option = text('store');
   if (option !== undefined && place !== undefined) {
     throw new UsageError(`two stores: "${place}" and --store "${option}"`, 'Give one of them.');
@@ -62,8 +63,7 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   const output = new Output(process.stdout, process.env, json);
   const store = await openStore(url, now, keysPath(text('keys'), process.env));
   let opened: Promise<ArtifactStore | undefined> | undefined;
-  const artifacts = (): Promise<ArtifactStore | undefined> =>
-    (opened ??= (async () => findArtifacts(text('artifacts'), process.env, process.cwd())?.open({ now }))());
+  const artifacts = (): Promise<ArtifactStore | undefined> => (opened ??= namedArtifacts(text('artifacts'), now));
   try {
     return await work({ store, url, artifacts, output, aside: process.stderr, now });
   } finally {

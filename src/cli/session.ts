@@ -3,11 +3,11 @@
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { OpenedStore } from '../persistence/store.js';
 import type { Output, Terminal } from './output.js';
-import type { StoreUrl } from './store-url.js';
+import type { StorePlace } from '../persistence/urls/store-url.js';
 
 export interface Session {
   readonly store: OpenedStore;
-  readonly url: StoreUrl;
+  readonly url: StorePlace;
   /** The artifact store that was named, opened when it is first asked for. Undefined: none was. @throws UsageError, StoreOpenError */
   readonly artifacts: () => Promise<ArtifactStore | undefined>;
   readonly output: Output;

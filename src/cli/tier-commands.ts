@@ -7,7 +7,7 @@ import type { Typed } from './people-commands.js';
 import { looksLikeStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
 
-const artifactsText = 'files:PATH, or a path; else STATEWARDEN_ARTIFACTS, `artifacts` in statewarden.config.json';
+const artifactsText = 'files:PATH or a path, gs://BUCKET/PREFIX; else STATEWARDEN_ARTIFACTS, `artifacts` in statewarden.config.json';
 const dryText = 'Say what would be done, and do nothing';
 const kindText = 'Only of this kind';
 const prefixText = 'Only ids that start so';

@@ -130,10 +130,12 @@ describe('statewarden archive and restore', function () {
       await wrong(2, 'USAGE: which agents?', 'Name them, or say --finished, --finished-for 7d, --idle 30d.', 'archive');
       await wrong(2, 'USAGE: which agents?', 'Name them, or say --all, --kind KIND, --prefix PREFIX.', 'restore');
       await wrong(2, 'USAGE: --idle is "soon"', 'Give a number with its unit, ms, s, min, h, d or w: 30d.', 'archive', '--idle', 'soon');
-      const where = 'Say so with --artifacts files:./agents-archive or STATEWARDEN_ARTIFACTS.';
+      const where = 'Say so with --artifacts, files:./agents-archive or gs://BUCKET/PREFIX, or STATEWARDEN_ARTIFACTS.';
       await wrong(2, 'USAGE: which artifact store?', where, 'archive', '--finished');
-      const scheme = 'Give the path of a folder: --artifacts files:./agents-archive.';
+      const scheme = 'Write files:./agents-archive (or the path of a folder alone), or gs://BUCKET/PREFIX.';
       await wrong(2, 'USAGE: there is no artifact store for "ftp:" in this version', scheme, 'restore', '--all', '--artifacts', 'ftp://x');
+      const bucket = "Give its name alone: gcs({ bucket: 'my-artifacts' }), or gcs('gs://my-artifacts/agents').";
+      await wrong(2, 'USAGE: "" is not the name of a bucket', bucket, 'prune', '--artifacts', 'gs://');
       const absent = await run('archive', 'nobody', '--artifacts', artifacts);
       expect(absent).to.deep.equal({ code: 1, stdout: 'archived 0 agents\n', stderr: 'there is no agent "nobody"\n' });
       await run('archive', 'idle', '--artifacts', artifacts);

@@ -59,7 +59,7 @@ describe('the command line', () => {
     for (const half of ['spanner://my-project/main', 'spanner:', 'spanner://a/b/c/d', 'spanner://a//c']) {
       const { code, stderr } = await run(['ls', half]);
       expect(
-        [code, /^USAGE: .*\nhint: Name all three: --store spanner:\/\/PROJECT\/INSTANCE\/DATABASE\.\n$/.test(stderr)],
+        [code, /^USAGE: .*\nhint: Name all three: spanner:\/\/PROJECT\/INSTANCE\/DATABASE\.\n$/.test(stderr)],
         half,
       ).to.deep.equal([2, true]);
     }
@@ -125,6 +125,8 @@ describe('the command line', () => {
     [['ls', '--store', 'firestore:'], /names no project\nhint: Say firestore:\/\/PROJECT/],
     [['ls', '--store', 'firestore://p/d/x/y'], /names no project/],
     [['ls', '--store', 'postgres:agents'], /there is no store for "postgres:" in this version\nhint: .*sqlite:/],
+    [['ls', '--store', 'firestore://my project'], /project is "my project"\nhint: Give the project's id/],
+    [['ls', '--store', 'spanner://P/main/agents'], /"P" as project\nhint: Give all three/],
     [['ls', '--store', 'memory:'], /seen only by its own process/],
     [['ls', '--store', 'sqlite:'], /the store has no path/],
   ] as const) {

@@ -60,6 +60,7 @@ describe('an import', function () {
       'statewarden/spanner',
       'statewarden/cloud-tasks',
       'statewarden/gateway',
+      'statewarden/urls',
     ]) {
       expect(loadedBy(entry).join('\n')).to.include('/dist/');
       expect(clientsLoadedBy(entry), entry).to.deep.equal([]);

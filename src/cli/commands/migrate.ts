@@ -3,10 +3,10 @@
 import type { Migration } from '../../persistence/spanner/index.js';
 import type { Output, Terminal } from '../output.js';
 import type { ExitCode } from '../session.js';
-import type { StoreUrl } from '../store-url.js';
+import type { StorePlace } from '../../persistence/urls/store-url.js';
 
 export interface MigrateContext {
-  readonly url: StoreUrl;
+  readonly url: StorePlace;
   readonly output: Output;
   /** Standard error, for progress. */
   readonly aside: Terminal;

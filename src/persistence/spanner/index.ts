@@ -12,7 +12,7 @@ import { Memory } from './known.js';
 import { Link } from './link.js';
 import { LeaseTime } from './liveness.js';
 import { MailWatch } from './mail-watch.js';
-import { migrate, pendingMigration, readEpoch, type Migration, type MigrationStep } from './migrations.js';
+import { assertNoOthers, migrate, pendingMigration, readEpoch, type Migration, type MigrationStep } from './migrations.js';
 import { rememberedViews, SpannerStore } from './opened.js';
 import { Ownership } from './ownership.js';
 import { Queries } from './queries.js';
@@ -55,9 +55,16 @@ export function pendingSpannerMigration(options: SpannerOptions): Promise<Migrat
   return connected(options, ({ link, name }) => pendingMigration(link, name));
 }
 
-/** Brings a database to the schema of this version; the database itself must be there. @throws StoreOpenError, StoreSchemaError */
-export function migrateSpanner(options: SpannerOptions, began?: (step: MigrationStep) => void): Promise<Migration> {
-  return connected(options, (connection) => migrate(connection, began));
+/** Brings a database to the schema of this version; the database itself must be there. `onlyEmpty`: not when it has tables of others. @throws StoreOpenError, StoreSchemaError */
+export function migrateSpanner(
+  options: SpannerOptions,
+  began?: (step: MigrationStep) => void,
+  { onlyEmpty = false }: { readonly onlyEmpty?: boolean } = {},
+): Promise<Migration> {
+  return connected(options, async (connection) => {
+    if (onlyEmpty) await assertNoOthers(connection.link, connection.name);
+    return migrate(connection, began);
+  });
 }
 
 const idPattern = /^[a-z][-a-z0-9_.:]*[a-z0-9]$/;

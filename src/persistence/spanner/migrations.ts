@@ -82,6 +82,24 @@ export async function pendingMigration(link: Link, name: string): Promise<Migrat
   }
 }
 
+/** @throws StoreOpenError when the database has tables that are not Statewarden's */
+export async function assertNoOthers(link: Link, name: string): Promise<void> {
+  try {
+    const rows = await link.read("SELECT t.table_name FROM information_schema.tables t WHERE t.table_schema = ''");
+    const other = rows.map((row) => row['table_name'] as string).find((table) => !ownTables.has(table));
+    if (other === undefined) return;
+    throw new StoreOpenError(`${name} has tables of others: ${other}`, {
+      hint: `Give a database of its own; or, if they are to stand side by side: statewarden migrate ${name}`,
+    });
+  } catch (error) {
+    throw openError(name, error);
+  }
+}
+
+const ownTables: ReadonlySet<string | undefined> = new Set(
+  [metaTable, ...Object.values(migrations).flatMap(({ statements }) => statements)].map((text) => /^CREATE TABLE (\w+)/.exec(text)?.[1]),
+);
+
 /** Does what is pending. `began` hears of each step before it begins. @throws StoreOpenError, StoreSchemaError */
 export async function migrate(
   { link, api, database, name }: { readonly link: Link; readonly api: SpannerApi; readonly database: string; readonly name: string },
