@@ -3,11 +3,8 @@
  * ledgers hold. Reads only.
  */
 
-import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { sqlite } from 'statewarden/sqlite';
-import type { Runtime } from 'statewarden';
-import { UsageError } from './usage-error.js';
+import { StoreOpenError, type Runtime } from 'statewarden';
+import { storeAt } from 'statewarden/urls';
 import type { LedgerEntry } from './witness.js';
 
 type OpenedStore = Runtime['store'];
@@ -18,20 +15,11 @@ export interface PastRun {
   readonly ledger: readonly LedgerEntry[];
 }
 
-/**
- * The runs in the store file, oldest first; none when there is no such file.
- * @throws UsageError when another process works there now. Two may share a store, but one team needs one process only.
- */
-export async function pastRuns(path: string): Promise<PastRun[]> {
-  if (!existsSync(path)) return [];
-  const store = await sqlite(path).open({ now: Date.now });
+/** The runs in the store at a URL, oldest first; none when there is no store yet. @throws what opening it throws */
+export async function pastRuns(url: string): Promise<PastRun[]> {
+  const store = await opened(url);
+  if (store === undefined) return [];
   try {
-    const busy = (await store.nodes()).find(({ expiresAt, host, pid }) => expiresAt > Date.now() && (host !== hostname() || isAlive(pid)));
-    if (busy !== undefined)
-      throw new UsageError(
-        `process ${String(busy.pid)} is at work in this folder`,
-        'Wait until it has finished, stop it, or name another --dir.',
-      );
     const found: PastRun[] = [];
     for (const { id, status } of await store.list({ kind: 'planner', limit: 10_000 })) {
       const run = id.slice(0, id.indexOf('/'));
@@ -62,11 +50,12 @@ function numberOf(run: string): number {
   return Number(/^run-(\d+)$/.exec(run)?.[1] ?? 0);
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+/** Undefined when there is none. */
+async function opened(url: string): Promise<OpenedStore | undefined> {
+  const store = await storeAt(url, { mustExist: true });
+  return store.open({ now: Date.now }).catch((error: unknown) => {
+    // Without a cause nothing failed: there is no store yet. Who runs the team makes it, or is told why not.
+    if (error instanceof StoreOpenError && error.cause === undefined) return undefined;
+    throw error;
+  });
 }

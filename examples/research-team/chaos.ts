@@ -1,24 +1,17 @@
 /**
- * Runs the job in a child process, kills it with SIGKILL at random points, and starts it again until it is done. Where to kill is drawn from a seed as
- * numbers of finished calls, so that every kill falls inside the run on a fast machine as on a slow one; the exact moment is left to chance.
+ * Kills processes of a crew with SIGKILL at random points until the job is done, and compares the report with that of an undisturbed run in one process, on SQLite. Where to kill is drawn from a seed as numbers of finished
+ * calls, so that every kill falls inside the run on a fast machine as on a slow one; the exact moment is left to chance.
  */
 
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { readCallLog } from './call-log.js';
-import { run, RunFailedError, RunStoppedError, type RunRequest, type Summary } from './run.js';
+import { Crew, finishedCalls, type CrewRequest } from './crew.js';
+import { run, type RunRequest, type Summary } from './run.js';
 
-export interface ChaosRequest extends RunRequest {
-  readonly run: string;
+export interface ChaosRequest extends CrewRequest {
   readonly kills: number;
   readonly seed: number;
-  /** The job as a command: `main.js` and its arguments. */
-  readonly script: string;
-  readonly args: readonly string[];
 }
 
 export interface ChaosSummary extends Summary {
@@ -26,13 +19,8 @@ export interface ChaosSummary extends Summary {
   readonly identical: boolean;
 }
 
-/** Tells a child that it is one: it reports to its parent and ends with it. */
-export const childMark = 'RESEARCH_TEAM_CHILD';
-
-const pollMs = 4;
-
 export async function chaos(request: ChaosRequest): Promise<ChaosSummary> {
-  const { dir, run: id, output, signal, kills, seed } = request;
+  const { dir, output, kills, seed, paceMs } = request;
   const reference = await undisturbed(request);
   output.write(`an undisturbed run makes ${String(reference.calls)} calls; now with ${String(kills)} kills\n`);
   const logPath = join(dir, 'calls.jsonl');
@@ -41,75 +29,29 @@ export async function chaos(request: ChaosRequest): Promise<ChaosSummary> {
   const points = Array.from({ length: kills }, () => 1 + Math.floor(draw() * Math.max(1, reference.calls - 3))).sort(
     (one, other) => one - other,
   );
+  const crew = new Crew(request);
   let crashes = 0;
-  for (;;) {
-    const child = start(request);
-    const point = points[crashes];
-    const outcome = await watch(
-      child,
-      signal,
-      point === undefined ? undefined : { logPath, calls: earlier + point, delayMs: draw() * (2 * request.paceMs + 2) },
-    );
-    if (outcome === 'killed') {
-      crashes += 1;
-      output.write(
-        `killed with SIGKILL: ${String(crashes)} of ${String(kills)}, after ${String(finishedCalls(logPath) - earlier)} calls\n`,
-      );
-    } else {
-      return { ...outcome, run: id, crashes, identical: outcome.reportSha256 === reference.reportSha256 };
-    }
+  for (const point of points) {
+    const killed = await crew.killAt({ calls: earlier + point, delayMs: draw() * (2 * paceMs + 2), which: draw() });
+    if (!killed) break;
+    crashes += 1;
+    output.write(`killed with SIGKILL: ${String(crashes)} of ${String(kills)}, after ${String(finishedCalls(logPath) - earlier)} calls\n`);
   }
+  const summary = await crew.result();
+  return { ...summary, crashes, identical: summary.reportSha256 === reference.reportSha256 };
 }
+
+const undisturbedly = { store: undefined, artifacts: undefined, shared: false, run: undefined, fresh: false, paceMs: 0 } as const;
 
 /** The same job in one piece, without waiting, in a folder of its own. */
 async function undisturbed(request: RunRequest): Promise<Summary> {
   const dir = mkdtempSync(join(tmpdir(), 'research-team-'));
   try {
     const output = { write: () => undefined, live: false, columns: 80 };
-    return await run({ ...request, dir, run: undefined, fresh: false, paceMs: 0, output });
+    return await run({ ...request, dir, ...undisturbedly, output });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-function start({ script, args, run: id }: ChaosRequest): ChildProcess {
-  return fork(script, [...args, '--run', id], {
-    env: { ...process.env, [childMark]: '1' },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-}
-
-/** Resolves to the child's summary, or to `killed`. @throws RunFailedError when it ends otherwise. */
-async function watch(
-  child: ChildProcess,
-  signal: AbortSignal,
-  kill: { readonly logPath: string; readonly calls: number; readonly delayMs: number } | undefined,
-): Promise<'killed' | Summary> {
-  let summary: Summary | undefined;
-  child.on('message', (message) => (summary = message as Summary));
-  let over = false;
-  const ended = once(child, 'exit').then(([code, by]: (number | string | null)[]) => {
-    over = true;
-    return { code, by };
-  });
-  if (kill !== undefined) {
-    while (!over && !signal.aborted && finishedCalls(kill.logPath) < kill.calls) await Promise.race([ended, sleep(pollMs)]);
-    await Promise.race([ended, sleep(kill.delayMs)]);
-    if (!over) child.kill('SIGKILL');
-  }
-  if (signal.aborted) child.kill('SIGINT');
-  const stop = (): boolean => child.kill('SIGINT');
-  signal.addEventListener('abort', stop, { once: true });
-  const { code, by } = await ended;
-  signal.removeEventListener('abort', stop);
-  if (signal.aborted) throw new RunStoppedError('stopped');
-  if (by === 'SIGKILL' && kill !== undefined) return 'killed';
-  if (code === 0 && summary !== undefined) return summary;
-  throw new RunFailedError(`the job ended with ${by === null ? `exit code ${String(code)}` : String(by)}`);
-}
-
-function finishedCalls(logPath: string): number {
-  return readCallLog(logPath).filter(({ type }) => type === 'done').length;
 }
 
 /** mulberry32: the same numbers from the same seed, everywhere. */

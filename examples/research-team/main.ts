@@ -1,29 +1,38 @@
 /** The command: `npm start -- [FOLDER] [options]`. Says what happens in plain words and ends with an exit code that means something. */
 
-import { join, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StatewardenError } from 'statewarden';
 import { pastRuns } from './archive.js';
-import { chaos, childMark, type ChaosSummary } from './chaos.js';
+import { chaos, type ChaosSummary } from './chaos.js';
 import { CorpusError, folderSource, packagesSource } from './corpus.js';
+import { childMark, Crew, type CrewRequest } from './crew.js';
 import { extractiveModel } from './model/extractive.js';
 import { geminiModel } from './model/gemini.js';
 import type { LanguageModel } from './model/language-model.js';
 import { help, parseOptions, type Options } from './options.js';
 import type { Output } from './progress.js';
-import { chooseRun, run, RunFailedError, RunStoppedError, type RunRequest, type Summary } from './run.js';
+import { chooseRun, prepare, run, RunFailedError, RunStoppedError, storeOf, type RunRequest, type Summary } from './run.js';
 import { UsageError } from './usage-error.js';
 
-const isChild = process.env[childMark] === '1';
+/** How many of the same crew there are; 0: this is no child. */
+const crewSize = Number(process.env[childMark] ?? 0);
+const isChild = crewSize > 0;
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args);
+  const options = parseOptions(args, process.env);
   const { stdout } = process;
   if (options.help) {
     stdout.write(help);
     return 0;
   }
-  const output: Output = { write: (text) => stdout.write(text), live: stdout.isTTY, columns: (stdout.columns ?? 0) || 100 };
+  const shared = crewSize > 1 || (!isChild && options.store !== undefined);
+  const label = crewSize > 1 ? `${String(process.pid)}  ` : '';
+  const output: Output = {
+    write: (text) => stdout.write(text.replace(/^(?=.)/gm, label)),
+    live: stdout.isTTY && !shared,
+    columns: (stdout.columns ?? 0) || 100,
+  };
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort());
   process.once('SIGTERM', () => stopping.abort());
@@ -35,6 +44,8 @@ async function main(args: readonly string[]): Promise<number> {
   const model = await chooseModel(process.env);
   const request: RunRequest = {
     dir: resolve(cwd, options.dir),
+    store: options.store,
+    artifacts: options.artifacts,
     source: options.folder === undefined ? packagesSource([cwd, here]) : folderSource(options.folder, cwd),
     question: options.question,
     researchers: options.researchers,
@@ -43,10 +54,11 @@ async function main(args: readonly string[]): Promise<number> {
     flakyEvery: options.flakyEvery,
     run: options.run,
     fresh: options.fresh,
+    shared,
     output,
     signal: stopping.signal,
   };
-  const summary = options.chaos ? await underChaos(request, options, args) : await run(request);
+  const summary = options.chaos || options.nodes > 1 ? await together(request, options, args) : await run(request);
   if (isChild) process.send?.(summary);
   else {
     stdout.write(inWords(summary, relative(cwd, summary.reportPath)));
@@ -60,14 +72,17 @@ function orphaned(): void {
   process.exit(1);
 }
 
-async function underChaos(request: RunRequest, options: Options, args: readonly string[]): Promise<ChaosSummary> {
-  if (request.model.name !== extractiveModel().name) {
+/** As a crew of processes, under chaos or not. */
+async function together(request: RunRequest, options: Options, args: readonly string[]): Promise<Summary | ChaosSummary> {
+  if (options.chaos && request.model.name !== extractiveModel().name) {
     throw new UsageError('--chaos compares two runs and needs a model that always answers the same', 'Leave STATEWARDEN_LLM out.');
   }
-  const past = await pastRuns(join(request.dir, 'agents.db'));
-  const id = chooseRun(past, request);
-  const childArgs = args.filter((arg) => arg !== '--chaos' && arg !== '--json');
-  return chaos({ ...request, run: id, kills: options.kills, seed: options.seed, script: fileURLToPath(import.meta.url), args: childArgs });
+  prepare(request.dir);
+  const id = chooseRun(await pastRuns(storeOf(request)), request);
+  const ours = /^--(chaos|json|nodes(=.*)?)$/;
+  const childArgs = args.filter((arg, index) => !ours.test(arg) && args[index - 1] !== '--nodes');
+  const crew: CrewRequest = { ...request, run: id, nodes: options.nodes, script: fileURLToPath(import.meta.url), args: childArgs };
+  return options.chaos ? chaos({ ...crew, kills: options.kills, seed: options.seed }) : new Crew(crew).result();
 }
 
 async function chooseModel(env: NodeJS.ProcessEnv): Promise<LanguageModel> {
@@ -78,7 +93,7 @@ async function chooseModel(env: NodeJS.ProcessEnv): Promise<LanguageModel> {
 }
 
 function inWords(summary: Summary | ChaosSummary, reportPath: string): string {
-  const { calls, reused, retried, repeated, interrupted, redone, crashes, reportSha256 } = summary;
+  const { calls, reused, retried, repeated, interrupted, redone, crashes, shares, reportSha256 } = summary;
   const again = interrupted + redone;
   const lines = [
     `report      ${reportPath}`,
@@ -86,6 +101,7 @@ function inWords(summary: Summary | ChaosSummary, reportPath: string): string {
     `calls       ${String(calls)} made, ${String(reused)} reused from the ledger, ${String(retried)} retried after an error`,
     `repeated    ${String(repeated)} completed calls made again`,
   ];
+  if (shares.length > 1) lines.push(`processes   ${String(shares.length)} had a part in it: ${shares.join(', ')} calls`);
   if (crashes > 0) {
     const detail =
       again === 0

@@ -55,6 +55,29 @@ export class Progress {
       this.#follow(runtime.agent<'critic'>(criticId(run)).snapshots$, (state) => this.#show(criticId(run), criticRow(state)));
       this.#follow(runtime.agent<'writer'>(writerId(run)).snapshots$, (state) => this.#show(writerId(run), writerRow(state)));
     });
+    this.#sayRetries(runtime, run);
+  }
+
+  /** Where several processes share the team: what this one does of it, a line for each step. To look at an agent would call it here, and they are to stay where they were spread. */
+  watchOwn(runtime: Runtime<TeamKinds>, run: string): void {
+    const steps = new Map<string, string>();
+    const tell = (agentId: string, step: string): void => {
+      const name = agentId.slice(run.length + 1);
+      if (steps.get(name) === step || !agentId.startsWith(`${run}/`)) return;
+      steps.set(name, step);
+      this.say(`${name.padEnd(13)} ${step}`);
+    };
+    this.#subscriptions.push(
+      runtime.events$.subscribe((event) => {
+        if (event.type === 'activity' && event.phase === 'started') tell(event.agentId, event.activity);
+        else if (event.type === 'handed-over') tell(event.agentId, `goes to node ${String(event.node)}`);
+        else if (event.type === 'ended') tell(event.agentId, event.status);
+      }),
+    );
+    this.#sayRetries(runtime, run);
+  }
+
+  #sayRetries(runtime: Runtime<TeamKinds>, run: string): void {
     this.#subscriptions.push(
       runtime.events$.subscribe((event) => {
         if (event.type !== 'activity' || event.phase !== 'retrying') return;

@@ -6,8 +6,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createRuntime, type Runtime, type RuntimeEvent } from 'statewarden';
-import { sqlite } from 'statewarden/sqlite';
+import { artifactsAt, storeAt } from 'statewarden/urls';
 import { ledgerOf, nextRunId, pastRuns, type PastRun } from './archive.js';
 import { CallLog, readCallLog } from './call-log.js';
 import { survey, type CorpusSource } from './corpus.js';
@@ -24,6 +25,9 @@ import { crashesOf, tally, type Tally } from './witness.js';
 
 export interface RunRequest {
   readonly dir: string;
+  /** URLs; without them the agents are in `agents.db` in `dir`, and so are large values. */
+  readonly store: string | undefined;
+  readonly artifacts: string | undefined;
   readonly source: CorpusSource;
   readonly question: string | undefined;
   readonly researchers: number;
@@ -33,6 +37,8 @@ export interface RunRequest {
   /** Go on with this run; undefined: the unfinished one, or a new one. */
   readonly run: string | undefined;
   readonly fresh: boolean;
+  /** Other processes may have a part in it. */
+  readonly shared: boolean;
   readonly output: Output;
   /** Aborted to stop in good order. */
   readonly signal: AbortSignal;
@@ -57,16 +63,19 @@ export class RunStoppedError extends Error {
 }
 
 const leaseMs = 2_000;
+/** What is longer than so many bytes is a large value. */
+const inlineBytes = 4_096;
+const lookMs = 1_000;
 
 /** @throws UsageError, CorpusError, RunFailedError, RunStoppedError, and what the runtime throws. */
 export async function run(request: RunRequest): Promise<Summary> {
   const { dir, source, output, signal, model, paceMs, flakyEvery } = request;
   prepare(dir);
-  const storePath = join(dir, 'agents.db');
+  const url = storeOf(request);
   const logPath = join(dir, 'calls.jsonl');
   const reportPath = join(dir, 'report.md');
 
-  const past = await pastRuns(storePath);
+  const past = await pastRuns(url);
   const id = chooseRun(past, request);
   const input = inputOf(request, id);
   const before = past.find((one) => one.id === id);
@@ -74,33 +83,44 @@ export async function run(request: RunRequest): Promise<Summary> {
   const recorded = (before?.ledger ?? []).filter(({ succeeded }) => succeeded).map(({ key }) => key);
   output.write(`${announcement(id, input, before, recorded.length)}\n`);
 
+  const store = await storeAt(url);
+  const artifacts = request.artifacts === undefined ? undefined : await (await artifactsAt(request.artifacts)).open({ now: Date.now });
   const log = new CallLog(logPath);
   log.append({ type: 'open', run: id, pid: process.pid, at: Date.now(), recorded, about: { ...input } });
   const provider = new Provider({ model, log, paceMs, flakyEvery, now: Date.now });
   const publish = async (report: Report): Promise<string> => writeReport(reportPath, report);
   const runtime = await createRuntime({
-    store: sqlite(storePath),
+    store,
     agents: teamKinds({ source, provider, publish, concurrency: request.researchers }),
     node: { leaseMs },
+    ...(artifacts === undefined ? {} : { results: { artifacts, inlineBytes } }),
   });
   const progress = new Progress(output);
+  const over = new AbortController();
   try {
     if (request.fresh) await Promise.all(past.filter((one) => !one.finished).map((one) => abandon(runtime, one.id)));
     const planner = await runtime.spawn('planner', { id: plannerId(id), input });
-    progress.watch(runtime, id);
-    const result = await Promise.race([planner.result(), mishap(runtime.events$, id), stopped(signal)]);
+    if (request.shared) progress.watchOwn(runtime, id);
+    else progress.watch(runtime, id);
+    const result = await Promise.race([planner.result(), mishap(runtime, id, over.signal), stopped(signal)]);
     progress.stop();
     if ('failure' in result) throw new RunFailedError(result.failure);
     const reportSha256 = sha256(readFileSync(reportPath, 'utf8'));
     const lines = readCallLog(logPath);
     const ledger = await ledgerOf(runtime.store, id);
-    return { run: id, ...tally(id, lines, ledger), crashes: crashesOf(id, lines), reportPath, reportSha256 };
+    return { run: id, ...tally(id, lines, ledger), crashes: crashesOf(id, lines, isAlive), reportPath, reportSha256 };
   } finally {
+    over.abort();
     progress.stop();
     await runtime.close();
+    await artifacts?.close();
     log.append({ type: 'close', run: id, pid: process.pid, at: Date.now() });
     log.close();
   }
+}
+
+export function storeOf({ store, dir }: Pick<RunRequest, 'store' | 'dir'>): string {
+  return store ?? join(dir, 'agents.db');
 }
 
 /** Makes the folder that everything is kept in. @throws UsageError */
@@ -154,20 +174,30 @@ async function abandon(runtime: Runtime<TeamKinds>, run: string): Promise<void> 
   await Promise.all(agents.map(({ id }) => runtime.agent(id).stop()));
 }
 
-/** Rejects when an agent of the run fails or is parked: then nobody will ever report. */
-function mishap(events: { subscribe(next: (event: RuntimeEvent) => void): unknown }, run: string): Promise<never> {
-  return new Promise((_, reject) => {
-    events.subscribe((event) => {
+/** Rejects when an agent of the run fails or is parked, here or in another process: then nobody will ever report. */
+async function mishap(runtime: Runtime<TeamKinds>, run: string, over: AbortSignal): Promise<never> {
+  const fail = (id: string, what: string, why = 'see `statewarden show`'): RunFailedError =>
+    new RunFailedError(`agent ${id} ${what}: ${why}`);
+  const here = new Promise<never>((_, reject) => {
+    runtime.events$.subscribe((event: RuntimeEvent) => {
       if (!('agentId' in event) || !event.agentId.startsWith(`${run}/`)) return;
-      if (event.type === 'parked' || (event.type === 'ended' && event.status === 'error')) {
-        reject(
-          new RunFailedError(
-            `agent ${event.agentId} ${event.type === 'parked' ? 'is parked' : 'failed'}: ${event.error?.message ?? 'unknown error'}`,
-          ),
-        );
-      }
+      if (event.type === 'parked') reject(fail(event.agentId, 'is parked', event.error.message));
+      else if (event.type === 'ended' && event.status === 'error') reject(fail(event.agentId, 'failed', event.error?.message));
     });
   });
+  const elsewhere = async (): Promise<never> => {
+    for (;;) {
+      await sleep(lookMs, undefined, { signal: over });
+      for (const status of ['parked', 'error'] as const) {
+        const [found] = await runtime.store.list({ prefix: `${run}/`, status, limit: 1 });
+        if (found !== undefined) throw fail(found.id, status === 'parked' ? 'is parked' : 'failed');
+      }
+    }
+  };
+  return Promise.race([
+    here,
+    elsewhere().catch((error: unknown) => (over.aborted || !(error instanceof RunFailedError) ? here : Promise.reject(error))),
+  ]);
 }
 
 function stopped(signal: AbortSignal): Promise<never> {
@@ -181,10 +211,19 @@ function stopped(signal: AbortSignal): Promise<never> {
 /** Whole or not at all: a kill in the middle leaves the former report. */
 function writeReport(path: string, report: Report): string {
   const text = render(report);
-  const draft = `${path}.draft`;
+  const draft = `${path}.${String(process.pid)}.draft`;
   writeFileSync(draft, text);
   renameSync(draft, path);
   return sha256(text);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function sha256(text: string): string {

@@ -40,7 +40,9 @@ export function addCopyCommand(cli: CAC, typed: Typed): void {
     .option('--cancel', 'Call off a copy that was stopped: agents run where they were')
     .option('--dry-run', 'Say what would be copied, and do nothing')
     .example('  $ statewarden copy sqlite:./agents.db sqlite:./copy.db')
-    .example('  $ statewarden copy ./agents.db firestore://my-project --move --artifacts-from ./archive --artifacts-to gs://my-bucket/archive')
+    .example(
+      '  $ statewarden copy ./agents.db firestore://my-project --move --artifacts-from ./archive --artifacts-to gs://my-bucket/archive',
+    )
     .action((from: string, to: string) => {
       if (text('store') !== undefined) throw new UsageError('copy takes two stores and no --store', 'statewarden copy FROM TO.');
       const [source, target] = [placeOf(from, process.cwd()), placeOf(to, process.cwd())];
@@ -93,6 +95,7 @@ async function copy({ now, output: newOutput }: Typed, places: Places, flags: Co
       ...(await storesOf(places)),
       ...{ move, waitMs },
       progress: (done, total) => bar.show(done, total),
+      waiting: (other) => void process.stderr.write(`waiting until the lease of ${other} has run out …\n`),
       ...(from === undefined || to === undefined ? {} : { artifacts: { from, to } }),
     });
   } finally {

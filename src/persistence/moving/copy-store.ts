@@ -8,7 +8,7 @@
  */
 
 import { refuseEncrypted } from '../encryption/marker.js';
-import { longestTimeoutMs, systemClock, type Clock } from '../../core/clock.js';
+import { systemClock, type Clock } from '../../core/clock.js';
 import { CopyError } from '../../core/errors.js';
 import { failpoint } from '../../core/failpoint.js';
 import type { AgentKey, AgentRecord, NodeRecord, OpenedStore, Store, WholeAgent } from '../store.js';
@@ -28,6 +28,8 @@ export interface CopyOptions {
   /** What archives and large results are copied from and to. Default: the other store's runtime is given the same artifact store. */
   readonly artifacts?: ArtifactStores;
   readonly clock?: Clock;
+  /** Told whom it waits for: a copy that was killed is still taken to be alive where only its lease tells, until that has run out. */
+  readonly waiting?: (other: string) => void;
   /** `total`: about. */
   readonly progress?: (done: number, total: number) => void;
 }
@@ -46,6 +48,7 @@ const keysPerNode = 2 ** 32;
 /** Agents that are read and written together. */
 const part = 50;
 const leaseMs = 15_000;
+const leaseName = 'copy';
 const pollMs = 100;
 
 /** @throws CopyError, StoreMovedError, what the stores throw */
@@ -54,7 +57,7 @@ export async function copyStore(options: CopyOptions): Promise<CopyReport> {
   if (from === to || (from.capabilities.durable && from.name === to.name)) {
     throw new CopyError(`${from.name} cannot be copied to itself`, { hint: 'Give another place to copy to.' });
   }
-  const lease = { name: 'copy', ttlMs: leaseMs };
+  const lease = { name: leaseName, ttlMs: leaseMs };
   const now = (): number => clock.now();
   const source = await from.open({ lease, now });
   try {
@@ -171,7 +174,15 @@ class Copy {
   }
 
   async #assertAlone(store: OpenedStore, { name }: Store): Promise<void> {
-    const [other] = await this.#others(store);
+    let [other] = await this.#others(store);
+    if (other?.name === leaseName) {
+      this.#options.waiting?.(inWords(other));
+      const until = this.#clock.elapsed() + leaseMs + 1_000;
+      while (other?.name === leaseName && this.#clock.elapsed() < until) {
+        await this.#pause();
+        [other] = await this.#others(store);
+      }
+    }
     if (other === undefined) return;
     throw new CopyError(`${name} is in use by ${inWords(other)}`, {
       hint: store === this.#source ? 'Stop it first, or move its agents: --move.' : 'Stop it until all agents have come.',
@@ -190,9 +201,13 @@ class Copy {
           hint: 'Stop it and copy again. If it hangs, it is passed over when its lease runs out.',
         });
       }
-      await this.#beat();
-      await new Promise<void>((resolve) => void this.#clock.setTimeout(resolve, Math.min(pollMs, longestTimeoutMs)));
+      await this.#pause();
     }
+  }
+
+  async #pause(): Promise<void> {
+    await this.#beat();
+    await new Promise<void>((resolve) => void this.#clock.setTimeout(resolve, pollMs));
   }
 
   async #agents(take: boolean): Promise<{ agents: number; unchanged: number }> {

@@ -25,7 +25,8 @@ export interface StoreAtOptions {
   readonly mustExist?: boolean;
 }
 
-const schemes = 'Write sqlite:./agents.db (or the path alone), firestore://PROJECT/DATABASE/PREFIX, or spanner://PROJECT/INSTANCE/DATABASE.';
+const schemes =
+  'Write sqlite:./agents.db (or the path alone), firestore://PROJECT/DATABASE/PREFIX, or spanner://PROJECT/INSTANCE/DATABASE.';
 
 /** The store that a URL means, not yet opened. @throws BadInputError */
 export async function storeAt(url: string, { folder = '.', mustExist = false }: StoreAtOptions = {}): Promise<Store> {
@@ -61,7 +62,7 @@ function sqlitePlace(path: string, folder: string): StorePlace {
     if (!mustExist) return made;
     return {
       ...made,
-      open: (options) => {
+      open: async (options) => {
         assertFile(place);
         return made.open(options);
       },
