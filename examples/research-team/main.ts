@@ -2,7 +2,7 @@
 
 import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { StatewardenError } from 'statewarden';
+import { BadInputError, StatewardenError } from 'statewarden';
 import { pastRuns } from './archive.js';
 import { chaos, type ChaosSummary } from './chaos.js';
 import { CorpusError, folderSource, packagesSource } from './corpus.js';
@@ -122,7 +122,7 @@ function explain(error: unknown): number {
     if (!isChild) tell('stopped; the same command goes on from here');
     return 130;
   }
-  if (error instanceof UsageError || error instanceof CorpusError) {
+  if (error instanceof UsageError || error instanceof CorpusError || error instanceof BadInputError) {
     tell(`error: ${error.message}\nhint:  ${error.hint}`);
     return 2;
   }

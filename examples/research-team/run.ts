@@ -64,7 +64,7 @@ export class RunStoppedError extends Error {
 
 const leaseMs = 2_000;
 /** What is longer than so many bytes is a large value. */
-const inlineBytes = 4_096;
+const inlineBytes = 1_024;
 const lookMs = 1_000;
 
 /** @throws UsageError, CorpusError, RunFailedError, RunStoppedError, and what the runtime throws. */

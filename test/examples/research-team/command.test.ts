@@ -1,50 +1,19 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { readCallLog } from '../../../examples/research-team/call-log.js';
-
-const script = fileURLToPath(new URL('../../../examples/research-team/main.js', import.meta.url));
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { folderOfDocs, startTeam, summaryOf } from './team-command.js';
 
 describe('npm start', function () {
   this.timeout(60_000);
   let cwd: string;
   beforeEach(() => {
-    cwd = mkdtempSync(join(tmpdir(), 'team-'));
-    mkdirSync(join(cwd, 'docs'));
-    const subjects = ['cache', 'queue', 'worker', 'timer', 'ledger', 'journal'];
-    for (const [index, subject] of subjects.entries()) {
-      const next = subjects[(index + 1) % subjects.length];
-      const lines = [`# The ${subject}`, ''];
-      for (const verb of ['keeps', 'loses', 'copies', 'orders', 'counts'])
-        lines.push(`Every ${subject} ${verb} its entries while the ${next} of process ${verb.length} waits for the disk.`, '');
-      writeFileSync(join(cwd, 'docs', `${subject}.md`), lines.join('\n'));
-    }
+    cwd = folderOfDocs();
   });
   afterEach(() => {
     rmSync(cwd, { recursive: true, force: true });
   });
-
-  function start(...args: string[]) {
-    const { RESEARCH_TEAM_CHILD: _child, STATEWARDEN_LLM: _model, ...env } = process.env;
-    const child = spawn(process.execPath, [script, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
-    return { child, ended };
-  }
-  const summaryOf = ({ stdout }: Ended): Record<string, unknown> =>
-    JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+  const start = (...args: string[]) => startTeam(cwd, args);
 
   it('survives kills at random points, repeats no completed call and writes the same report', async () => {
     const plain = await start('docs', '--pace', '0', '--researchers', '3', '--json').ended;
@@ -102,6 +71,17 @@ describe('npm start', function () {
     expect(shown.code).to.equal(0);
   });
 
+  it('is one team with one report in several processes, wherever large values are kept', async () => {
+    const plain = await start('docs', '--pace', '0', '--dir', 'plain', '--json').ended;
+    const crew = await start('docs', '--pace', '20', '--nodes', '2', '--store', 'sqlite:crew.db', '--artifacts', 'large', '--json').ended;
+    expect(crew.code, crew.stderr + crew.stdout).to.equal(0);
+    const { calls, reportSha256 } = summaryOf(plain);
+    expect(summaryOf(crew)).to.include({ calls, reportSha256, repeated: 0, unwitnessed: 0, crashes: 0 });
+    expect(new Set(crew.stdout.match(/^\d+(?= +starting run-1)/gm))).to.have.property('size', 2);
+    expect([existsSync(join(cwd, 'crew.db')), existsSync(join(cwd, '.research-team/agents.db'))]).to.deep.equal([true, false]);
+    expect(readdirSync(join(cwd, 'large')).length).to.be.greaterThan(1);
+  });
+
   it('stops in good order on Ctrl-C and drops an unfinished run when told to', async () => {
     const first = start('docs', '--pace', '100');
     const log = join(cwd, '.research-team/calls.jsonl');
@@ -124,6 +104,10 @@ describe('npm start', function () {
       [['empty'], 'nothing to read'],
       [['docs', '--researchers', 'many'], '--researchers is "many"'],
       [['docs', '--colour'], "Unknown option '--colour'"],
+      [['docs', '--nodes', '0'], '--nodes is "0"'],
+      [['docs', '--nodes', '2', '--fresh'], '--nodes and --fresh exclude each other'],
+      [['docs', '--store', 'postgres://x'], 'there is no store for "postgres:"'],
+      [['docs', '--artifacts', 's3://x'], 'there is no artifact store for "s3:"'],
       [['a', 'b'], 'one folder, please'],
     ] as const) {
       const { code, stderr } = await start(...args).ended;
