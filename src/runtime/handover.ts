@@ -11,6 +11,7 @@ import { sleep, type Clock } from '../core/clock.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { budgetKind } from '../effects/budget/machine.js';
 import type { AgentKey, NoteRecord, OpenedStore } from '../persistence/store.js';
+import type { Ends } from './ends.js';
 import type { Placement } from './placement.js';
 import type { Presence } from './presence.js';
 import type { Residents } from './residents.js';
@@ -20,6 +21,7 @@ export interface HandoverOptions {
     readonly store: OpenedStore;
     readonly clock: Clock;
     readonly observed: boolean;
+    readonly ends: Pick<Ends, 'wake'>;
     presence(key: AgentKey): Promise<Presence>;
     tell(event: WithoutTime<RuntimeEvent>): void;
   };
@@ -134,6 +136,9 @@ export class Handover {
     }
     // Asked for before anybody can bring one of them back: the store answers in order.
     await node.store.release(keys);
+    // Who looked before that found them held here, where their end would be told.
+    const others = absent.length === 0 ? [] : await node.store.lookup(absent);
+    for (const one of [...agents, ...others]) if (one !== undefined) node.ends.wake(one.id, undefined);
     await node.store.publish([
       this.#note(
         handedTopic,

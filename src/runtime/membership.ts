@@ -13,6 +13,7 @@ import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { TurnPulse } from '../core/turn-pulse.js';
 import type { Runner } from '../effects/runner.js';
 import type { AgentKey, NodeRecord, OpenedStore } from '../persistence/store.js';
+import type { Ends } from './ends.js';
 import { Handover } from './handover.js';
 import { Lease } from './lease.js';
 import type { Mail } from './mail.js';
@@ -40,6 +41,7 @@ export interface MembershipOptions {
 
 /** What of the node it needs. */
 export interface MembershipNode {
+  readonly ends: Pick<Ends, 'wake'>;
   readonly store: OpenedStore;
   readonly clock: Clock;
   readonly pulse: TurnPulse | undefined;

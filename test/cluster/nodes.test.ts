@@ -93,6 +93,39 @@ describe('two nodes on one store', () => {
     await a.agent<'worker'>('w').waitFor(({ value }) => value === 'done');
   });
 
+  it('hear of the end of an agent that was given up while they waited for it, on a store that takes its time', async () => {
+    const store = memory();
+    const slow: Store = {
+      ...store,
+      open: async (options) => {
+        const opened = await store.open(options);
+        const later: typeof opened.release = async (keys) => {
+          await new Promise((resolve) => setTimeout(resolve, 150));
+          return opened.release(keys);
+        };
+        return new Proxy(opened, {
+          get: (target, name) => {
+            const value: unknown = name === 'release' ? later : Reflect.get(target, name);
+            return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+          },
+        });
+      },
+    };
+    await using a = await open(slow, 'a');
+    await using b = await open(store, 'b');
+    await a.spawn('counter', { id: 'c' });
+    const end = a
+      .agent('c')
+      .result()
+      .catch((error: unknown) => error);
+    expect((await b.agent<'counter'>('c').snapshot()).context).to.deep.equal({ n: 0 });
+    await b.agent('c').stop();
+    expect(await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 5_000, 'nothing'))])).to.have.property(
+      'code',
+      'AGENT_STOPPED',
+    );
+  });
+
   it('do not where they are told not to, and never one that is at work or has a supervisor', async () => {
     const store = memory();
     await using a = await open(store, 'a', { spread: false });
