@@ -24,8 +24,8 @@ interface Member {
   readonly child: ChildProcess;
   readonly ended: Promise<void>;
   over: boolean;
-  /** `killed` here, its summary, or in words how it ended. */
-  outcome: 'killed' | Summary | string;
+  /** Killed by us, its summary, or in words how else it ended. */
+  outcome: 'killed' | Summary | { readonly ended: string };
 }
 
 export class Crew {
@@ -63,8 +63,8 @@ export class Crew {
   async result(): Promise<Summary> {
     await Promise.all(this.#members.map(({ ended }) => ended));
     if (this.#request.signal.aborted) throw new RunStoppedError('stopped');
-    const failed = this.#members.find(({ outcome }) => typeof outcome === 'string');
-    if (failed !== undefined) throw new RunFailedError(`the job ended with ${String(failed.outcome)}`);
+    for (const { outcome } of this.#members)
+      if (typeof outcome === 'object' && 'ended' in outcome) throw new RunFailedError(`the job ended with ${outcome.ended}`);
     return this.#last as Summary;
   }
 
@@ -80,11 +80,11 @@ export class Crew {
       member.over = true;
       if (summary !== undefined && (code === 0 || by === 'SIGKILL')) member.outcome = this.#last = summary;
       else if (member.outcome !== 'killed') {
-        member.outcome = by === null ? `exit code ${String(code)}` : String(by);
+        member.outcome = { ended: by === null ? `exit code ${String(code)}` : String(by) };
         this.#stop();
       }
     });
-    const member: Member = { child, ended, over: false, outcome: '' };
+    const member: Member = { child, ended, over: false, outcome: { ended: '' } };
     return member;
   }
 

@@ -58,10 +58,10 @@ describe('the command line', () => {
     expect(found.spanner).to.deep.equal({ project: 'my-project', instance: 'main', database: 'agents' });
     for (const half of ['spanner://my-project/main', 'spanner:', 'spanner://a/b/c/d', 'spanner://a//c']) {
       const { code, stderr } = await run(['ls', half]);
-      expect(
-        [code, /^USAGE: .*\nhint: Name all three: spanner:\/\/PROJECT\/INSTANCE\/DATABASE\.\n$/.test(stderr)],
-        half,
-      ).to.deep.equal([2, true]);
+      expect([code, /^USAGE: .*\nhint: Name all three: spanner:\/\/PROJECT\/INSTANCE\/DATABASE\.\n$/.test(stderr)], half).to.deep.equal([
+        2,
+        true,
+      ]);
     }
   });
 

@@ -36,9 +36,10 @@ describeFirestore('statewarden copy, Firestore', () =>
         Object.assign(process.env, env);
       });
       after(async () => {
-        for (const [name, value] of Object.entries(kept))
-          if (value === undefined) delete process.env[name];
+        for (const [name, value] of Object.entries(kept)) {
+          if (value === undefined) Reflect.deleteProperty(process.env, name);
           else process.env[name] = value;
+        }
         await Promise.all([spanner.stop(), gcs.stop()]);
       });
 
@@ -126,7 +127,9 @@ describeFirestore('statewarden copy, Firestore', () =>
           house(source, target, async (place) => {
             const { from, to, flags, store } = place;
             const before = await contents(store);
-            for (const point of ['copy:marked', 'copy:installed', 'copy:complete', 'copy:handed-over']) {
+            // Each waits for the lease of the one before: all of them on one pair is enough.
+            const all = source === 'sqlite' && target === 'firestore';
+            for (const point of all ? ['copy:marked', 'copy:installed', 'copy:complete', 'copy:handed-over'] : ['copy:installed']) {
               const killed = await run(['copy', from, to, '--move', ...flags], `${point}=crash@1`);
               expect(killed.code, `${point}: ${killed.stderr}`).to.equal(-1);
               for (const url of [from, to]) {

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { assign, setup } from 'xstate';
-import { activity, createRuntime, type Runtime, type Store } from 'statewarden';
+import { activity, createRuntime, type Store } from 'statewarden';
 import type { ArtifactStore } from 'statewarden/artifacts';
 import { archiveAgents } from 'statewarden/tiers';
 import { likeness } from '#src/persistence/moving/likeness.js';
@@ -34,7 +34,6 @@ const page = setup({
 });
 
 export const pageKinds = { page: { machine: page, version: 1 } };
-export type PageRuntime = Runtime<typeof pageKinds>;
 
 /** `page/N`: every fifth has a result of 50 KB, every third has ended, and of those two are archived. */
 export async function populate(store: Store, artifacts: ArtifactStore, count: number): Promise<void> {

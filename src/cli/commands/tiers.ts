@@ -88,7 +88,10 @@ export async function pruneStore(
 async function artifactsOf({ artifacts }: Session): Promise<ArtifactStore> {
   const opened = await artifacts();
   if (opened !== undefined) return opened;
-  throw new UsageError('which artifact store?', 'Say so with --artifacts, files:./agents-archive or gs://BUCKET/PREFIX, or STATEWARDEN_ARTIFACTS.');
+  throw new UsageError(
+    'which artifact store?',
+    'Say so with --artifacts, files:./agents-archive or gs://BUCKET/PREFIX, or STATEWARDEN_ARTIFACTS.',
+  );
 }
 
 async function within<T>(
