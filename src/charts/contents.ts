@@ -3,7 +3,7 @@
 import type { ChartState, ChartTransition } from '../actors/chart.js';
 import type { LabelBox, Rectangle, TextLine, TextRole } from './geometry.js';
 import { wrap, type Measure } from './text.js';
-import { edgeId, statesOf, transitionInWords } from './walk.js';
+import { edgeId, invokeInWords, statesOf, transitionInWords, triggerInWords } from './walk.js';
 
 export interface Contents {
   readonly width: number;
@@ -48,11 +48,11 @@ export function contentsOf(state: ChartState, measure: Measure, collapsed: boole
     { role: 'title', text: state.key },
     ...(state.description === undefined ? [] : [{ role: 'description', text: state.description } as const]),
     ...(state.tags ?? []).map((text): Text => ({ role: 'tag', text })),
-    ...(state.invoke ?? []).map(({ id, src, inline }): Text => ({ role: 'invoke', text: `invoke ${inline ? id : src === id ? id : `${id} ← ${src}`}` })),
+    ...(state.invoke ?? []).map((invoke): Text => ({ role: 'invoke', text: `invoke ${invokeInWords(state, invoke)}` })),
     ...(state.entry ?? []).map((action): Text => ({ role: 'entry', text: `entry / ${action}` })),
     ...(state.exit ?? []).map((action): Text => ({ role: 'exit', text: `exit / ${action}` })),
     ...transitions.flatMap((transition, index): Text[] =>
-      isInternal(transition) ? [{ role: 'internal', text: transitionInWords(transition), edge: edgeId(state.id, index) }] : [],
+      isInternal(transition) ? [{ role: 'internal', text: transitionInWords(state, transition), edge: edgeId(state.id, index) }] : [],
     ),
     ...(collapsed ? [{ role: 'hidden', text: `+ ${countInside(state)}` } as const] : []),
   ];
@@ -76,9 +76,10 @@ export const hiddenIn = (state: ChartState): number => [...statesOf(state)].leng
 /** It is listed in its state instead of being drawn. */
 export const isInternal = ({ target }: ChartTransition): boolean => target === undefined || target.length === 0;
 
-export function labelContents({ label, guard, actions = [], reenter }: ChartTransition, measure: Measure): Contents {
+export function labelContents(state: ChartState, transition: ChartTransition, measure: Measure): Contents {
+  const { guard, actions = [], reenter } = transition;
   const texts: Text[] = [
-    { role: 'event', text: label },
+    { role: 'event', text: triggerInWords(state, transition) },
     ...(guard === undefined ? [] : [{ role: 'guard', text: `[${guard}]` } as const]),
     ...(actions.length === 0 ? [] : [{ role: 'action', text: `/ ${actions.join(', ')}` } as const]),
     ...(reenter === true ? [{ role: 'reenter', text: '(re-enters)' } as const] : []),

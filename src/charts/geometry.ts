@@ -14,19 +14,7 @@ export interface Rectangle extends Point {
 
 /** `action`: of a label, behind its guard. `internal`: a transition that stays in its state. */
 export type TextRole =
-  | 'title'
-  | 'type'
-  | 'description'
-  | 'tag'
-  | 'invoke'
-  | 'entry'
-  | 'exit'
-  | 'internal'
-  | 'hidden'
-  | 'event'
-  | 'guard'
-  | 'action'
-  | 'reenter';
+  'title' | 'type' | 'description' | 'tag' | 'invoke' | 'entry' | 'exit' | 'internal' | 'hidden' | 'event' | 'guard' | 'action' | 'reenter';
 
 /** A line of text; `x`, `y`: where its baseline begins. */
 export interface TextLine extends Point {

@@ -75,7 +75,8 @@ export function graphOf(chart: MachineChart, measure: Measure, collapsed: Readon
   const parents = parentsOf(chart.root);
   const states = [...shownOf(chart.root, collapsed)];
   const shown = new Set(states.map(({ id }) => id));
-  const shownAs = (id: string): string | undefined => pathOutwards(id, parents).findLast((one) => collapsed.has(one) && shown.has(one)) ?? (shown.has(id) ? id : undefined);
+  const shownAs = (id: string): string | undefined =>
+    pathOutwards(id, parents).findLast((one) => collapsed.has(one) && shown.has(one)) ?? (shown.has(id) ? id : undefined);
   const contents = new Map(states.map((state) => [state.id, contentsOf(state, measure, isShut(state, collapsed))]));
   const links = [...statesOf(chart.root)].flatMap((state) => [...linksOf(state, { parents, shownAs, measure })]);
   const internal = states.flatMap((state) =>
@@ -103,7 +104,12 @@ export function graphOf(chart: MachineChart, measure: Measure, collapsed: Readon
   };
   const graph: ElkNode = {
     id: 'chart',
-    layoutOptions: { ...options, 'elk.padding': '[top=16,left=16,bottom=16,right=16]', 'json.shapeCoords': 'ROOT', 'json.edgeCoords': 'ROOT' },
+    layoutOptions: {
+      ...options,
+      'elk.padding': '[top=16,left=16,bottom=16,right=16]',
+      'json.shapeCoords': 'ROOT',
+      'json.edgeCoords': 'ROOT',
+    },
     children: [...(stopsIn.get(undefined) ?? []), nodeOf(chart.root)],
     edges: links.flatMap((link) => link.legs.filter(({ straight }) => straight !== true).map((leg) => elkEdge(link, leg))),
   };
@@ -142,7 +148,7 @@ function* linksOf(state: ChartState, around: Surroundings): Generator<Link> {
     if (isInternal(transition)) continue;
     const targets = [...new Set((transition.target ?? []).flatMap((target) => shownAs(target) ?? []))];
     const within = source !== state.id && targets.every((target) => target === source);
-    if (targets.length > 0 && !within) yield transitionLink(edgeId(state.id, index), source, targets, transition, around);
+    if (targets.length > 0 && !within) yield transitionLink(state, index, source, targets, around);
   }
 }
 
@@ -165,14 +171,16 @@ function* historyLink(state: ChartState, { shownAs, parents }: Surroundings): Ge
   yield { id, source: state.id, targets, trigger: 'history', legs };
 }
 
-function transitionLink(id: string, source: string, targets: readonly string[], transition: ChartTransition, around: Surroundings): Link {
+function transitionLink(state: ChartState, index: number, source: string, targets: readonly string[], around: Surroundings): Link {
+  const id = edgeId(state.id, index);
+  const transition = state.transitions?.[index] as ChartTransition;
   const { parents, measure } = around;
   const ends = [source, ...targets];
   const [own = [], ...others] = ends.map((end) => pathOutwards(end, parents));
   const common = own.find((one) => others.every((path) => path.includes(one)));
   const isLoop = ends.every((end) => end === source);
   const inside = isLoop ? parents.get(source) : common;
-  const contents = labelContents(transition, measure);
+  const contents = labelContents(state, transition, measure);
   const constraint = isLoop ? undefined : inside === source ? 'FIRST' : targets.includes(inside ?? '') ? 'LAST' : undefined;
   const node: ElkNode = {
     id: labelNode(id),

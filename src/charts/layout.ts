@@ -17,7 +17,10 @@ export interface LayoutOptions {
   readonly measure?: Measure;
 }
 
-export async function layout(chart: MachineChart, { elk, collapsed = new Set(), measure = estimatedWidth }: LayoutOptions): Promise<Geometry> {
+export async function layout(
+  chart: MachineChart,
+  { elk, collapsed = new Set(), measure = estimatedWidth }: LayoutOptions,
+): Promise<Geometry> {
   const drawing = graphOf(chart, measure, collapsed);
   const graph = await elk.layout(drawing.graph);
   const nodes = new Map<string, Rectangle>();
@@ -86,7 +89,8 @@ function edgeOf(link: Link, place: (id: string) => Rectangle, edges: ReadonlyMap
  */
 function straightOf({ from }: Leg, label: Rectangle, outer: Rectangle, returns: boolean): readonly Point[] {
   const right = label.x + label.width;
-  const at = (part: number, ...ends: readonly number[]): readonly Point[] => ends.map((x) => ({ x: round(x), y: round(label.y + label.height * part) }));
+  const at = (part: number, ...ends: readonly number[]): readonly Point[] =>
+    ends.map((x) => ({ x: round(x), y: round(label.y + label.height * part) }));
   if (returns) return from === 'label' ? at(0.75, label.x, outer.x) : at(0.25, outer.x, label.x);
   return from === 'label' ? at(0.5, right, outer.x + outer.width) : at(0.5, outer.x, label.x);
 }

@@ -3,7 +3,17 @@
  * them by the classes `sw-active` and `sw-lit`, without drawing it again.
  */
 
-import { dotRadius, type Box, type Edge, type Geometry, type LabelBox, type Path, type Point, type Rectangle, type TextLine } from './geometry.js';
+import {
+  dotRadius,
+  type Box,
+  type Edge,
+  type Geometry,
+  type LabelBox,
+  type Path,
+  type Point,
+  type Rectangle,
+  type TextLine,
+} from './geometry.js';
 import { styleOf, type Theme } from './svg-style.js';
 
 export interface SvgOptions {
@@ -31,7 +41,9 @@ export function svgOf(geometry: Geometry, options: SvgOptions = {}): string {
     `<desc>${escaped(inWords(geometry, active))}</desc>`,
     `<style>${styleOf(theme)}</style>`,
     `<rect class="sw-ground" width="${String(width)}" height="${String(height)}"/>`,
-    ...boxes.map((box) => stateGroup(box, active.has(box.id), (id) => `${errors.has(id) ? ' sw-error' : ''}${lit.has(id) ? ' sw-lit' : ''}`)),
+    ...boxes.map((box) =>
+      stateGroup(box, active.has(box.id), (id) => `${errors.has(id) ? ' sw-error' : ''}${lit.has(id) ? ' sw-lit' : ''}`),
+    ),
     // Lines first: a label's ground hides those that pass behind it.
     ...edges.map((edge) => edgeGroup(edge, lit.has(edge.id))),
     '</svg>',
@@ -51,7 +63,13 @@ const count = (n: number, what: string): string => `${String(n)} ${what}${n === 
 function stateGroup(box: Box, isActive: boolean, classesOf: (edge: string) => string): string {
   const { id, kind, region, collapsed, lines, head, height } = box;
   const isOpen = head < height;
-  const classes = ['sw-state', `sw-${kind}`, ...(isOpen ? ['sw-open'] : []), ...(region ? ['sw-region'] : []), ...(isActive ? ['sw-active'] : [])];
+  const classes = [
+    'sw-state',
+    `sw-${kind}`,
+    ...(isOpen ? ['sw-open'] : []),
+    ...(region ? ['sw-region'] : []),
+    ...(isActive ? ['sw-active'] : []),
+  ];
   const open = `<g class="${classes.join(' ')}" data-state="${escaped(id)}"${collapsed === undefined ? '' : ' data-collapsed=""'}>`;
   if (kind === 'history') {
     const [x, y, r] = [box.x + box.width / 2, box.y + height / 2, box.width / 2];

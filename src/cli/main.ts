@@ -19,13 +19,14 @@ import { doctor } from './commands/doctor.js';
 import { fleets, showFleet } from './commands/fleet.js';
 import { orderFleet, parseSize, submitJob } from './commands/fleet-orders.js';
 import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-words.js';
-import { gateway } from './commands/gateway.js';
 import { journal } from './commands/journal.js';
 import { list } from './commands/ls.js';
 import { send } from './commands/send.js';
 import { show } from './commands/show.js';
 import { tree } from './commands/tree.js';
 import { flags } from './flags.js';
+import { addGatewayCommand } from './gateway-command.js';
+import { addMachineCommand } from './machine-command.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
 import { addKeysCommands, keysPath } from './keys-commands.js';
@@ -292,6 +293,7 @@ cli
     const found = breakerWords(words, givenOf(breakerOptions), process.cwd());
     return withStore(found.place, breakerWork(found));
   });
+addMachineCommand(cli, { text, number, givenOf, withStore });
 addPeopleCommands(cli, { text, number, givenOf, withStore });
 addKeysCommands(cli, {
   text,
@@ -302,35 +304,7 @@ addKeysCommands(cli, {
 });
 addTierCommands(cli, { text, number, givenOf, withStore });
 addCopyCommand(cli, { text, givenOf, now, output: () => new Output(process.stdout, process.env, json) });
-cli
-  .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
-  .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')
-  .option('--port <n>', '0: any that is free (or PORT)', { default: 8080 })
-  .option('--host <address>', 'Where to listen; 0.0.0.0: everywhere', { default: '127.0.0.1' })
-  .option('--header <name>', 'Where the key stands', { default: 'Idempotency-Key' })
-  .option('--methods <list>', 'What is deduplicated', { default: 'POST,PATCH,PUT,DELETE' })
-  .option('--require-key', 'Refuse these with 400 when they have no key')
-  .option('--scope-header <name>', 'Says whose keys they are; none: all are of one', { default: 'Authorization' })
-  .option('--not-stored-header <name>', 'With "false" upstream says that it did not carry out the operation', {
-    default: 'Idempotency-Stored',
-  })
-  .option('--on-unknown <how>', 'hold, or release: forward again what may have been carried out', { default: 'hold' })
-  .option('--ttl <seconds>', 'A key is forgotten after it', { default: 86_400 })
-  .option('--wait <seconds>', 'A duplicate waits so long for the first', { default: 60 })
-  .option('--timeout <seconds>', 'So long upstream has for a whole answer', { default: 30 })
-  .option('--lease <seconds>', 'After so long without a sign a gateway counts as gone', { default: 15 })
-  .option('--max-body <bytes>', 'Answers up to this size are kept', { default: 1_048_576 })
-  .option('--max-request <bytes>', 'Requests with a key may be so large', { default: 10_485_760 })
-  .option('--trust-restarts', 'Redis keeps all it acknowledges over restarts, although it does not say so')
-  .option('--accept-loss', 'Go on after a loss in Redis; without --upstream: only that')
-  .option('--log', 'A line of JSON on standard error for each request')
-  .example('  $ statewarden gateway --upstream http://localhost:9000 --store memory:')
-  .example('  $ statewarden gateway --upstream https://pay.example --store redis://localhost:6379 --require-key --log')
-  .action(() => {
-    const output = new Output(process.stdout, process.env, json);
-    const onStop = (stop: () => void): void => void ['SIGTERM', 'SIGINT'].forEach((signal) => process.once(signal, stop));
-    return gateway({ args: beforeDashes, env: process.env, output, aside: process.stderr, onStop });
-  });
+addGatewayCommand(cli, { args: beforeDashes, process, json });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')
@@ -351,11 +325,12 @@ cli.option('--json', 'Print one JSON document');
 cli.option('--debug', 'Print the stack of an error');
 cli.help((sections) => [...sections, { title: 'Exit codes', body: '  0  done\n  1  it failed, or found a problem\n  2  called wrongly' }]);
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-cli.version(manifest.version);
+// Of a machine one asks for a version of its own.
+if (ordered[0] !== 'machine') cli.version(manifest.version);
 
 async function main(): Promise<number> {
   const { options } = cli.parse([...process.argv.slice(0, 2), ...ordered], { run: false });
-  if (options['help'] === true || options['version'] === true) return 0;
+  if (options['help'] === true || (options['version'] === true && ordered[0] !== 'machine')) return 0;
   const command = cli.matchedCommand as Command | undefined;
   if (command === undefined) {
     const [name] = cli.args;

@@ -80,7 +80,7 @@ function stateFaults(state: ChartState, { boxes, edges }: Geometry): string[] {
           ...(state.tags ?? []),
           ...(state.entry ?? []).map((action) => `entry/${action}`),
           ...(state.exit ?? []).map((action) => `exit/${action}`),
-          ...(state.invoke ?? []).map(({ id }) => id),
+          ...(state.invoke ?? []).map(({ id }) => `invoke${nameOfInvoke(state, id)}`),
         ];
   for (const word of words) if (!said.includes(squeezed(word))) faults.push(`state ${state.id} does not say "${word}"`);
   const wayIn = edges.find(({ id }) => id === `${state.id}:initial`);
@@ -90,11 +90,28 @@ function stateFaults(state: ChartState, { boxes, edges }: Geometry): string[] {
   return faults;
 }
 
+/** What has no id of its own is named after what runs, unless the same runs twice. */
+function nameOfInvoke({ id: state, invoke = [] }: ChartState, id: string): string {
+  const made = (one: string): boolean => new RegExp(`^\\d+\\.`).test(one) && one.endsWith(`.${state}`);
+  const nameOf = (one: { id: string; src: string; inline?: true }): string => (made(one.id) ? (one.inline ? 'inline' : one.src) : one.id);
+  const own = invoke.find((one) => one.id === id);
+  if (own === undefined || !made(id)) return id;
+  const others = invoke.filter((one) => one !== own);
+  const isClear = others.every((one) => nameOf(one) !== nameOf(own) && one.src !== own.src);
+  return isClear ? nameOf(own) : id;
+}
+
 function transitionFaults(state: ChartState, transition: ChartTransition, n: number, { boxes, edges, internal }: Geometry): string[] {
   const id = `${state.id}:${n}`;
-  const { label, guard, actions, reenter, target = [] } = transition;
+  const { guard, actions, reenter, target = [], trigger, of } = transition;
+  const label = of === undefined ? transition.label : `${trigger}: ${nameOfInvoke(state, of)}`;
   const words = squeezed(
-    [label, guard === undefined ? '' : `[${guard}]`, actions === undefined ? '' : `/${actions.join(',')}`, reenter ? '(re-enters)' : ''].join(''),
+    [
+      label,
+      guard === undefined ? '' : `[${guard}]`,
+      actions === undefined ? '' : `/${actions.join(',')}`,
+      reenter ? '(re-enters)' : '',
+    ].join(''),
   );
   if (target.length === 0) {
     const lines = boxes.flatMap((box) => box.lines.filter(({ edge }) => edge === id));
@@ -151,7 +168,8 @@ export function placeFaults({ boxes, edges, width, height }: Geometry, parents: 
         faults.push(`label ${edge.id} overlaps ${box.id}`);
       }
     }
-    for (const other of labels.slice(index + 1)) if (overlap(label, other.label)) faults.push(`label ${edge.id} overlaps label ${other.edge.id}`);
+    for (const other of labels.slice(index + 1))
+      if (overlap(label, other.label)) faults.push(`label ${edge.id} overlaps label ${other.edge.id}`);
   }
   const titles = boxes.flatMap((box) =>
     box.lines.map(({ x, y, width: long, size }) => ({ id: box.id, x, y: y - size * 0.75, width: long, height: size })),

@@ -33,7 +33,9 @@ export function rooms(count: number, each: number): AnyStateMachine {
             {
               entry: m % 4 === 0 ? 'note' : [],
               on: {
-                ...(m + 1 < each ? { [`STEP_${n}_${m}`]: `s${n}_${m + 1}` } : { [`DONE_${n}`]: `#rooms.room${(n + 1) % count}.s${(n + 1) % count}_0` }),
+                ...(m + 1 < each
+                  ? { [`STEP_${n}_${m}`]: `s${n}_${m + 1}` }
+                  : { [`DONE_${n}`]: `#rooms.room${(n + 1) % count}.s${(n + 1) % count}_0` }),
                 ...(m % 6 === 5 ? { [`BACK_${n}_${m}`]: { target: `s${n}_0`, guard: 'isAllowed' } } : {}),
               },
             },
@@ -155,7 +157,10 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
       id: 'm',
       initial: 'a',
       on: { '*': { actions: 'log' }, 'error.*': '.b' },
-      states: { a: { on: { '*': 'b', 'mouse.*': 'b', 'mouse.click.*': { actions: ['x', 'y'] } } }, b: { always: { guard: 'g', target: 'a' } } },
+      states: {
+        a: { on: { '*': 'b', 'mouse.*': 'b', 'mouse.click.*': { actions: ['x', 'y'] } } },
+        b: { always: { guard: 'g', target: 'a' } },
+      },
     } as never),
   'long labels': () =>
     createMachine({
@@ -163,7 +168,8 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
       initial: 'first',
       states: {
         first: {
-          description: 'Here the customer, who has been waiting for a very long time, decides at last what is to become of the order and of everything that belongs to it.',
+          description:
+            'Here the customer, who has been waiting for a very long time, decides at last what is to become of the order and of everything that belongs to it.',
           tags: ['checkpoint', 'a-tag-that-is-longer-than-most', 'short', 'waiting-for-someone-to-decide-what-happens-now'],
           entry: ['tellEverybodyWhoHasEverAskedAboutTheOrder', 'writeItDown'],
           on: {
@@ -184,9 +190,12 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
       id: 'm',
       initial: 'ожидание',
       states: {
-        ожидание: { on: { 支払いが完了しました: '処理中', '👩‍👩‍👧‍👦 family': 'e\u0301te\u0301' }, description: '注文が支払われるのを待っています。とても長い説明文なので折り返されるはずです。' },
-        処理中: { tags: ['日本語', 'العربية'], on: { 'حدث': 'ожидание' } },
-        'e\u0301te\u0301': { on: { 'Z̸̡̛a̵l̶g̷o̴': { target: '<b>&"\'', actions: '<script>' } } },
+        ожидание: {
+          on: { 支払いが完了しました: '処理中', '👩‍👩‍👧‍👦 family': 'e\u0301te\u0301' },
+          description: '注文が支払われるのを待っています。とても長い説明文なので折り返されるはずです。',
+        },
+        処理中: { tags: ['日本語', 'العربية'], on: { حدث: 'ожидание' } },
+        'e\u0301te\u0301': { on: { Z̸̡̛a̵l̶g̷o̴: { target: '<b>&"\'', actions: '<script>' } } },
         '<b>&"\'': { type: 'final' },
       },
     } as never),
@@ -220,10 +229,17 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
         a: {
           invoke: [
             { id: 'one', src: 'work', onDone: 'b', onError: 'c', onSnapshot: { actions: assign({}) } },
-            { src: fromPromise(async () => 2), onDone: { target: 'b', guard: 'g' }, onError: { target: 'c', actions: raise({ type: 'X' }) } },
+            {
+              src: fromPromise(async () => 2),
+              onDone: { target: 'b', guard: 'g' },
+              onError: { target: 'c', actions: raise({ type: 'X' }) },
+            },
           ],
           after: { 1_500: 'b', soon: { target: 'c', guard: stateIn('#m.b') } },
-          always: [{ guard: 'g', target: 'b' }, { guard: not('g'), target: 'c' }],
+          always: [
+            { guard: 'g', target: 'b' },
+            { guard: not('g'), target: 'c' },
+          ],
           entry: [raise({ type: 'X' }), () => undefined],
           exit: 'leave' as never,
         },
@@ -242,7 +258,9 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
     }),
   'everything leads everywhere': () => {
     const names = numbers(7).map((n) => `s${n}`);
-    const states = Object.fromEntries(names.map((name) => [name, { on: Object.fromEntries(names.map((to) => [`TO_${to}`, { target: to, reenter: true }])) }]));
+    const states = Object.fromEntries(
+      names.map((name) => [name, { on: Object.fromEntries(names.map((to) => [`TO_${to}`, { target: to, reenter: true }])) }]),
+    );
     return createMachine({ id: 'm', initial: 's0', states } as never);
   },
   'a box that says more than it holds': () =>
@@ -261,16 +279,18 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
       },
     } as never),
   'states nobody leads to': () =>
-    createMachine({ id: 'm', initial: 'a', states: { a: {}, b: {}, c: { initial: 'x', states: { x: {}, y: {} } }, d: { type: 'parallel', states: { e: {}, f: {} } } } }),
-  'an initial state in the depth': () =>
     createMachine({
       id: 'm',
       initial: 'a',
-      states: { a: { initial: 'b.c.e', states: { b: { initial: 'c', states: { c: { initial: 'd', states: { d: {}, e: {} } } } } } } },
-    } as never),
+      states: { a: {}, b: {}, c: { initial: 'x', states: { x: {}, y: {} } }, d: { type: 'parallel', states: { e: {}, f: {} } } },
+    }),
   'six levels': () => createMachine({ id: 'm', ...nest(6, 2) } as never),
   'a chain of forty': () =>
-    createMachine({ id: 'm', initial: 's0', states: Object.fromEntries(numbers(40).map((n) => [`s${n}`, n < 39 ? { on: { N: `s${n + 1}` } } : { type: 'final' }])) } as never),
+    createMachine({
+      id: 'm',
+      initial: 's0',
+      states: Object.fromEntries(numbers(40).map((n) => [`s${n}`, n < 39 ? { on: { N: `s${n + 1}` } } : { type: 'final' }])),
+    } as never),
   'a star of thirty': () =>
     createMachine({
       id: 'm',

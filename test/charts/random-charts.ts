@@ -51,7 +51,9 @@ export const randomCharts: fc.Arbitrary<MachineChart> = fc
       count += 1;
       if (states.length === 0 && !isRoot) {
         if (type < 2) return { id, key, type: 'history', history: type === 0 ? 'deep' : 'shallow' };
-        return type === 2 ? { id, key, type: 'final', entry: [key] } : { id, key, type: 'atomic', ...(type === 3 ? { tags: [key, 'tag'] } : {}) };
+        return type === 2
+          ? { id, key, type: 'final', entry: [key] }
+          : { id, key, type: 'atomic', ...(type === 3 ? { tags: [key, 'tag'] } : {}) };
       }
       if (states.length === 0) return { id, key, type: 'atomic' };
       const children = states.map((child) => grow(child, false));

@@ -16,7 +16,7 @@ const storeys: readonly (readonly string[])[] = [
   ['effects'],
   ['coordination'],
   ['supervisor'],
-  ['observability'],
+  ['observability', 'charts'],
   ['runtime'],
   ['gateway', 'cloud-tasks'],
   ['console', 'cli', 'testing', 'index'],

@@ -53,6 +53,12 @@ describe('an import', function () {
     expect(loaded.filter((path) => clients.test(path))).to.deep.equal([]);
   });
 
+  it('of the root entry loads no layout engine, which its picture would load', () => {
+    const engine = /node_modules\/elkjs\//;
+    expect(loadedBy('statewarden').filter((path) => engine.test(path))).to.deep.equal([]);
+    expect(loadedBy('elkjs/lib/elk.bundled.js').filter((path) => engine.test(path))).to.not.deep.equal([]);
+  });
+
   it('of a subpath loads none before it is used', () => {
     for (const entry of [
       'statewarden/gcs',
