@@ -70,6 +70,8 @@ const options: Readonly<Record<string, string>> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '10',
 };
 const inset = 22;
+/** So much of its side a state has for each edge, so that arrowheads do not run into each other. */
+const edgeRoom = 8;
 
 export function graphOf(chart: MachineChart, measure: Measure, collapsed: ReadonlySet<string>): Drawing {
   const parents = parentsOf(chart.root);
@@ -87,10 +89,15 @@ export function graphOf(chart: MachineChart, measure: Measure, collapsed: Readon
   const stops = links.flatMap(({ label, dot }) => [...(label === undefined ? [] : [label]), ...(dot === undefined ? [] : [dot])]);
   const stopsIn = new Map<string | undefined, ElkNode[]>();
   for (const { node, inside } of stops) stopsIn.set(inside, [...(stopsIn.get(inside) ?? []), node]);
+  const ends = new Map<string, number>();
+  for (const { legs } of links) for (const { from, to } of legs) for (const end of [from, to]) ends.set(end, (ends.get(end) ?? 0) + 1);
   const nodeOf = (state: ChartState): ElkNode => {
     const { width, height } = contents.get(state.id) as Contents;
     const children = isShut(state, collapsed) ? [] : (state.states ?? []);
-    if (children.length === 0) return { id: stateNode(state.id), width, height };
+    if (children.length === 0) {
+      const least = state.type === 'history' ? 0 : edgeRoom * (ends.get(state.id) ?? 0) + edgeRoom;
+      return { id: stateNode(state.id), width, height: Math.max(height, least) };
+    }
     return {
       id: stateNode(state.id),
       layoutOptions: {

@@ -47,6 +47,7 @@ function boxOf(state: ChartState, { contents, parents, states }: Drawing, box: R
   const parent = parents.get(state.id);
   const shut = collapsed.has(state.id) && hiddenIn(state) > 0;
   const isOpen = !shut && (state.states ?? []).length > 0;
+  const middle = box.y + (box.height - own.height) / 2;
   const isRegion = states.some(({ id, type }) => id === parent && type === 'parallel') && state.type !== 'history';
   return {
     ...box,
@@ -57,7 +58,8 @@ function boxOf(state: ChartState, { contents, parents, states }: Drawing, box: R
     ...(isRegion ? { region: true } : {}),
     ...(shut ? { collapsed: hiddenIn(state) } : {}),
     head: isOpen ? own.height : box.height,
-    lines: placed(own, { ...box, width: own.width }),
+    // Nothing but a name stands in the middle, however tall its edges make the box.
+    lines: placed(own, { ...box, width: own.width, y: isOpen || own.lines.some(({ role }) => role !== 'title') ? box.y : middle }),
   };
 }
 

@@ -27,13 +27,13 @@ const widths = new Map<string, number>(
       [950, '%W'],
       [1020, '@'],
     ] as const
-  ).flatMap(([width, letters]) => [...letters].map((letter) => [letter, width] as const)),
+  ).flatMap(([width, letters]) => Array.from(letters).map((letter) => [letter, width] as const)),
 );
 /** Fonts differ: most that a browser takes for `sans-serif` are a little wider than Helvetica. */
 const generosity = 1.1;
 const boldness = 1.06;
 
-const noRoom = /^[\p{M}\u200B-\u200F\u2060\uFE00-\uFE0F]$/u;
+const noRoom = /^(?:\p{M}|[\u200B-\u200F\u2060])$/u;
 const wide =
   /^[\u1100-\u115F\u2E80-\u303E\u3041-\u33FF\u3400-\u4DBF\u4E00-\u9FFF\uA000-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE4F\uFF00-\uFF60\uFFE0-\uFFE6\u{20000}-\u{3FFFD}]|\p{Extended_Pictographic}$/u;
 

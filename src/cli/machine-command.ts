@@ -10,7 +10,10 @@ const choosing = ['version', 'format', 'agent', 'compare', 'out'];
 
 export function addMachineCommand(cli: CAC, { text, givenOf, withStore }: Typed): void {
   cli
-    .command('machine [...words]', 'Machines of a store; one as an outline, a picture or data; what differs between two: [KIND] [--version N] [STORE]')
+    .command(
+      'machine [...words]',
+      'Machines of a store; one as an outline, a picture or data; what differs between two: [KIND] [--version N] [STORE]',
+    )
     .option('--version <n>', 'This version, N or N/SCHEMA; else that of --agent, else the newest')
     .option('--format <format>', `${machineFormats.join(', ')}; without it an outline`)
     .option('--agent <id>', 'svg, outline: light what is active in this agent')

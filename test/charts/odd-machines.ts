@@ -210,13 +210,13 @@ export const oddMachines: Readonly<Record<string, () => AnyStateMachine>> = {
       id: 'm',
       initial: 'a',
       states: {
-        a: { on: { BOTH: ['#b2', '#c2'] } },
+        a: { on: { BOTH: { target: ['#b2', '#c2'] } } },
         p: {
           type: 'parallel',
-          on: { WITHIN: ['#b2', '#c1'] },
+          on: { WITHIN: { target: ['#b2', '#c1'] } },
           states: {
             b: { initial: 'b1', states: { b1: {}, b2: { id: 'b2' } } },
-            c: { initial: 'c1', states: { c1: { id: 'c1' }, c2: { id: 'c2', on: { CROSS: ['#b2', '#c1'] } } } },
+            c: { initial: 'c1', states: { c1: { id: 'c1' }, c2: { id: 'c2', on: { CROSS: { target: ['#b2', '#c1'] } } } } },
           },
         },
       },

@@ -54,9 +54,9 @@ describe('an import', function () {
   });
 
   it('of the root entry loads no layout engine, which its picture would load', () => {
-    const engine = /node_modules\/elkjs\//;
-    expect(loadedBy('statewarden').filter((path) => engine.test(path))).to.deep.equal([]);
-    expect(loadedBy('elkjs/lib/elk.bundled.js').filter((path) => engine.test(path))).to.not.deep.equal([]);
+    const isEngine = (path: string): boolean => path.includes('node_modules/elkjs/');
+    expect(loadedBy('statewarden').filter(isEngine)).to.deep.equal([]);
+    expect(loadedBy('elkjs/lib/elk.bundled.js').filter(isEngine)).to.not.deep.equal([]);
   });
 
   it('of a subpath loads none before it is used', () => {
