@@ -7,7 +7,7 @@ import { chartOf } from 'statewarden';
 import type { Elk } from '#src/charts/elk.js';
 import { layout } from '#src/charts/layout.js';
 import { svgOf } from '#src/charts/svg.js';
-import { rooms } from '../../test/charts/odd-machines.js';
+import { rooms } from './odd-machines.js';
 
 /** Rooms, states in each, and the goal: no more milliseconds than that. */
 const sizes = [
