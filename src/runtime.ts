@@ -9,12 +9,13 @@ import type { OpenedStore } from './persistence/store.js';
 import { farewellMs } from './runtime/closed.js';
 import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
-import { declarations } from './runtime/declarations.js';
+import { declarations, type Declarations } from './runtime/declarations.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
+import { openInspection } from './runtime/inspecting.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
 import { NodeApprovals, NodeHolds, NodeSagas, type RuntimeApprovals, type RuntimeHolds, type RuntimeSagas } from './runtime/people.js';
-import { resolveOptions, type KindRegistry, type RuntimeOptions } from './runtime/options.js';
+import { resolveOptions, type KindRegistry, type ResolvedOptions, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
 import { checkWait, wake, type WakeOptions, type Woken } from './runtime/wake.js';
 import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
@@ -88,28 +89,19 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
 ): Promise<Runtime<TKinds, TBudget>> {
   const resolved = resolveOptions(options);
   // Machines are checked before the store is touched.
-  const { clock, leaseMs, nodeName } = resolved;
+  const { clock } = resolved;
   const declared = declarations(resolved, registerKinds(resolved));
-  const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
+  let made: Node | undefined;
+  const inspected = await openInspection(resolved, () => made);
+  let node: Node;
   try {
-    await refuseEncrypted(
-      store,
-      resolved.store.name,
-      'Open it with its keys: encrypted(store, { keys }) of statewarden/encryption. No record was changed.',
-    );
+    node = await openNode(resolved, declared, (store) => (made = new Node(resolved, declared, store, inspected?.inspection)));
   } catch (error) {
-    await store.close().catch(() => undefined);
+    await inspected?.close();
     throw error;
   }
-  const node = new Node(resolved, declared, store);
-  try {
-    const moved = await movedError(store);
-    if (moved !== undefined) throw moved;
-    await node.start(declared.breakers);
-  } catch (error) {
-    await node.close(0).catch(() => undefined);
-    throw error;
-  }
+  const { store } = node;
+  const close = (graceMs: number): Promise<void> => node.close(graceMs).finally(() => inspected?.close());
   return {
     async spawn(kind: string, options: { readonly id: string; readonly input?: unknown } | undefined) {
       const id = options?.id;
@@ -139,7 +131,33 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,
-    close: ({ graceMs = farewellMs } = {}) => node.close(graceMs),
-    [Symbol.asyncDispose]: () => node.close(farewellMs),
+    close: ({ graceMs = farewellMs } = {}) => close(graceMs),
+    [Symbol.asyncDispose]: () => close(farewellMs),
   } as Runtime<TKinds, TBudget>;
+}
+
+/** The node on its store, at work. */
+async function openNode(resolved: ResolvedOptions, declared: Declarations, make: (store: OpenedStore) => Node): Promise<Node> {
+  const { clock, leaseMs, nodeName } = resolved;
+  const store = await resolved.store.open({ lease: { name: nodeName, ttlMs: leaseMs }, now: () => clock.now() });
+  try {
+    await refuseEncrypted(
+      store,
+      resolved.store.name,
+      'Open it with its keys: encrypted(store, { keys }) of statewarden/encryption. No record was changed.',
+    );
+  } catch (error) {
+    await store.close().catch(() => undefined);
+    throw error;
+  }
+  const node = make(store);
+  try {
+    const moved = await movedError(store);
+    if (moved !== undefined) throw moved;
+    await node.start(declared.breakers);
+    return node;
+  } catch (error) {
+    await node.close(0).catch(() => undefined);
+    throw error;
+  }
 }

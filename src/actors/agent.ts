@@ -251,6 +251,7 @@ export class Agent {
     this.#tail.bytes = tailBytes;
     this.#effectsOpen = effectsOpen;
     this.committed = this.snapshot();
+    this.host.inspection?.restored(this);
   }
 
   /** Its checkpoint fits again: it is active from its next commit on. */

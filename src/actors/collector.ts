@@ -70,6 +70,10 @@ export class Collector implements TurnSink {
     return this.#agent.draft();
   }
 
+  adopted(root: AnyActorRef): void {
+    this.#agent.host.inspection?.adopted(this.#agent, root);
+  }
+
   childErred(): void {
     this.childFailed = true;
   }

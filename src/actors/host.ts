@@ -8,6 +8,7 @@ import type { TurnPulse } from '../core/turn-pulse.js';
 import type { Participant } from '../persistence/committer.js';
 import type { AgentRecord, MessageRecord, PostOutcome } from '../persistence/store.js';
 import type { Agent } from './agent.js';
+import type { Inspection } from './inspection.js';
 import type { OperationRunner } from './operation.js';
 
 export interface AgentHost {
@@ -26,6 +27,8 @@ export interface AgentHost {
   readonly maxDeliveries: number;
   /** A turn that lasts longer is worth an event. */
   readonly slowTurnMs: number;
+  /** Who is told what goes on inside of agents. */
+  readonly inspection: Inspection | undefined;
   /** Uniform in [0, 1). */
   chance(): number;
   /** Somebody listens to runtime events: only then are they made. */

@@ -40,6 +40,8 @@ export interface CollectedAction {
 
 /** Who an agent's actor tree reports to. Paths are ids joined by `/` from the root, which is ''. */
 export interface TurnSink {
+  /** The tree has a system, and nobody is in it yet but the root. */
+  adopted?(root: AnyActorRef): void;
   /** Next in the agent's own count of actors; makes session ids that do not depend on the process. */
   nextActorNumber(): number;
   timerSet(source: string, id: string, target: string, event: EventObject, delayMs: number): void;
@@ -342,9 +344,8 @@ function refuseInlineChildren(snapshot: AnyMachineSnapshot, machineId: string): 
   for (const id in snapshot.children) {
     const child = (snapshot.children as Record<string, (AnyActorRef & { src: unknown }) | undefined>)[id];
     if (child === undefined || typeof child.src === 'string') continue;
-    const state = JSON.stringify(snapshot.value);
     throw new UnsupportedMachineError(
-      `machine "${machineId}" spawned child "${id}" in state ${state} from inline logic, which cannot be restored`,
+      `machine "${machineId}" spawned child "${id}" in state ${JSON.stringify(snapshot.value)} from inline logic, which cannot be restored`,
       { hint: inlineSpawnHint },
     );
   }
@@ -479,8 +480,7 @@ function collecting(scope: Scope): never {
 function adopt(scope: Scope): void {
   const system = scope.system;
   if (system[sinkOf] !== undefined || adopting === undefined) return;
-  const sink = adopting;
-  system[sinkOf] = sink;
+  const sink = (system[sinkOf] = adopting);
   system._bookId = () => `x:${String(sink.nextActorNumber())}`;
   // The root had its number from XState's own count, where another actor of this agent may come to as well.
   (scope as { sessionId: string }).sessionId = (scope.self as { sessionId: string }).sessionId = 'x:0';
@@ -495,6 +495,7 @@ function adopt(scope: Scope): void {
   };
   system.scheduler.cancel = (source, id) => sink.timerCancelled(pathTo(source), id);
   system.scheduler.cancelAll = (actor) => sink.timersVoided(pathTo(actor));
+  sink.adopted?.(scope.self);
 }
 
 function sinkIn(scope: Scope): TurnSink {

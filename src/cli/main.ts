@@ -29,6 +29,7 @@ import { addGatewayCommand } from './gateway-command.js';
 import { addMachineCommand } from './machine-command.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
+import { addInspectCommand } from './inspect-command.js';
 import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
@@ -61,12 +62,11 @@ function urlOf(place: string | undefined): StorePlace {
 
 async function withStore(place: string | undefined, work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
   const url = urlOf(place);
-  const output = new Output(process.stdout, process.env, json);
   const store = await openStore(url, now, keysPath(text('keys'), process.env));
   let opened: Promise<ArtifactStore | undefined> | undefined;
   const artifacts = (): Promise<ArtifactStore | undefined> => (opened ??= namedArtifacts(text('artifacts'), now));
   try {
-    return await work({ store, url, artifacts, output, aside: process.stderr, now });
+    return await work({ store, url, artifacts, output: new Output(process.stdout, process.env, json), aside: process.stderr, now });
   } finally {
     await store.close();
     await opened?.then(
@@ -302,6 +302,7 @@ addKeysCommands(cli, {
   folder: process.cwd(),
   tools: () => ({ output: new Output(process.stdout, process.env, json), aside: process.stderr, now }),
 });
+addInspectCommand(cli, { text, number, givenOf, withStore });
 addTierCommands(cli, { text, number, givenOf, withStore });
 addCopyCommand(cli, { text, givenOf, now, output: () => new Output(process.stdout, process.env, json) });
 addGatewayCommand(cli, { args: beforeDashes, process, json });

@@ -196,6 +196,7 @@ function inertHost(traits: OperationRunner['traits'], now: () => number): AgentH
     operations,
     uncommittedTurns: Infinity,
     pulse: undefined,
+    inspection: undefined,
     mailboxCap: Infinity,
     maxDeliveries: Infinity,
     slowTurnMs: Infinity,

@@ -15,7 +15,7 @@ const reserved = 'statewarden.';
 const supervisorCheckpoints = { everyEvents: Infinity, everyMs: Infinity };
 
 /** The kinds of a runtime, its own included. @throws BadInputError, UnsupportedMachineError; nothing is opened yet */
-export function registerKinds(options: ResolvedOptions): ReadonlyMap<string, Registration> {
+export function registerKinds(options: Pick<ResolvedOptions, 'agents' | 'checkpoints' | 'clock'>): ReadonlyMap<string, Registration> {
   const registrations = Object.entries(options.agents).map(([kind, definition]) => {
     if (kind.startsWith(reserved)) {
       throw new BadInputError(`agents.${kind}: names that begin with "statewarden." are reserved`, { hint: 'Name the kind otherwise.' });

@@ -12,6 +12,7 @@ import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
 import { notTaken } from '../actors/agent-failure.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
+import type { Inspection } from '../actors/inspection.js';
 import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
 import type { GuardPattern } from '../breakers/board.js';
@@ -74,7 +75,8 @@ export class Node implements AgentHost, SupervisionHost {
   readonly breakers: BreakerKeeper;
   readonly alerts: Alerts;
   readonly #timers: Timers;
-  readonly #residents: Residents;
+  readonly inspection: Inspection | undefined;
+  readonly residents: Residents;
   readonly #births: Births;
   readonly #rising: Rising;
   readonly #strikes = new Strikes();
@@ -91,7 +93,8 @@ export class Node implements AgentHost, SupervisionHost {
   #farewell: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore) {
+  constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore, inspection?: Inspection) {
+    this.inspection = inspection;
     this.#options = options;
     this.store = store;
     this.clock = options.clock;
@@ -103,20 +106,19 @@ export class Node implements AgentHost, SupervisionHost {
     this.supervision = new Supervision(this);
     this.pulse = store.watchTurns === undefined || options.limits.turnMs === Infinity ? undefined : new TurnPulse();
     this.kinds = new Kinds(registrations, store.node * keysPerNode + 1);
-    this.#residents = new Residents(options.limits.residentAgents, this);
-    this.#births = new Births({ host: this, store, kinds: this.kinds, residents: this.#residents, made: () => this.#sweep() });
+    this.residents = new Residents(options.limits.residentAgents, this);
+    this.#births = new Births({ host: this, store, kinds: this.kinds, residents: this.residents, made: () => this.#sweep() });
     this.answers = new Answers(store.node);
     this.mail = new Mail({
       store,
       cap: options.limits.mailbox,
       answers: this.answers,
-      resident: (idOrKey) => this.#residents.get(idOrKey),
+      resident: (idOrKey) => this.residents.get(idOrKey),
       presence: (idOrKey) => this.presence(idOrKey),
       tell: (event) => this.tell(event),
       failed: (error) => this.#background(error),
     });
-    const budgets = Object.keys(options.budgets);
-    this.budgets = new Set(budgets);
+    this.budgets = new Set(Object.keys(options.budgets));
     const stored = (names: readonly (string | number)[]) =>
       this.membership.awake()?.then(() => this.#upkeep.load(names)) ?? this.#upkeep.load(names);
     const load = async (names: readonly (string | number)[]) => this.operations.results.fetched(await stored(names));
@@ -124,9 +126,9 @@ export class Node implements AgentHost, SupervisionHost {
       host: this,
       store,
       kinds: this.kinds,
-      residents: this.#residents,
+      residents: this.residents,
       ends: this.ends,
-      budgets,
+      budgets: Object.keys(options.budgets),
       machines: () => this.#machines,
       load: (id) => load([id]),
       nudge: (key) => this.mail.nudge(key),
@@ -142,10 +144,9 @@ export class Node implements AgentHost, SupervisionHost {
         if (this.isOpen) throw error;
         return new Promise<never>(() => undefined);
       });
-    const observed = (): boolean => this.events.observed;
-    const emit = (event: RuntimeEvent): void => this.events.next(event);
-    this.committer = new Committer({ store, clock: this.clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
-    const { clock, random, profiles, dispatcher } = options;
+    const { clock, random, profiles, dispatcher, results, archive } = options;
+    const [observed, emit] = [(): boolean => this.events.observed, (event: RuntimeEvent): void => this.events.next(event)];
+    this.committer = new Committer({ store, clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
     this.alerts = new Alerts(options.alerts, clock, tell);
     const { shared, remote = false } = options.store.capabilities;
@@ -172,15 +173,14 @@ export class Node implements AgentHost, SupervisionHost {
       budgets: this.budgets,
       board,
       profiles,
-      results: options.results,
+      results,
       dispatcher,
     });
-    const { results, archive } = options;
     const background = { tell, nudge: (key: number) => this.mail.nudge(key), failed: (error: unknown) => this.#background(error) };
-    this.#upkeep = new Upkeep({ store, clock, results, archive, residents: this.#residents, ...background });
+    this.#upkeep = new Upkeep({ store, clock, results, archive, residents: this.residents, ...background });
     this.#timers = new Timers({
       store,
-      clock: this.clock,
+      clock,
       fire: (timer) => this.#fire(timer),
       failed: (error) => this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) }),
     });
@@ -191,7 +191,7 @@ export class Node implements AgentHost, SupervisionHost {
       spreads: options.spreads,
       leaseMs: options.leaseMs,
       kinds: [...registrations.keys()],
-      residents: this.#residents,
+      residents: this.residents,
       timers: this.#timers,
       moved: (error) => this.close(farewellMs, error),
     });
@@ -229,12 +229,12 @@ export class Node implements AgentHost, SupervisionHost {
   // ── Bringing agents back ────────────────────────────────────────────────────────────────────────────────────────
 
   resident(id: string): Agent | undefined {
-    return this.#residents.get(id);
+    return this.residents.get(id);
   }
 
   /** Finds an agent, bringing it into memory when it is active and nobody else's. */
   presence(idOrKey: string | number): Promise<Presence> {
-    const agent = this.#residents.get(idOrKey);
+    const agent = this.residents.get(idOrKey);
     if (agent?.status === 'active') return Promise.resolve({ where: 'here', agent });
     if (agent?.status === 'suspended' && !agent.gone) {
       return new Promise<void>((resolve) => this.supervision.whenGone(agent, resolve)).then(() => this.presence(idOrKey));
@@ -259,7 +259,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (record.status === 'suspended' && !this.#rising.has(record.id)) return { where: 'suspended', record };
     const struck = this.#strikes.reason(record.id);
     if (struck !== undefined) return { where: 'parked', record, error: struck };
-    const here = this.#residents.get(record.key);
+    const here = this.residents.get(record.key);
     if (here !== undefined && !here.gone) return { where: 'here', agent: here };
     const registration = this.kinds.of(record.kind, outcome.checkpoint?.version ?? record.version);
     const started = this.clock.elapsed();
@@ -276,7 +276,7 @@ export class Node implements AgentHost, SupervisionHost {
     }
     try {
       const { agent, replayedTurns } = restore(this, registration, outcome, this.#machines);
-      this.#residents.add(agent);
+      this.residents.add(agent);
       if (registration.isSupervisor) this.supervision.restored(agent);
       if (this.observed) this.tell({ ...told, replayedTurns, durationMs: this.clock.elapsed() - started, outcome: 'resumed' });
       return ended ? { where: 'ended', record, loaded: outcome } : { where: 'here', agent };
@@ -356,7 +356,7 @@ export class Node implements AgentHost, SupervisionHost {
   }
 
   suspended(agent: Agent): void {
-    this.#residents.remove(agent);
+    this.residents.remove(agent);
     this.#strikes.forgive(agent.id);
     this.tell({ type: 'suspended', agentId: agent.id, kind: agent.kind });
     this.supervision.suspended(agent);
@@ -364,7 +364,7 @@ export class Node implements AgentHost, SupervisionHost {
   }
 
   restarted(agentId: string, supervisor: string, durationMs: number): void {
-    const kind = this.#residents.get(agentId)?.kind ?? '';
+    const kind = this.residents.get(agentId)?.kind ?? '';
     this.tell({ type: 'restarted', agentId, kind, supervisor, durationMs });
   }
 
@@ -395,7 +395,7 @@ export class Node implements AgentHost, SupervisionHost {
   }
 
   #fire(timer: DueTimer): void {
-    const agent = this.#residents.get(timer.agent);
+    const agent = this.residents.get(timer.agent);
     if (agent !== undefined && !agent.gone) {
       agent.fire(timer.id);
       return;
@@ -416,13 +416,13 @@ export class Node implements AgentHost, SupervisionHost {
   // ── Leaving memory ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #sweep(): void {
-    for (const agent of this.#residents.passivate()) {
+    for (const agent of this.residents.passivate()) {
       if (this.observed) this.tell({ type: 'passivated', agentId: agent.id, kind: agent.kind });
     }
   }
 
   ended(agent: Agent): void {
-    this.#residents.remove(agent);
+    this.residents.remove(agent);
     this.supervision.left(agent);
     this.#strikes.forgive(agent.id);
     if (this.observed) {
@@ -434,7 +434,7 @@ export class Node implements AgentHost, SupervisionHost {
   }
 
   dropped(agent: Agent, error: StatewardenError, told: boolean): void {
-    this.#residents.remove(agent);
+    this.residents.remove(agent);
     this.supervision.left(agent);
     if (error instanceof LeaseLostError) this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
     if (!this.isOpen || agent.committedSequenceNumber === 0) return;
@@ -481,7 +481,7 @@ export class Node implements AgentHost, SupervisionHost {
     this.breakers.stop();
     this.operations.abandon();
     this.alerts.close();
-    for (const agent of this.#residents.all()) agent.drop(error);
+    for (const agent of this.residents.all()) agent.drop(error);
     this.answers.failAll(error);
     this.ends.wakeAll();
   }

@@ -10,6 +10,7 @@ import { isAmount, type BudgetDefinition } from '../effects/budget/reducer.js';
 import { inProcess, type Dispatcher } from '../effects/dispatch.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import type { ResultLimits } from '../effects/results.js';
+import type { Inspector, InspectObserver } from '../observability/inspector/live.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { Store } from '../persistence/store.js';
 import type { AlertSink } from './alerts.js';
@@ -94,6 +95,11 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
   readonly random?: Random;
   /** Takes what machines `log`. Default: nothing. */
   readonly logger?: (...values: unknown[]) => void;
+  /**
+   * Looks into live agents: `stately()` of `statewarden/inspector`, or any observer that XState's `inspect` takes. It is told of a turn once that is durable; its actors are told apart by
+   * `sessionId`, over all agents. Default: nobody looks.
+   */
+  readonly inspect?: Inspector | InspectObserver;
 }
 
 export type ResolvedResults = ResultLimits &
@@ -120,6 +126,7 @@ export interface ResolvedOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: (...values: unknown[]) => void;
+  readonly inspect: Inspector | InspectObserver | undefined;
 }
 
 const defaultLimits: Limits = {
@@ -226,6 +233,15 @@ function resolveDispatcher(dispatcher: RuntimeOptions['dispatcher'] = inProcess)
 }
 
 /** @throws BadInputError */
+function checkInspect(inspect: RuntimeOptions['inspect']): RuntimeOptions['inspect'] {
+  const { open, next } = ((typeof inspect === 'object' ? inspect : null) ?? {}) as { readonly open?: unknown; readonly next?: unknown };
+  if (inspect === undefined || [inspect, open, next].some((part) => typeof part === 'function')) return inspect;
+  throw new BadInputError(`inspect is ${inspect === null ? 'null' : typeof inspect}`, {
+    hint: "Pass inspect: stately() of 'statewarden/inspector', or an observer: createInspector(…).inspect, a function of events.",
+  });
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -261,5 +277,6 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random,
     logger: options.logger ?? (() => undefined),
+    inspect: checkInspect(options.inspect),
   };
 }

@@ -65,26 +65,36 @@ export async function historyOf(source: PastSource, agentId: string, { after = 0
   check('after', after, 0);
   check('limit', limit, 1);
   const turns: PastTurn[] = [];
-  const { history, more } = await run(source, agentId, after + limit, (turn) => void (turn.sequenceNumber > after && turns.push(turn)));
+  const { history, more } = await runAgain(
+    source,
+    agentId,
+    after + limit,
+    (turn) => void (turn.sequenceNumber > after && turns.push(turn)),
+  );
   return { turns, more, exact: history.exact };
 }
 
 /** Where the agent stood after the turn of this number. @throws as `historyOf`; BadInputError when there is no such turn */
 export async function stateAt(source: PastSource, agentId: string, sequenceNumber: number): Promise<PastState> {
   check('sequenceNumber', sequenceNumber, 1);
-  const { history } = await run(source, agentId, sequenceNumber, () => undefined);
+  const { history } = await runAgain(source, agentId, sequenceNumber, () => undefined);
   const { state } = history;
   if (state?.sequenceNumber === sequenceNumber) return state;
-  throw new BadInputError(`agent "${agentId}" has no turn ${String(sequenceNumber)}: its last is ${String(state?.sequenceNumber ?? 0)}`, {
+  throw noSuchTurn(agentId, sequenceNumber, state?.sequenceNumber ?? 0);
+}
+
+export function noSuchTurn(agentId: string, sequenceNumber: number, last: number): BadInputError {
+  return new BadInputError(`agent "${agentId}" has no turn ${String(sequenceNumber)}: its last is ${String(last)}`, {
     hint: '`statewarden journal` lists its turns.',
   });
 }
 
-async function run(
+/** Runs the turns up to `last` again; `seen` is told after each, and waited for. @throws as `historyOf` */
+export async function runAgain(
   source: PastSource,
   agentId: string,
   last: number,
-  seen: (turn: PastTurn) => void,
+  seen: (turn: PastTurn, history: History) => void | Promise<void>,
 ): Promise<{ history: History; more: boolean }> {
   const { store, traits } = source;
   const loaded = await store.inspect(agentId);
@@ -121,7 +131,8 @@ async function run(
     for (const entry of readSegments(agentId, segments, after)) {
       if (entry.seq > last) return { history, more: true };
       await fetchResult(source, byId, results, entry);
-      seen(history.take(entry));
+      const waited = seen(history.take(entry), history);
+      if (waited !== undefined) await waited;
       results.clear();
       taken += 1;
       if (taken % stride === 0) await setImmediate();
