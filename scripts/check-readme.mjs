@@ -28,6 +28,7 @@ const pages = [
   'docs/encryption.md',
   'docs/spanner.md',
   'docs/gateway.md',
+  'docs/inspector.md',
 ];
 
 const blocks = [];

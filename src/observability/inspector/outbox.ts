@@ -39,7 +39,7 @@ export class Outbox {
   #waiting: Parcel[] = [];
   #size = 0;
   #inFlight = 0;
-  #timer: TimerHandle | undefined;
+  #timer: TimerHandle;
   #ready: (() => void)[] = [];
   isClosed = false;
   /** Messages left out so far. */

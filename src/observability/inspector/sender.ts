@@ -14,7 +14,7 @@ export class Sender {
   readonly #clock: Clock;
   readonly #limits: OutboxLimits;
   #socket: WebSocket | undefined;
-  #timer: TimerHandle | undefined;
+  #timer: TimerHandle;
   #isClosed = false;
 
   constructor(url: string, events: RelayEvents, clock: Clock, limits: Partial<OutboxLimits> = {}) {

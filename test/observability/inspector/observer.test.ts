@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { createActor, type AnyActorRef, type InspectedActorEvent, type InspectedSnapshotEvent, type InspectionEvent } from 'xstate';
 import { createRuntime, memory, supervisor } from 'statewarden';
-import { faultyStore } from 'statewarden/testing';
+import { SimulatedClock } from 'statewarden/testing';
 import { agents, Heard, seeker } from './machines.js';
 
 const actorOf = ({ actorRef }: InspectionEvent): AnyActorRef => actorRef as AnyActorRef;
@@ -71,8 +71,7 @@ describe('an inspect observer', function () {
 
   it('hears of no turn before it is durable, nor of one that never is', async () => {
     const heard = new Heard<InspectionEvent>();
-    const store = faultyStore(memory());
-    await using runtime = await createRuntime({ store, agents, inspect: heard.next });
+    await using runtime = await createRuntime({ store: memory(), agents, inspect: heard.next });
     const agent = await runtime.spawn('seeker', { id: 's-1', input: {} });
     await agent.send({ type: 'UP' });
     const before = heard.all.length;
@@ -139,6 +138,21 @@ describe('an inspect observer', function () {
     ]);
     const helper = heard.all[3] as InspectedSnapshotEvent;
     expect((helper.snapshot as unknown as { context: unknown }).context).to.deep.equal({ n: 5 });
+  });
+
+  it('changes nothing of what an agent writes', async () => {
+    const written = async (inspect: { inspect?: (event: InspectionEvent) => void }): Promise<unknown> => {
+      await using runtime = await createRuntime({ store: memory(), agents, clock: new SimulatedClock(), ...inspect });
+      const agent = await runtime.spawn('seeker', { id: 's-1', input: {} });
+      for (const type of ['UP', 'UP', 'LOOK', 'UP'] as const) await agent.send({ type });
+      await agent.waitFor((snapshot) => snapshot.context['found'] !== undefined);
+      for (const type of ['UP', 'UP'] as const) await agent.send({ type });
+      const kept = await runtime.store.inspect('s-1');
+      return { checkpoint: kept?.checkpoint, tail: kept?.tail, timers: kept?.timers, state: kept?.record.state };
+    };
+    const heard = new Heard<InspectionEvent>();
+    expect(await written({ inspect: heard.next })).to.deep.equal(await written({}));
+    expect(heard.all).to.not.deep.equal([]);
   });
 
   it('that throws harms nobody, and the logger is told', async () => {

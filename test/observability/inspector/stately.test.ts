@@ -39,7 +39,7 @@ async function inspected(options: StatelyOptions = {}, more: Partial<RuntimeOpti
   const inspect = stately({ token, onListening: (at) => void (url = at), ...options });
   const runtime = await createRuntime({ store: memory(), agents, ...more, inspect } as never as RuntimeOptions<typeof agents>);
   const host = new URL(url === '' ? 'http://none' : url).host;
-  return { runtime, url, host, socketUrl: `ws://${host}/?token=${token}` };
+  return { runtime, url, host, socketUrl: `ws://${host}/?token=${token}`, [Symbol.asyncDispose]: () => runtime.close() };
 }
 
 /** As the package's page hears it. */
@@ -98,8 +98,8 @@ describe('stately()', function () {
   this.timeout(60_000);
 
   it("is understood by the package's own receiver: agents that live, then what goes on", async () => {
-    const { runtime, socketUrl } = await inspected();
-    await using _ = runtime;
+    await using it = await inspected();
+    const { runtime, socketUrl } = it;
     const agent = await runtime.spawn('seeker', { id: 's-1', input: { topic: 'wal', apiKey: 'k-1' } });
     const heard = receive(socketUrl);
     const root = await heard.first(({ type, sessionId }) => type === '@xstate.snapshot' && sessionId === 's-1#x:0');
@@ -126,8 +126,8 @@ describe('stately()', function () {
   });
 
   it('tells each who joins of the agents as they are, in whatever order they come, and lets ended ones out', async () => {
-    const { runtime, socketUrl } = await inspected();
-    await using _ = runtime;
+    await using it = await inspected();
+    const { runtime, socketUrl } = it;
     const first = receive(socketUrl);
     const one = await runtime.spawn('seeker', { id: 's-1', input: {} });
     await first.first(({ type, sessionId }) => type === '@xstate.snapshot' && sessionId === 's-1#x:0');
@@ -152,8 +152,8 @@ describe('stately()', function () {
       await using before = await createRuntime({ store, agents });
       for (const id of ['s-1', 't-1']) await before.spawn('seeker', { id, input: { id } });
     }
-    const { runtime, socketUrl } = await inspected({ filter: ({ id }) => id.startsWith('s-') }, { store });
-    await using _ = runtime;
+    await using it = await inspected({ filter: ({ id }) => id.startsWith('s-') }, { store });
+    const { runtime, socketUrl } = it;
     const heard = receive(socketUrl);
     for (const id of ['t-1', 's-1']) await runtime.agent<'seeker'>(id).send({ type: 'UP' });
     const back = await heard.first(({ type, sessionId }) => type === '@xstate.snapshot' && sessionId === 's-1#x:0');
@@ -164,8 +164,8 @@ describe('stately()', function () {
   });
 
   it("lets the package's adapter in, and passes on what it sends", async () => {
-    const { runtime, socketUrl } = await inspected();
-    await using _ = runtime;
+    await using it = await inspected();
+    const { runtime, socketUrl } = it;
     await runtime.spawn('seeker', { id: 's-1', input: {} });
     const heard = receive(socketUrl);
     await heard.first(({ type, name }) => type === '@xstate.actor' && name === 's-1');
@@ -183,8 +183,8 @@ describe('stately()', function () {
   it("feeds the package's own server, whenever that comes", async () => {
     const port = await freePort();
     const server = `ws://127.0.0.1:${String(port)}`;
-    const { runtime } = await inspected({ server });
-    await using _ = runtime;
+    await using it = await inspected({ server });
+    const { runtime } = it;
     await runtime.spawn('seeker', { id: 's-1', input: {} });
     // It was not there yet.
     const own = createInspectorServer({ port, autoOpen: false });
@@ -201,8 +201,8 @@ describe('stately()', function () {
   });
 
   it("gives the package's own inspector, as a user's observer, what it can send", async () => {
-    const { runtime: relayed, socketUrl } = await inspected();
-    await using _ = relayed;
+    await using it = await inspected();
+    const { socketUrl } = it;
     const heard = receive(socketUrl);
     const inspector = createWebSocketInspector({ url: socketUrl });
     await using runtime = await createRuntime({ store: memory(), agents, inspect: inspector.inspect as never });
@@ -221,8 +221,8 @@ describe('stately()', function () {
   it('leaves actors alone while nobody is connected', async () => {
     let system: { inspect: (observer: never) => { unsubscribe(): void } } | undefined;
     const machine = setup({}).createMachine({ id: 'm', on: { SHOW: { actions: (args) => void (system = args.system as never) }, UP: {} } });
-    const { runtime, socketUrl } = await inspected({}, { agents: { seeker: { machine, version: 1 } } as never });
-    await using _ = runtime;
+    await using it = await inspected({}, { agents: { seeker: { machine, version: 1 } } as never });
+    const { runtime, socketUrl } = it;
     const agent = await runtime.spawn('seeker', { id: 'm-1' } as never);
     await agent.send({ type: 'SHOW' } as never);
     if (system === undefined) throw new Error('the action was not run');
@@ -249,8 +249,8 @@ describe('stately()', function () {
 
   describe('its relay', () => {
     it('lets in a page of this machine, of Stately, and of an origin that is named; no other', async () => {
-      const { runtime, host, socketUrl } = await inspected({ origins: ['https://inspector.example'] });
-      await using _ = runtime;
+      await using it = await inspected({ origins: ['https://inspector.example'] });
+      const { host, socketUrl } = it;
       for (const origin of [
         `http://${host}`,
         'http://localhost:5173',
@@ -276,8 +276,8 @@ describe('stately()', function () {
     });
 
     it('lets in nobody without the token, nor by another name for this machine', async () => {
-      const { runtime, host, url, socketUrl } = await inspected();
-      await using _ = runtime;
+      await using it = await inspected();
+      const { host, url, socketUrl } = it;
       expect(await knock(`ws://${host}/`)).to.equal(401);
       for (const wrong of ['', 'x', token.slice(1), `${token}x`, token.toUpperCase()]) {
         expect(await knock(`ws://${host}/?token=${wrong}`), wrong).to.equal(401);
@@ -292,8 +292,8 @@ describe('stately()', function () {
     });
 
     it('says that its port is in use, and the runtime does not start', async () => {
-      const { runtime, host } = await inspected();
-      await using _ = runtime;
+      await using it = await inspected();
+      const { host } = it;
       const failed = await inspected({ port: Number(host.split(':')[1]) }).catch((error: unknown) => error);
       expect(failed).to.include({ code: 'BAD_INPUT', message: `the inspector's port ${host.split(':')[1] ?? ''} is in use` });
     });
@@ -314,8 +314,8 @@ describe('stately()', function () {
     });
 
     it('cuts off a client that never reads, and the agents go on', async () => {
-      const { runtime, socketUrl } = await inspected({ limits: { stalledMs: 1_500 } });
-      await using _ = runtime;
+      await using it = await inspected({ limits: { stalledMs: 1_500 } });
+      const { runtime, socketUrl } = it;
       const agent = await runtime.spawn('seeker', { id: 's-1', input: {} });
       const socket = new WebSocket(socketUrl);
       await new Promise((resolve) => socket.on('open', resolve));
