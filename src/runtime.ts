@@ -101,7 +101,8 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     throw error;
   }
   const { store } = node;
-  const close = (graceMs: number): Promise<void> => node.close(graceMs).finally(() => inspected?.close());
+  let closing: Promise<void> | undefined;
+  const close = (graceMs: number): Promise<void> => (closing ??= node.close(graceMs).finally(() => inspected?.close()));
   return {
     async spawn(kind: string, options: { readonly id: string; readonly input?: unknown } | undefined) {
       const id = options?.id;
