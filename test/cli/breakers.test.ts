@@ -6,7 +6,8 @@ import { setup } from 'xstate';
 import { activity, createRuntime, type Runtime } from 'statewarden';
 import { adaptiveBreaker, breakerRegistry, consecutiveBreaker } from 'statewarden/breakers';
 import { sqlite } from 'statewarden/sqlite';
-import { currentRate, percent, ratesUntil, sparkline } from '#src/cli/breakers.js';
+import { currentRate, percent, sparkline } from '#src/cli/breakers.js';
+import { ratesUntil } from '#src/runtime/seen-breakers.js';
 import { parsed, statewarden, type Ran } from './command-line.js';
 import { emptyFolder, sampleStore, type SampleStore } from './sample-store.js';
 

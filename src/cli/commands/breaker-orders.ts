@@ -6,7 +6,7 @@
 import { BadInputError } from '../../core/errors.js';
 import { orderNote } from '../../runtime/breaker-notes.js';
 import { orderParked, parkedOperations } from '../../runtime/parked-work.js';
-import { findBreaker, readBreakers } from '../breakers.js';
+import { findBreaker, readBreakers } from '../../runtime/seen-breakers.js';
 import { count, printable } from '../output.js';
 import { Progress } from '../progress.js';
 import type { ExitCode, Session } from '../session.js';

@@ -1,20 +1,8 @@
 /** `statewarden breakers [ls]`: the breakers of a store, as their nodes have last said. `show NAME`: one with all its figures. `parked [NAME]`: what waits. */
 
 import { parkedOperations, parkedWork, type ParkedWork } from '../../runtime/parked-work.js';
-import {
-  band,
-  currentRate,
-  findBreaker,
-  percent,
-  rate,
-  ratesUntil,
-  readBreakers,
-  sparkline,
-  stateColours,
-  stateInWords,
-  type SeenBreaker,
-  type SeenNote,
-} from '../breakers.js';
+import { findBreaker, ratesUntil, readBreakers, type SeenBreaker, type SeenNote } from '../../runtime/seen-breakers.js';
+import { band, currentRate, percent, rate, sparkline, stateColours, stateInWords } from '../breakers.js';
 import { away, count, printable, time, type Colour, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 

@@ -4,7 +4,8 @@ import { readSegments, type JournalEntry } from '../../actors/entry.js';
 import { encode } from '../../core/codec.js';
 import type { OperationRecord } from '../../persistence/store.js';
 import { findAgent } from '../agent-id.js';
-import { seeJournal, type SeenJournal } from '../archived.js';
+import type { SeenJournal } from '../../runtime/seen-agent.js';
+import { seeJournal } from '../archived.js';
 import { brief, briefOutcome, stored, time, type Column } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 

@@ -10,6 +10,7 @@ import { UnknownAgentError } from '../../core/errors.js';
 import { decode, encode } from '../../core/codec.js';
 import type { RunningJob } from '../../supervisor/fleet/state.js';
 import { approvalActivity } from '../../runtime/holds.js';
+import { childrenOf, type ChildSnapshot, type SeenChild } from '../../runtime/seen-agent.js';
 import { supervisorKind } from '../../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../../supervisor/state.js';
 import { findAgent } from '../agent-id.js';
@@ -22,19 +23,6 @@ import { agentDocument, statusColours, suspectOf } from './ls.js';
 
 /** Of results that are kept as artifacts. */
 const shownResults = 20;
-
-interface ChildSnapshot {
-  readonly src: unknown;
-  readonly snapshot: { readonly status?: string; readonly value?: unknown; readonly children?: Readonly<Record<string, ChildSnapshot>> };
-}
-
-interface Child {
-  /** `child/grandchild`. */
-  readonly path: string;
-  readonly src: string;
-  readonly status: string;
-  readonly state: unknown;
-}
 
 export async function show(session: Session, typed: string): Promise<ExitCode> {
   const { store, output } = session;
@@ -67,7 +55,7 @@ function jobOf(member: string, { above }: Fleets): RunningJob | undefined {
 
 interface ShownSnapshot {
   readonly context: string;
-  readonly children: readonly Child[];
+  readonly children: readonly SeenChild[];
 }
 
 function snapshotOf({ record, checkpoint }: LoadedAgent): ShownSnapshot | undefined {
@@ -75,20 +63,7 @@ function snapshotOf({ record, checkpoint }: LoadedAgent): ShownSnapshot | undefi
   const { snapshot } = readCheckpoint(record.id, checkpoint) as {
     snapshot: { context?: unknown; children?: Readonly<Record<string, ChildSnapshot>> };
   };
-  return { context: encode(snapshot.context, 'context'), children: childrenOf(snapshot.children, '') };
-}
-
-function childrenOf(children: Readonly<Record<string, ChildSnapshot>> | undefined, around: string): Child[] {
-  return Object.entries(children ?? {}).flatMap(([id, { src, snapshot }]) => {
-    const path = around === '' ? id : `${around}/${id}`;
-    const child = {
-      path,
-      src: typeof src === 'string' ? src : '(inline)',
-      status: snapshot.status ?? 'active',
-      state: snapshot.value ?? null,
-    };
-    return [child, ...childrenOf(snapshot.children, path)];
-  });
+  return { context: encode(snapshot.context, 'context'), children: childrenOf(snapshot.children) };
 }
 
 function openOperations({ operations }: LoadedAgent): readonly OperationRecord[] {
