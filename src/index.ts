@@ -32,6 +32,7 @@ export type { RuntimeApprovals, RuntimeHolds, RuntimeSagas } from './runtime/peo
 export type { Saga, SagaFilter, SagaReport, SagaStatus, SagaStep, SagaWork } from './runtime/sagas.js';
 export { approvalsHandler, type ApprovalsHandlerOptions } from './runtime/approvals-handler.js';
 export { wakeHandler, type WakeHandlerOptions } from './runtime/wake-handler.js';
+export type { Peeked, RuntimeTools } from './runtime/tools.js';
 export type { WakeOptions, Woken } from './runtime/wake.js';
 export { DispatchError, inProcess, type Dispatcher, type WakeTask } from './effects/dispatch.js';
 export type { Resolution } from './actors/operation.js';
@@ -97,6 +98,7 @@ export {
   LeaseLostError,
   MailboxFullError,
   NotSerializableError,
+  PortInUseError,
   ResultTooLargeError,
   RuntimeClosedError,
   SnapshotVersionError,

@@ -18,6 +18,7 @@ import { NodeApprovals, NodeHolds, NodeSagas, type RuntimeApprovals, type Runtim
 import { resolveOptions, type KindRegistry, type ResolvedOptions, type RuntimeOptions } from './runtime/options.js';
 import { Reference, type AgentRef } from './runtime/reference.js';
 import { checkWait, wake, type WakeOptions, type Woken } from './runtime/wake.js';
+import { NodeTools, tellWitness, type RuntimeTools } from './runtime/tools.js';
 import { Supervisor, superviseTree, type SuperviseOptions, type SupervisorRef } from './runtime/supervisor-ref.js';
 import type { WakeTask } from './effects/dispatch.js';
 import type { SupervisorSpec } from './supervisor/spec.js';
@@ -73,6 +74,8 @@ export interface Runtime<TKinds extends KindRegistry = KindRegistry, TBudget ext
   readonly events$: Observable<RuntimeEvent>;
   /** For tools: the opened store. */
   readonly store: OpenedStore;
+  /** For tools: names, and agents as they are in memory. */
+  readonly tools: RuntimeTools;
   /**
    * Ends in good order: nothing new is taken, running activities may finish for `graceMs` (default 1,000), all turns become
    * durable, the agents are released to whoever opens the store next.
@@ -101,9 +104,14 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     throw error;
   }
   const { store } = node;
+  const tools = new NodeTools(node, resolved);
   let closing: Promise<void> | undefined;
-  const close = (graceMs: number): Promise<void> => (closing ??= node.close(graceMs).finally(() => inspected?.close()));
-  return {
+  const end = async (graceMs: number): Promise<void> => {
+    await tools.close();
+    await node.close(graceMs);
+  };
+  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs).finally(() => inspected?.close()));
+  const runtime = {
     async spawn(kind: string, options: { readonly id: string; readonly input?: unknown } | undefined) {
       const id = options?.id;
       checkId(id);
@@ -132,9 +140,12 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     deadLetters: new DeadLetters({ store, clock, mailbox: resolved.limits.mailbox, mailed: (agent) => node.mail.nudge(agent) }),
     events$: node.events.asObservable(),
     store,
+    tools,
     close: ({ graceMs = farewellMs } = {}) => close(graceMs),
     [Symbol.asyncDispose]: () => close(farewellMs),
   } as Runtime<TKinds, TBudget>;
+  await tellWitness(runtime);
+  return runtime;
 }
 
 /** The node on its store, at work. */

@@ -35,6 +35,12 @@ export class BadInputError extends StatewardenError {
   readonly disposition = terminal;
 }
 
+/** Somebody else listens on the port. */
+export class PortInUseError extends StatewardenError {
+  readonly code = 'PORT_IN_USE';
+  readonly disposition = terminal;
+}
+
 /** The kind is not registered with this runtime. */
 export class UnknownKindError extends StatewardenError {
   readonly code = 'UNKNOWN_KIND';
