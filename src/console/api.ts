@@ -19,10 +19,11 @@
  *     POST /api/dead-letters/discard          { positions } → Done
  *     POST /api/people/approvals/OPERATION    { order: 'approve' | 'reject', by, note?, value? } → Done
  *     POST /api/people/holds/OPERATION        { order: 'done' | 'failed' | 'retry', by, note?, result? } → Done
- *     POST /api/people/sagas/SAGA             { order: 'resume' | 'skip' | 'abandon', by, note?, step? } → Done
+ *     POST /api/people/sagas/SAGA             { order: 'resume' | 'skip' | 'abandon', by, note?, agent? } → Done
  *     POST /api/breakers/NAME                 { order: 'open' | 'close' | 'auto' } → Done
  *
- * A POST needs `Authorization: Bearer TOKEN`, JSON, and the page's own origin. IDs are percent-encoded. What fails is a `Failure` with status 400, 401, 403, 404, 409 or 503.
+ * A POST needs `Authorization: Bearer TOKEN`, JSON, and the page's own origin. IDs are percent-encoded. What fails is a `Failure` with status 400, 401, 403, 404, 409, 503, or 500 for a defect.
+ * `agent` of an order to a saga: whose it is; without it, the only one of that name that is held.
  */
 
 import type { MachineChart } from '../actors/chart.js';
@@ -273,6 +274,8 @@ export interface PeoplePage {
     readonly agent: string;
     readonly title: string;
     readonly request: Shown;
+    /** What can be decided, as `value` of the order. */
+    readonly choices: readonly string[];
     readonly askedAt: number;
     readonly deadlineAt?: number;
   }[];
