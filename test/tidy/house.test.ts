@@ -18,8 +18,8 @@ const storeys: readonly (readonly string[])[] = [
   ['supervisor'],
   ['observability', 'charts'],
   ['runtime'],
-  ['gateway', 'cloud-tasks'],
-  ['console', 'cli', 'testing', 'index'],
+  ['gateway', 'cloud-tasks', 'console'],
+  ['cli', 'testing', 'index'],
 ];
 /** `persistence` is above nothing that knows machines; the edges may use the runtime, never one another. */
 const heightOf = (folder: string): number => storeys.findIndex((storey) => storey.includes(folder));

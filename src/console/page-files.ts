@@ -1,0 +1,82 @@
+/** The page as it was built, file by file. Only names that were found in its folder are served: what is asked for is never made into a path. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface PageFile {
+  readonly type: string;
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Its name changes with what is in it. */
+  readonly immutable: boolean;
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.json': 'application/json',
+  '.map': 'application/json',
+  '.txt': 'text/plain; charset=utf-8',
+  '.woff2': 'font/woff2',
+  '.wasm': 'application/wasm',
+  '.webmanifest': 'application/manifest+json',
+};
+
+export const pageFolder = fileURLToPath(new URL('page/', import.meta.url));
+
+export class PageFiles {
+  readonly #folder: string;
+  readonly #files = new Map<string, PageFile>();
+  #names: ReadonlySet<string> | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Whether the page has been built; looked for again until it has. */
+  get isBuilt(): boolean {
+    return this.#listed().has('index.html');
+  }
+
+  /** `name`: from the page's folder on, with `/`. */
+  get(name: string): PageFile | undefined {
+    if (!this.#listed().has(name)) return undefined;
+    let file = this.#files.get(name);
+    if (file === undefined) {
+      const immutable = /[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+(\.map)?$/.test(name) && name !== 'index.html';
+      file = {
+        type: types[extname(name)] ?? 'application/octet-stream',
+        body: new Uint8Array(readFileSync(join(this.#folder, name))),
+        immutable,
+      };
+      // Without a name of its own content, a file may be another one after the next build.
+      if (immutable) this.#files.set(name, file);
+    }
+    return file;
+  }
+
+  #listed(): ReadonlySet<string> {
+    if (this.#names?.has('index.html') === true) return this.#names;
+    try {
+      const entries = readdirSync(this.#folder, { recursive: true, withFileTypes: true });
+      const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+      this.#names = new Set(
+        paths.map((path) => path.slice(join(this.#folder, sep).length).replaceAll(sep, '/')).filter((name) => extname(name) in types),
+      );
+    } catch {
+      this.#names = new Set();
+    }
+    return this.#names;
+  }
+}
+
+export const notBuilt = `The console's page has not been built here.
+
+What it shows is served under /api/, for example /api/about and /api/agents.
+In the sources of statewarden: npm run build. In an installed package the page is in dist/console/page: install it again.
+`;
