@@ -1,6 +1,7 @@
 /** Options without a value, of all commands. */
 
 import { gatewayFlags } from './commands/gateway.js';
+import { consoleFlags } from './console-commands.js';
 import { copyFlags } from './copy-command.js';
 import { keysFlags } from './keys-commands.js';
 import { tierFlags } from './tier-commands.js';
@@ -17,6 +18,7 @@ export const flags: readonly string[] = [
   '--apply',
   ...tierFlags,
   ...copyFlags,
+  ...consoleFlags,
   ...gatewayFlags,
   ...keysFlags,
 ];

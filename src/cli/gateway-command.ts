@@ -1,17 +1,17 @@
-/** The command of the gateway. It looks at no store of agents. */
+/** The declaration of `statewarden gateway`. */
 
 import type { CAC } from 'cac';
 import { gateway } from './commands/gateway.js';
-import { Output } from './output.js';
-import type { ExitCode } from './session.js';
+import type { Output } from './output.js';
 
-export interface GatewayCall {
+interface Typed {
+  /** As typed, before `--`. */
   readonly args: readonly string[];
-  readonly process: NodeJS.Process;
-  readonly json: boolean;
+  readonly env: NodeJS.ProcessEnv;
+  readonly output: () => Output;
 }
 
-export function addGatewayCommand(cli: CAC, { args, process, json }: GatewayCall): void {
+export function addGatewayCommand(cli: CAC, { args, env, output }: Typed): void {
   cli
     .command('gateway', 'Deduplicate HTTP requests by their idempotency key before a service that knows no keys, until stopped')
     .option('--upstream <url>', 'The service, http: or https: (or STATEWARDEN_GATEWAY_UPSTREAM)')
@@ -36,9 +36,10 @@ export function addGatewayCommand(cli: CAC, { args, process, json }: GatewayCall
     .option('--log', 'A line of JSON on standard error for each request')
     .example('  $ statewarden gateway --upstream http://localhost:9000 --store memory:')
     .example('  $ statewarden gateway --upstream https://pay.example --store redis://localhost:6379 --require-key --log')
-    .action((): Promise<ExitCode> => {
-      const output = new Output(process.stdout, process.env, json);
-      const onStop = (stop: () => void): void => void ['SIGTERM', 'SIGINT'].forEach((signal) => process.once(signal, stop));
-      return gateway({ args, env: process.env, output, aside: process.stderr, onStop });
-    });
+    .action(() => gateway({ args, env, output: output(), aside: process.stderr, onStop: onStopSignal }));
+}
+
+/** Calls back when the process is told to end. */
+export function onStopSignal(stop: () => void): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }

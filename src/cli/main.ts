@@ -13,6 +13,7 @@ import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
 import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { addCloudCommands } from './cloud-commands.js';
+import { addConsoleCommands } from './console-commands.js';
 import { addCopyCommand } from './copy-command.js';
 import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
 import { doctor } from './commands/doctor.js';
@@ -305,7 +306,8 @@ addKeysCommands(cli, {
 addInspectCommand(cli, { text, number, givenOf, withStore });
 addTierCommands(cli, { text, number, givenOf, withStore });
 addCopyCommand(cli, { text, givenOf, now, output: () => new Output(process.stdout, process.env, json) });
-addGatewayCommand(cli, { args: beforeDashes, process, json });
+addGatewayCommand(cli, { args: beforeDashes, env: process.env, output: () => new Output(process.stdout, process.env, json) });
+addConsoleCommands(cli, { text, number, givenOf, withStore, rest: args.slice(beforeDashes.length + 1), now });
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')

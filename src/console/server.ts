@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../core/clock.js';
-import { BadInputError, PortInUseError } from '../core/errors.js';
+import { BadInputError } from '../core/errors.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { OpenedStore } from '../persistence/store.js';
 import type { KindRegistry } from '../runtime/options.js';
@@ -18,6 +18,7 @@ import { Monitor } from './monitor.js';
 import { PageFiles, pageFolder } from './page-files.js';
 import { Redactor, type RedactRule } from './shown.js';
 import { Source } from './source.js';
+import { listenLocally, localHost } from './port.js';
 import { Hub } from './stream.js';
 
 export interface ConsoleOptions {
@@ -56,7 +57,6 @@ export interface ServedConsole {
 }
 
 export const defaultPort = 4_747;
-const host = '127.0.0.1';
 
 /**
  * Serves the console of a runtime, until the runtime closes. While no page is open it costs nothing: no event is made for it.
@@ -129,10 +129,10 @@ async function listen(options: Listening): Promise<ServedConsole> {
     stallMs,
   };
   const server = createAdaptorServer({ fetch: consoleApp(parts).fetch, createServer, overrideGlobalObjects: false }) as Server;
-  await bind(server, port);
+  await listenLocally(server, port);
   if (keepAlive === false) server.unref();
   const address = server.address() as AddressInfo;
-  const url = `http://${host}:${String(address.port)}/`;
+  const url = `http://${localHost}:${String(address.port)}/`;
   return {
     url,
     link: token === undefined ? url : `${url}#token=${token}`,
@@ -148,29 +148,6 @@ async function listen(options: Listening): Promise<ServedConsole> {
       await closed;
     },
   };
-}
-
-/** @throws PortInUseError, BadInputError */
-async function bind(server: Server, port: number): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const where = `port ${String(port)} of ${host}`;
-    if (code === 'EADDRINUSE') {
-      throw new PortInUseError(`${where} is in use`, {
-        cause,
-        hint: `Give another: --port ${String(port + 1)}, or 0 for any that is free.`,
-      });
-    }
-    throw new BadInputError(`${where} cannot be listened to: ${message}`, { cause, hint: 'Give another: --port 0 is any that is free.' });
-  }
 }
 
 function ownVersion(): string {

@@ -204,7 +204,7 @@ for (const name of ['memory', 'sqlite']) {
       await other.close();
       const error = await ask(beside, '/api/about').then(
         () => undefined,
-        (thrown: NodeJS.ErrnoException) => thrown.code,
+        (thrown: unknown) => (thrown as NodeJS.ErrnoException).code,
       );
       expect(error).to.equal('ECONNREFUSED');
     });

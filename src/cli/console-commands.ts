@@ -1,0 +1,79 @@
+/** The commands for looking on: the console on any store, and the development server, which runs an app beside it. */
+
+import type { CAC } from 'cac';
+import { spawn } from 'node:child_process';
+import { defaultPort } from '../console/server.js';
+import { storeConsole } from './commands/console.js';
+import { dev } from './commands/dev.js';
+import { onStopSignal } from './gateway-command.js';
+import { Output } from './output.js';
+import type { Typed } from './people-commands.js';
+
+/** Flags without a value. */
+export const consoleFlags = ['--open', '--no-console'];
+
+interface ConsoleTyped extends Typed {
+  /** What stands after `--`: the program's own. */
+  readonly rest: readonly string[];
+  readonly now: () => number;
+}
+
+const portText = '0: any that is free';
+
+export function addConsoleCommands(cli: CAC, { text, number, givenOf, withStore, rest, now }: ConsoleTyped): void {
+  const given = (name: string): boolean => givenOf([name]).length > 0;
+  const open = (link: string): void => (given('open') ? openInBrowser(link) : undefined);
+  cli
+    .command('console [store]', 'Show a store in the browser, read-only, without the code of its agents, until stopped')
+    .option('--port <n>', portText, { default: defaultPort })
+    .option('--artifacts <url>', 'Where archived agents are')
+    .option('--open', 'Open it in the browser')
+    .example('  $ statewarden console ./agents.db')
+    .example('  $ statewarden console firestore://my-project --port 0 --json')
+    .action((place?: string) => {
+      const port = number('port', 0, defaultPort);
+      return withStore(place, (session) => storeConsole(session, { port, open, onStop: onStopSignal }));
+    });
+  cli
+    .command(
+      'dev <program>',
+      'Run an app with its console, and again whenever its files change; its agents go on. FILE or FOLDER [-- ARGUMENTS]',
+    )
+    .option('--port <n>', `Of the console; ${portText}`, { default: defaultPort })
+    .option('--store <url>', "Passed on as STATEWARDEN_STORE; the console shows it while the app is down. Else the runtime's own")
+    .option('--watch <folder>', "Watch this folder instead of the program's")
+    .option('--no-console', 'Only run it and restart it')
+    .option('--open', 'Open the console in the browser')
+    .example('  $ statewarden dev src/main.ts')
+    .example('  $ statewarden dev examples/research-team --port 4800')
+    .example('  $ statewarden dev ./app.js -- --verbose')
+    .action((program: string) => {
+      const json = given('json');
+      return dev({
+        program,
+        args: rest,
+        cwd: process.cwd(),
+        env: process.env,
+        port: number('port', 0, defaultPort),
+        store: text('store'),
+        keys: text('keys'),
+        watch: text('watch'),
+        console: !given('no-console'),
+        json,
+        output: new Output(process.stdout, process.env, json),
+        aside: process.stderr,
+        now,
+        open,
+        onStop: onStopSignal,
+      });
+    });
+}
+
+/** Whether it can be is the system's affair: the address is printed in any case. */
+function openInBrowser(link: string): void {
+  const [command, ...args] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open'];
+  const child = spawn(command, [...args, link], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  child.unref();
+}
