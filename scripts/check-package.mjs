@@ -25,6 +25,7 @@ const consumer = `
 import { activity, createRuntime, memory, type RuntimeEvent, type WakeTask } from 'statewarden';
 import { files } from 'statewarden/artifacts';
 import { adaptiveBreaker } from 'statewarden/breakers';
+import { serveConsole, type ServedConsole } from 'statewarden/console';
 import { cloudTasks } from 'statewarden/cloud-tasks';
 import { gcs } from 'statewarden/gcs';
 import { encrypted, hybrid, keyFile, makeHybridKey, type KeySource } from 'statewarden/encryption';
@@ -62,6 +63,9 @@ for (const store of [faultyStore(memory()), sqlite('./consumer.db')]) {
   runtime.events$.subscribe((event: RuntimeEvent) => event.type);
   const agent = await runtime.spawn('doubler', { id: 'd-1', input: { n: 21 } });
   await agent.send({ type: 'GO' });
+  const served: ServedConsole = await serveConsole(runtime, { port: 0 });
+  const about = (await (await fetch(served.url + 'api/about')).json()) as { live: boolean };
+  if (!about.live) throw new Error('the console does not know its runtime');
   const output: number = await agent.result();
   if (output !== 42 || runtime.breakers.get('maths').state !== 'closed') throw new Error(String(output));
   // @ts-expect-error: not an event of this machine

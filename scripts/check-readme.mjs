@@ -29,6 +29,7 @@ const pages = [
   'docs/spanner.md',
   'docs/gateway.md',
   'docs/inspector.md',
+  'docs/console.md',
 ];
 
 const blocks = [];

@@ -1,0 +1,211 @@
+/**
+ * `npm run bench:console`: what the console must reach, measured on the SQLite store of this machine, and an exit code that says whether it does: first answers on 100,000 agents; how far an open page is behind at 1,000 turns a
+ * second; what a page costs the runtime, and that it costs nothing when none is open. Beside one another in one run, taken in turns.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout } from 'node:timers/promises';
+import { fork, type ChildProcess } from 'node:child_process';
+import { counter } from '../machines.js';
+import { median, percentile } from '../statistics.js';
+import { createRuntime, serveConsole, serveStore, sqlite, type ServedConsole } from '../statewarden.js';
+import type { Lags } from './page.js';
+
+const manyAgents = 100_000;
+const folder = mkdtempSync(join(tmpdir(), 'statewarden-bench-console-'));
+let missed = 0;
+
+function line(what: string, measured: string, goal: string, met: boolean): void {
+  if (!met) missed += 1;
+  process.stdout.write(`${what.padEnd(58)} ${measured.padStart(24)}   ${goal}: ${met ? 'met' : 'MISSED'}\n`);
+}
+
+async function timed(console: ServedConsole, path: string): Promise<number> {
+  const began = performance.now();
+  const response = await fetch(`${console.url}api/${path}`);
+  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`${path}: ${String(response.status)}`);
+  return performance.now() - began;
+}
+
+async function manyAgentsStore(path: string): Promise<void> {
+  await using runtime = await createRuntime({
+    store: sqlite(path),
+    agents: { counter: { machine: counter, version: 1 }, other: { machine: counter, version: 1 } },
+  });
+  for (let made = 0; made < manyAgents; made += 2_000) {
+    await Promise.all(
+      Array.from({ length: 2_000 }, (_, index) => {
+        const n = made + index;
+        return runtime.spawn(n % 100 === 0 ? 'other' : 'counter', { id: `agents/${String(n).padStart(6, '0')}` });
+      }),
+    );
+  }
+  for (let turn = 0; turn < 50; turn += 1) await runtime.agent('agents/050000').send({ type: 'ADD', amount: 1 });
+}
+
+async function firstAnswers(path: string): Promise<void> {
+  const store = await sqlite(path).open({ now: Date.now });
+  try {
+    for (const [what, query] of [
+      ['an agent: its page', 'agents/agents%2F050000'],
+      ['an agent: its turns', 'agents/agents%2F050000/turns?last=100'],
+      ['first page of the list', 'agents'],
+      ['list by prefix, at the end', 'agents?prefix=agents/0999'],
+      ['list by kind', 'agents?kind=other'],
+      ['list by status that none has', 'agents?status=error'],
+      ['list by state that none has: 5,000 looked at', 'agents?state=nowhere'],
+      ['tree', 'tree'],
+      ['runtime', 'runtime'],
+    ] as const) {
+      // Each on a console that has nothing read yet: the first is what somebody waits for.
+      const times: number[] = [];
+      for (let time = 0; time < 5; time += 1) {
+        const served = await serveStore(store, { port: 0, storeName: 'sqlite' });
+        times.push(await timed(served, query));
+        await served.close();
+      }
+      line(
+        `${what}, of ${manyAgents.toLocaleString('en')} agents`,
+        `${median(times).toFixed(0)} ms, worst ${Math.max(...times).toFixed(0)} ms`,
+        '< 1,000 ms',
+        Math.max(...times) < 1_000,
+      );
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** A page in a process of its own, as a browser is: it must not be paid for by the thread that is measured. */
+async function openPage(console: ServedConsole, query: string): Promise<{ lags: () => Promise<Lags>; close: () => Promise<void> }> {
+  const child: ChildProcess = fork(fileURLToPath(new URL('page.js', import.meta.url)), [`${console.url}api/stream?${query}`]);
+  await new Promise<void>((resolve) => child.once('message', () => resolve()));
+  return {
+    lags: async () => {
+      child.send('lags');
+      return new Promise((resolve) => child.once('message', (message) => resolve(message as Lags)));
+    },
+    close: async () => {
+      child.kill();
+      await new Promise((resolve) => child.once('exit', resolve));
+      await setTimeout(200);
+    },
+  };
+}
+
+/** 1,000 turns a second, each of which says when it was sent, to one agent that a page watches. */
+async function lag(): Promise<void> {
+  await using runtime = await createRuntime({
+    store: sqlite(join(folder, 'lag.db')),
+    agents: { counter: { machine: counter, version: 1 } },
+  });
+  const agent = await runtime.spawn('counter', { id: 'a' });
+  const served = await serveConsole(runtime, { port: 0 });
+  const page = await openPage(served, 'agent=a&topics=agents,counts');
+  const seconds = 10;
+  const began = performance.now();
+  const sent: Promise<unknown>[] = [];
+  for (let n = 0; n < seconds * 1_000;) {
+    const due = Math.min(seconds * 1_000, Math.floor(performance.now() - began));
+    for (; n < due; n += 1) sent.push(agent.send({ type: 'ADD', amount: 1, at: Date.now() } as never));
+    await setTimeout(2);
+  }
+  await Promise.all(sent);
+  const rate = (seconds * 1_000) / ((performance.now() - began) / 1_000);
+  await setTimeout(500);
+  const { lags, turns, skipped } = await page.lags();
+  await page.close();
+  const worst = Math.max(...lags);
+  line(
+    `lag of a page at ${rate.toFixed(0)} turns a second`,
+    `p50 ${percentile(lags, 0.5).toFixed(0)}, worst ${worst.toFixed(0)} ms`,
+    '< 1,000 ms',
+    worst < 1_000,
+  );
+  const all = turns + skipped === seconds * 1_000;
+  line('turns told one by one; and not', `${String(turns)}; ${String(skipped)}`, 'all of them', all && rate > 900);
+}
+
+/** The same events without a console, with one that nobody looks at, and with one page open, in turns. */
+async function cost(): Promise<void> {
+  await using runtime = await createRuntime({
+    store: sqlite(join(folder, 'cost.db')),
+    agents: { counter: { machine: counter, version: 1 } },
+  });
+  const agents = await Promise.all(Array.from({ length: 50 }, (_, index) => runtime.spawn('counter', { id: `a-${String(index)}` })));
+  const perRound = 1_000;
+  /** A steady load first: what the 5 % are of. Then as fast as it goes. */
+  const flatOut = async (): Promise<number> => {
+    const began = performance.now();
+    for (let round = 0; round < 12; round += 1) {
+      await Promise.all(
+        Array.from({ length: perRound }, (_, index) =>
+          (agents[index % agents.length] as (typeof agents)[number]).send({ type: 'ADD', amount: 1 }),
+        ),
+      );
+    }
+    return (12 * perRound) / ((performance.now() - began) / 1_000);
+  };
+  /** Processor time of this process for 1,000 turns a second over three seconds: a rate that is kept either way says nothing. */
+  const steady = async (): Promise<number> => {
+    const before = process.cpuUsage();
+    const began = performance.now();
+    const sent: Promise<unknown>[] = [];
+    for (let n = 0; n < 3_000;) {
+      const due = Math.min(3_000, Math.floor(performance.now() - began));
+      for (; n < due; n += 1) sent.push((agents[n % agents.length] as (typeof agents)[number]).send({ type: 'ADD', amount: 1 }));
+      await setTimeout(2);
+    }
+    await Promise.all(sent);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000 / ((performance.now() - began) / 1_000);
+  };
+  for (let warm = 0; warm < 4; warm += 1) await flatOut();
+  const rates = { none: [] as number[], idle: [] as number[], open: [] as number[] };
+  const loads = { none: [] as number[], open: [] as number[] };
+  for (let time = 0; time < 9; time += 1) {
+    rates.none.push(await flatOut());
+    const served = await serveConsole(runtime, { port: 0 });
+    rates.idle.push(await flatOut());
+    const page = await openPage(served, 'agent=a-0&topics=agents,counts');
+    rates.open.push(await flatOut());
+    if (time < 5) loads.open.push(await steady());
+    await page.close();
+    await served.close();
+    if (time < 5) loads.none.push(await steady());
+  }
+  const pairs = (one: readonly number[], other: readonly number[]): number =>
+    median(one.map((rate, index) => 1 - (other[index] as number) / rate)) * 100;
+  const idle = pairs(rates.none, rates.idle);
+  const open = pairs(rates.none, rates.open);
+  const spread = (100 * (percentile(rates.none, 0.75) - percentile(rates.none, 0.25))) / median(rates.none);
+  const noise = Math.max(2, spread);
+  line('served, no page open: throughput lost', `${idle.toFixed(1)} % ± ${spread.toFixed(1)}`, '0 %, within noise', idle <= noise);
+  line(
+    `one page open, ${median(rates.open).toFixed(0)} of ${median(rates.none).toFixed(0)} turns a second: lost`,
+    `${open.toFixed(1)} % ± ${spread.toFixed(1)}`,
+    '≤ 5 %',
+    open <= 5,
+  );
+  process.stdout.write(
+    `${'processor time at 1,000 turns a second, without; with a page'.padEnd(58)} ${`${median(loads.none).toFixed(0)}; ${median(loads.open).toFixed(0)} ms/s`.padStart(24)}\n`,
+  );
+}
+
+try {
+  const many = join(folder, 'many.db');
+  const only = process.argv[2];
+  if (only === undefined || only === 'many') {
+    await manyAgentsStore(many);
+    await firstAnswers(many);
+  }
+  if (only === undefined || only === 'lag') await lag();
+  if (only === undefined || only === 'cost') await cost();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = missed === 0 ? 0 : 1;
