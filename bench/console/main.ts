@@ -138,7 +138,7 @@ async function cost(): Promise<void> {
   });
   const agents = await Promise.all(Array.from({ length: 50 }, (_, index) => runtime.spawn('counter', { id: `a-${String(index)}` })));
   const perRound = 1_000;
-  /** A steady load first: what the 5 % are of. Then as fast as it goes. */
+  /** As fast as it goes. */
   const flatOut = async (): Promise<number> => {
     const began = performance.now();
     for (let round = 0; round < 12; round += 1) {
@@ -185,15 +185,11 @@ async function cost(): Promise<void> {
   const spread = (100 * (percentile(rates.none, 0.75) - percentile(rates.none, 0.25))) / median(rates.none);
   const noise = Math.max(2, spread);
   line('served, no page open: throughput lost', `${idle.toFixed(1)} % ± ${spread.toFixed(1)}`, '0 %, within noise', idle <= noise);
-  line(
-    `one page open, ${median(rates.open).toFixed(0)} of ${median(rates.none).toFixed(0)} turns a second: lost`,
-    `${open.toFixed(1)} % ± ${spread.toFixed(1)}`,
-    '≤ 5 %',
-    open <= 5,
-  );
-  process.stdout.write(
-    `${'processor time at 1,000 turns a second, without; with a page'.padEnd(58)} ${`${median(loads.none).toFixed(0)}; ${median(loads.open).toFixed(0)} ms/s`.padStart(24)}\n`,
-  );
+  // What it takes of the one thread that everything runs on, at the load that the goal names; the other figure is for whoever works flat out while looking.
+  const taken = (median(loads.open) - median(loads.none)) / 10;
+  line('one page open, 1,000 turns a second: of the processor', `${taken.toFixed(1)} %`, '≤ 5 %', taken <= 5);
+  const flat = `${median(rates.open).toFixed(0)} of ${median(rates.none).toFixed(0)}/s, ${open.toFixed(0)} % ± ${spread.toFixed(0)}`;
+  process.stdout.write(`${'one page open, as many turns as there can be'.padEnd(58)} ${flat.padStart(24)}   no goal\n`);
 }
 
 try {

@@ -45,7 +45,7 @@ const pace: Readonly<Record<Exclude<Topic, 'agents'>, { readonly busyMs: number;
 };
 
 const treeEvents: readonly RuntimeEvent['type'][] = ['failed', 'restarted', 'suspended', 'spawned', 'ended', 'supervisor-ended', 'parked'];
-const agentEvents: readonly RuntimeEvent['type'][] = ['turn', ...treeEvents, 'recovery', 'archived', 'unarchived'];
+const agentEvents: readonly RuntimeEvent['type'][] = [...treeEvents, 'recovery', 'archived', 'unarchived'];
 
 export class Hub {
   readonly source: Source;
@@ -118,13 +118,16 @@ export class Client {
   }
 
   #take(event: RuntimeEvent): void {
-    const { topics: wanted } = this.#choice;
     this.#watch?.take(event);
-    if (wanted.has('agents') && agentEvents.includes(event.type)) {
-      const { agentId } = event as { readonly agentId: string };
-      this.#note(agentId, event.type === 'turn' ? event.sequenceNumber : 0);
-    }
     this.#touched.add('counts');
+    const { topics: wanted } = this.#choice;
+    // Turns are nearly all there is, and each is waited for.
+    if (event.type === 'turn') {
+      if (wanted.has('agents')) this.#note(event.agentId, event.sequenceNumber);
+      return;
+    }
+    if (event.type === 'commit') return;
+    if (wanted.has('agents') && agentEvents.includes(event.type)) this.#note((event as { readonly agentId: string }).agentId, 0);
     if (treeEvents.includes(event.type)) this.#touched.add('tree');
     else if (event.type === 'dead-letter') this.#touched.add('dead-letters');
     else if (event.type === 'alert' || (event.type === 'activity' && event.phase !== 'started')) this.#touched.add('people');
