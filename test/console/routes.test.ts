@@ -1,6 +1,7 @@
 /** Every route of the console, on both embedded stores: beside a runtime, and on what it left in its store. */
 
 import { expect } from 'chai';
+import Database from 'libsql';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -251,5 +252,29 @@ describe('the console of a store alone', () => {
   it('takes no orders, whatever the token', async () => {
     const { status, body } = await order<api.Failure>(served, '/api/agents/w-1/stop', {}, 'x'.repeat(32));
     expect([status, body.code]).to.deep.equal([403, 'READ_ONLY']);
+  });
+
+  it('says what is damaged, and shows the rest', async () => {
+    const file = join(folder, 'damaged.db');
+    const runtime = await openFleet(sqlite(file));
+    await fillFleet(runtime);
+    await runtime.close();
+    const database = new Database(file);
+    database.exec(
+      "UPDATE checkpoints SET data = replace(data, 'pot', 'pit') WHERE agent = (SELECT key FROM agents WHERE id = 'orders/o-3')",
+    );
+    database.close();
+    const store = await sqlite(file).open({ now: Date.now });
+    const beside = await serveStore(store, { port: 0, storeName: 'sqlite:damaged.db' });
+    try {
+      const detail = await get<api.AgentDetail>(beside, `/api/agents/${path('orders/o-3')}`);
+      expect(detail.damage?.code).to.equal('CORRUPT_RECORD');
+      expect(detail).to.include({ kind: 'order', status: 'active', state: 'paying' });
+      expect(detail).not.to.have.property('context');
+      expect((await get<api.AgentList>(beside, '/api/agents')).agents).to.have.length(8);
+    } finally {
+      await beside.close();
+      await store.close();
+    }
   });
 });
