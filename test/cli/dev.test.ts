@@ -51,7 +51,8 @@ describe('statewarden dev', () => {
     running = undefined;
     place.remove();
   });
-  const begin = (...args: string[]): Running => (running = runCommand(['dev', ...args], { cwd: place.folder, env: { TMPDIR: place.folder } }));
+  const begin = (...args: string[]): Running =>
+    (running = runCommand(['dev', ...args], { cwd: place.folder, env: { TMPDIR: place.folder } }));
 
   it('begins an app again on a change; its agents go on, at the same address with the same token', async () => {
     file('app.js', app('first'));
