@@ -17,7 +17,7 @@ import { keysPath } from '../keys-commands.js';
 import type { Output, Terminal } from '../output.js';
 import { ProgramWatch } from '../program-watch.js';
 import type { ExitCode } from '../session.js';
-import { openStore, parseStoreUrl } from '../store-url.js';
+import { openStore, placeOf } from '../store-url.js';
 
 export interface DevRequest {
   readonly program: string;
@@ -187,7 +187,7 @@ class DevServer {
     if (!console || this.#child !== undefined || this.#rest !== undefined || this.#storeName === undefined) return;
     let store: OpenedStore | undefined;
     try {
-      store = await openStore(parseStoreUrl(this.#storeName, cwd), now, keysPath(keys, env));
+      store = await openStore(placeOf(this.#storeName, cwd), now, keysPath(keys, env));
       const served = await serveStore(store, { port: this.#port, storeName: this.#storeName });
       this.#rest = { store, served };
       this.#print();

@@ -21,7 +21,8 @@ import type { OperationRecord } from '../../persistence/store.js';
 import { noSuchTurn, runAgain, type PastSource } from '../../runtime/past.js';
 import { findAgent } from '../agent-id.js';
 import { loadApp, type AppFile } from '../app-file.js';
-import { seeAgent, seeJournal, type SeenAgent } from '../archived.js';
+import type { SeenAgent } from '../../runtime/seen-agent.js';
+import { seeAgent, seeJournal } from '../archived.js';
 import { count, printable } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 
