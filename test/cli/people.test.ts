@@ -211,7 +211,7 @@ describe('what waits for people', () => {
       const lines = stdout.trimEnd().split('\n');
       expect(lines[0]).to.match(/^AGENT +SAGA +STATUS +STEPS +UNDONE +SINCE +NEXT RETRY +WHY$/);
       expect(lines[1]).to.match(
-        /^trips\/t-1 +rome +held +2 +0 +\d+ (ms|s) ago +the compensation of saga "rome" cannot undo hotel: the hotel is closed$/,
+        /^trips\/t-1 +rome +held +2 +0 +\d+ (ms|s|min) ago +the compensation of saga "rome" cannot undo hotel: the hotel is closed$/,
       );
       expect(lines[2]).to.match(/^trips\/t-2 +rome +compensating +2 +0 +\d+ (ms|s) ago +in (10|9) min +busy$/);
       expect(lines).to.have.lengthOf(3);

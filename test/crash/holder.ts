@@ -6,7 +6,7 @@ import { createRuntime, type StatewardenError } from 'statewarden';
 import { sqlite } from 'statewarden/sqlite';
 
 export const holderPath = fileURLToPath(import.meta.url);
-export const leaseMs = 600;
+export const leaseMs = 1_000;
 
 export const kinds = {
   counter: {

@@ -37,7 +37,7 @@ function triesToWrite(goesOn: boolean): Promise<void> {
     const holder = fork(holderPath, [path], { execArgv: ['--no-warnings'] });
     try {
       expect(await said(holder)).to.equal('holding');
-      await using runtime = await createRuntime({ store: sqlite(path), agents: kinds, node: { leaseMs } });
+      await using runtime = await createRuntime({ store: sqlite(path), agents: kinds, node: { leaseMs, spread: false } });
       const agent = runtime.agent<'counter'>('c');
       await agent.snapshot().then(
         () => expect.fail('it was taken from a live holder'),
