@@ -4,12 +4,12 @@
  *     GET  /api/about                         About
  *     GET  /api/agents?prefix&kind&status&state&after&limit      AgentList
  *     GET  /api/agents/ID                     AgentDetail
- *     GET  /api/agents/ID/turns?after&limit   TurnPage    (`last=N`: the newest N)
+ *     GET  /api/agents/ID/turns?after&limit   TurnPage    (`last=N`: the newest N; in order of sequence number)
  *     GET  /api/agents/ID/at/SEQ              Moment
  *     GET  /api/machines/KIND?version&schema  MachinePage
  *     GET  /api/tree                          Branch[]
  *     GET  /api/breakers                      BreakerLine[]
- *     GET  /api/dead-letters?to&after&limit   LetterPage
+ *     GET  /api/dead-letters?to&group&after&limit               LetterPage
  *     GET  /api/people                        PeoplePage: approvals, holds, sagas that are held
  *     GET  /api/runtime                       RuntimePage
  *     GET  /api/stream?agent=ID&topics=…      server-sent events: `StreamEvent`, named by their `type`, in batches
@@ -244,9 +244,14 @@ export interface BreakerLine {
   readonly past: readonly { readonly at: number; readonly calls: number; readonly failures: number; readonly open: number }[];
 }
 
+/** Dead letters with one cause: reason, type of event and error are the same. */
 export interface LetterGroup {
+  /** Names it. */
+  readonly group: string;
   readonly reason: string;
-  /** First line of the error. */
+  /** Of the event. */
+  readonly type: string;
+  /** First line of the error; '' when no turn was tried. */
   readonly message: string;
   readonly count: number;
 }
@@ -263,6 +268,7 @@ export interface LetterLine {
 }
 
 export interface LetterPage {
+  /** Of all letters, whichever are asked for; the largest first. */
   readonly groups: readonly LetterGroup[];
   readonly letters: readonly LetterLine[];
   readonly next?: number;

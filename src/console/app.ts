@@ -130,6 +130,7 @@ export function consoleApp(parts: AppParts): Hono<Env> {
     c.json(
       await letters.page({
         to: textOf(c, 'to'),
+        group: textOf(c, 'group'),
         after: numberOf(c, 'after', 0, Infinity, 0),
         limit: numberOf(c, 'limit', 1, 500, 100),
       }),

@@ -35,6 +35,7 @@ function branchOf(node: TreeNode, redactor: Redactor): Branch {
 
 export interface LetterChoice {
   readonly to?: string | undefined;
+  readonly group?: string | undefined;
   readonly after: number;
   readonly limit: number;
 }
@@ -54,10 +55,14 @@ export class Letters {
     return runtime?.deadLetters ?? new DeadLetters({ store, clock, mailbox: 0 });
   }
 
-  async page({ to, after, limit }: LetterChoice): Promise<LetterPage> {
+  async page({ to, group, after, limit }: LetterChoice): Promise<LetterPage> {
     const { redactor, store } = this.#source;
     // Records, for one that is damaged must not hide the others.
-    const found = await store.deadLetters({ after, limit: limit + 1, ...(to === undefined ? {} : { to }) });
+    const chosen = to === undefined ? {} : { to };
+    const found =
+      group === undefined
+        ? await store.deadLetters({ after, limit: limit + 1, ...chosen })
+        : await this.#records(await this.#letters.list({ group, ...chosen }, { after, limit: limit + 1 }));
     const groups = await this.#groups().catch(() => []);
     const letters = found.slice(0, limit).map((letter): LetterLine => {
       const event = readable(letter.event);
@@ -75,10 +80,22 @@ export class Letters {
     });
     const next = found.length > limit ? letters.at(-1)?.position : undefined;
     return {
-      groups: groups.map(({ reason, message, count }) => ({ reason, message: firstLine(redactor.text(message ?? '')), count })),
+      groups: groups.map((one) => ({
+        group: one.group,
+        reason: one.reason,
+        type: one.type,
+        message: firstLine(redactor.text(one.message ?? '')),
+        count: one.count,
+      })),
       letters,
       ...(next === undefined ? {} : { next }),
     };
+  }
+
+  async #records(letters: readonly { readonly position: number }[]): ReturnType<Source['store']['deadLetters']> {
+    const { store } = this.#source;
+    const found = await Promise.all(letters.map(({ position }) => store.deadLetters({ after: position - 1, limit: 1 })));
+    return found.flat().filter(({ position }) => letters.some((one) => one.position === position));
   }
 }
 

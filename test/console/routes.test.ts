@@ -145,7 +145,13 @@ for (const name of ['memory', 'sqlite']) {
       expect(people.approvals[0]?.request.value).to.deep.equal({ score: 712, secret: '…redacted' });
       expect(people.holds[0]).to.include({ agent: 'letters/l-1', activity: 'post' });
       const letters = await get<api.LetterPage>(served, '/api/dead-letters');
-      expect(letters.groups).to.deep.equal([{ reason: 'agent-ended', message: '', count: 1 }]);
+      const [group] = letters.groups;
+      expect(letters.groups).to.deep.equal([
+        { group: group?.group, reason: 'agent-ended', type: letters.letters[0]?.type, message: '', count: 1 },
+      ]);
+      const ofGroup = await get<api.LetterPage>(served, `/api/dead-letters?group=${String(group?.group)}`);
+      expect(ofGroup).to.deep.equal(letters);
+      expect((await get<api.LetterPage>(served, '/api/dead-letters?group=none')).letters).to.deep.equal([]);
       expect(letters.letters[0]).to.include({ to: 'orders/o-2', type: 'PAY', reason: 'agent-ended' });
       const page = await get<api.RuntimePage>(served, '/api/runtime');
       expect(page.counts.agents.active).to.equal(7);
