@@ -22,10 +22,13 @@ export default tseslint.config(
   { ignores: ['dist', '.build', 'node_modules', 'bench/node_modules', 'bench/peers', 'coverage'] },
   eslint.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
-      parserOptions: { project: ['./tsconfig.json', './tsconfig.build.json'], tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        project: ['./tsconfig.json', './tsconfig.build.json', './src/console/page/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     rules: {
       '@typescript-eslint/consistent-type-exports': 'error',
@@ -60,7 +63,8 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/core/**', 'src/cli/**'],
+    // The page runs in a browser, where the clock and the console are the person's own.
+    ignores: ['src/core/**', 'src/cli/**', 'src/console/page/**'],
     rules: {
       'no-restricted-properties': ['error', ...injected],
       'no-restricted-globals': ['error', ...ambient],
