@@ -15,7 +15,7 @@ const views: Readonly<Record<string, { readonly hash: string; readonly ready: st
   runtime: { hash: '#/runtime', ready: '.series' },
   agent: { hash: '#/agents/orders%2Fada', ready: '.chart-area[data-drawn]' },
   failed: { hash: '#/agents/orders%2Feve', ready: '.chart-area[data-drawn]' },
-  past: { hash: '#/agents/orders%2Fada?at=5', ready: '.changes' },
+  past: { hash: '#/agents/orders%2Fada?at=5', ready: '.chart.past .chart-area[data-drawn] .sw-lit' },
 };
 
 describe('the looks of the page', () => {

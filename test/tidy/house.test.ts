@@ -4,7 +4,7 @@
  */
 
 import { expect } from 'chai';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 /** A folder imports only from folders in lines above its own, and from itself. */
@@ -43,15 +43,21 @@ interface Source {
   readonly loads: readonly string[];
 }
 
+/** `.tsx` is what the console's page is written in. */
+function sourceOf(root: string, imported: string): string {
+  const typed = imported.replace(/\.js$/, '.ts');
+  return existsSync(join(root, `${typed}x`)) ? `${typed}x` : typed;
+}
+
 function read(): Source[] {
   const root = 'src';
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.tsx?$/.test(path))
     .map((path) => {
       const text = readFileSync(join(root, path), 'utf8');
       const found = (source: string): string[] =>
         [...source.matchAll(/(?:\bfrom|\bimport|\bimport\(|new URL\()\s*'(\.[^']+)'/g)].map((match) =>
-          normalize(join(dirname(path), match[1] as string)).replace(/\.js$/, '.ts'),
+          sourceOf(root, normalize(join(dirname(path), match[1] as string))),
         );
       return { path, text, imports: found(text), loads: found(text.replace(/^(import|export) type [^;]*;/gm, '')) };
     });
@@ -96,7 +102,7 @@ describe('the source', () => {
   it('names files in kebab-case and after one noun', () => {
     const misnamed = sources
       .map(({ path }) => path)
-      .filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/.test(path) || /(^|\/)(utils?|helpers?|types|common|misc)\.ts$/.test(path));
+      .filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.tsx?$/.test(path) || /(^|\/)(utils?|helpers?|types|common|misc)\.tsx?$/.test(path));
     expect(misnamed).to.deep.equal([]);
   });
 

@@ -11,7 +11,7 @@ import { statesOf } from '../../charts/walk.js';
 import type { Failure } from '../api.js';
 import type { Drawn } from './drawing.js';
 import { Icon } from './icons.js';
-import { Trouble } from './parts.js';
+import { Loading, Trouble } from './parts.js';
 import { Viewport } from './viewport.js';
 
 interface ChartViewProps {
@@ -142,6 +142,7 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
           if (bar !== null) toggle(event.target);
         }}
       />
+      {failure === undefined && elements.value === undefined && <Loading />}
       {failure !== undefined && <Trouble failure={failure} />}
       <div class="chart-tools" role="toolbar" aria-label="Chart">
         <button

@@ -41,6 +41,8 @@ export function LettersView(): VNode {
     if (done === undefined) return;
     setChosen(new Set());
     reload();
+    // How letters group is read from all of them, and kept by the server for a second.
+    setTimeout(reload, 1_200);
   };
   const redrive = async (positions: readonly number[]): Promise<void> => {
     const values = await fill({

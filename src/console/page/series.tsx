@@ -133,7 +133,13 @@ export function Chart({ title, unit = '', lines, at, bars = false, format = shor
         {hovered !== undefined && <line class="cross" x1={hovered * step} x2={hovered * step} y1={0} y2={height} />}
       </svg>
       <div class="series-foot">
-        <span>{hovered === undefined ? `${duration(length)} ago` : time(at - (length - 1 - index) * 1_000).slice(0, 8)}</span>
+        <span>
+          {length === 0
+            ? 'nothing yet'
+            : hovered === undefined
+              ? `${duration(length)} ago`
+              : time(at - (length - 1 - index) * 1_000).slice(0, 8)}
+        </span>
         <span>max {format(peak)}</span>
         <span>now</span>
       </div>
