@@ -111,7 +111,8 @@ try {
       );
     if (stray.length > 0) throw new Error(`stray files: ${stray.join(', ')}`);
     const page = files.filter(({ path }) => path.startsWith('dist/console/page/')).map(({ path }) => path);
-    if (!page.includes('dist/console/page/index.html') || page.length < 6) throw new Error(`of the console's page there is ${page.join(', ')}`);
+    if (!page.includes('dist/console/page/index.html') || page.length < 6)
+      throw new Error(`of the console's page there is ${page.join(', ')}`);
   });
   step('publint', () => run(bin('publint'), [tarball, '--strict']));
   step('attw', () => run(bin('attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color']));
