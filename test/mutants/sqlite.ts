@@ -14,7 +14,7 @@ export const unfenced: Omit<Mutant, 'caughtBy'> = {
 
 export const unleased: Omit<Mutant, 'caughtBy'> = {
   fault: 'takes agents of nodes that live',
-  changes: [{ file: 'persistence/sqlite/liveness.js', find: 'row.closed_at !== null || row.expires_at <= now', put: 'true' }],
+  changes: [{ file: 'persistence/sqlite/liveness.js', find: 'row.closed_at !== null || isLapsed(row, moment)', put: 'true' }],
 };
 
 export const halfway: Omit<Mutant, 'caughtBy'> = {
