@@ -19,17 +19,20 @@ describeSpanner('The command line on Spanner', function () {
     expect(bare.stderr).to.equal(
       `STORE_OPEN: ${url} has no tables of Statewarden\nhint: Run: statewarden migrate ${url}; or look at the name of the database.\n`,
     );
-    const steps = [{ version: 1, title: 'tables of version 1' }];
+    const steps = [
+      { version: 1, title: 'tables of version 1' },
+      { version: 2, title: 'places in traces' },
+    ];
     const shown = await run('migrate', url, '--dry-run', '--json');
-    expect(parsed(shown.stdout)).to.deep.equal({ store: url, migratesItself: false, from: 0, to: 1, steps, applied: false });
+    expect(parsed(shown.stdout)).to.deep.equal({ store: url, migratesItself: false, from: 0, to: 2, steps, applied: false });
     expect((await run('ls', url)).code).to.equal(1);
     const done = await run('migrate', url);
     expect(done).to.deep.equal({
       code: 0,
-      stdout: `${url} went from no tables to version 1\n  1  tables of version 1\n`,
-      stderr: 'version 1: tables of version 1 …\n',
+      stdout: `${url} went from no tables to version 2\n  1  tables of version 1\n  2  places in traces\n`,
+      stderr: 'version 1: tables of version 1 …\nversion 2: places in traces …\n',
     });
-    expect((await run('migrate', url)).stdout).to.equal(`${url} is at version 1: there is nothing to do\n`);
+    expect((await run('migrate', url)).stdout).to.equal(`${url} is at version 2: there is nothing to do\n`);
     expect((await run('ls', url)).code).to.equal(0);
     const sent = await run('send', 'nobody', 'GO', url);
     expect(sent.code).to.equal(1);

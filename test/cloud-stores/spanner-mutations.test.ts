@@ -52,11 +52,11 @@ const mutants: readonly Mutant[] = [
       { file: link, find: 'import { systemRandom }', put: "import { failpoint } from '../../core/failpoint.js';\nimport { systemRandom }" },
       {
         file: link,
-        find: 'async write(mutations) {',
-        put: `async write(mutations) {
+        find: 'async write(mutations, lane = 0) {',
+        put: `async write(mutations, lane = 0) {
           if (mutations.length > 1) {
             for (const mutation of mutations) {
-              await this.write([mutation]);
+              await this.write([mutation], lane);
               failpoint('spanner:committed');
             }
             return;
@@ -70,8 +70,8 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: link,
-        find: '}, isAborted);\n    }\n    /** Reads',
-        put: '}, (error) => isAborted(error) || inDoubt.includes(codeOf(error)));\n    }\n    /** Reads',
+        find: '}, isAborted, lane === 1',
+        put: '}, (error) => isAborted(error) || inDoubt.includes(codeOf(error)), lane === 1',
       },
     ],
     caughtBy: { conformance: [lost] },
