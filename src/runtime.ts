@@ -11,7 +11,7 @@ import { NodeBreakers, type RuntimeBreakers } from './runtime/breakers-ref.js';
 import { Budget, type BudgetRef } from './runtime/budget-ref.js';
 import { declarations, type Declarations } from './runtime/declarations.js';
 import { Fleet, type FleetRef } from './runtime/fleet-ref.js';
-import { openInspection } from './runtime/inspecting.js';
+import { openWatch } from './runtime/inspecting.js';
 import { checkId, registerKinds } from './runtime/kinds.js';
 import { Node } from './runtime/node.js';
 import { NodeApprovals, NodeHolds, NodeSagas, type RuntimeApprovals, type RuntimeHolds, type RuntimeSagas } from './runtime/people.js';
@@ -95,12 +95,12 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
   const { clock } = resolved;
   const declared = declarations(resolved, registerKinds(resolved));
   let made: Node | undefined;
-  const inspected = await openInspection(resolved, () => made);
+  const watch = await openWatch(resolved, () => made);
   let node: Node;
   try {
-    node = await openNode(resolved, declared, (store) => (made = new Node(resolved, declared, store, inspected?.inspection)));
+    node = await openNode(resolved, declared, (store) => watch.started((made = new Node(resolved, declared, store, watch))));
   } catch (error) {
-    await inspected?.close();
+    await watch.close();
     throw error;
   }
   const { store } = node;
@@ -110,7 +110,7 @@ export async function createRuntime<const TKinds extends KindRegistry, const TBu
     await tools.close();
     await node.close(graceMs);
   };
-  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs).finally(() => inspected?.close()));
+  const close = (graceMs: number): Promise<void> => (closing ??= end(graceMs).finally(() => watch.close()));
   const runtime = {
     async spawn(kind: string, options: { readonly id: string; readonly input?: unknown } | undefined) {
       const id = options?.id;

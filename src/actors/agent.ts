@@ -17,18 +17,18 @@ import type {
   AgentStatus,
   CheckpointRecord,
   CommitOutcome,
-  EffectRecord,
   MailboxRecord,
   OperationRecord,
   TimerRecord,
 } from '../persistence/store.js';
-import { markQuestion, markTime } from './actions.js';
-import { isMail } from './address.js';
+import { markTime } from './actions.js';
 import { endedBefore, inboxFull, leaseLost, refusedBy, suspendedError } from './agent-failure.js';
-import { assertChangesSavable, contextAt } from './changed-context.js';
+import { assertTurnSavable } from './changed-context.js';
+import { AgentTrace } from './agent-trace.js';
 import { JournalTail } from './checkpoint-policy.js';
 import { answerType, Collector } from './collector.js';
 import { exit, failTurn, lastCommit, postAgain } from './departure.js';
+import { effectRecords } from './effect-records.js';
 import { Draft, type Receipt } from './draft.js';
 import { Durability } from './durability.js';
 import { eventEntry, initEntry, operationEntry, stopEntry, type EventOrigin, type JournalEntry } from './entry.js';
@@ -38,9 +38,11 @@ import { MessageMarks } from './message-marks.js';
 import { Observers, type AgentObserver } from './observers.js';
 import { operationTimer, rests, settled, untaken, type Answer, type Operation, type OperationOutcome } from './operation.js';
 import { endJob } from './job-end.js';
-import { actorAt, asData } from './place.js';
+import { actorAt } from './place.js';
+import { asked, takeAgain } from './repetition.js';
 import { report, type Cause } from './setback.js';
 import type { Registration } from './registration.js';
+import { tellOf, tellTurn } from './news.js';
 import { createRoot, deliver, failRoot, persist, sameStates, settlePromise } from './seam.js';
 
 export interface AgentIdentity {
@@ -50,6 +52,8 @@ export interface AgentIdentity {
   readonly sequenceNumber: number;
   /** Id of its supervisor. */
   readonly supervisor?: string | undefined;
+  /** Its place in a trace. */
+  readonly trace?: string | undefined;
   /** The event whose turn failed last. */
   readonly suspect?: string | undefined;
   /** Its state value as the store has it. */
@@ -89,6 +93,9 @@ export class Agent {
   gone = false;
   readonly supervisor: string | undefined;
   readonly fence: number;
+  /** Its place in a trace, and its turns' while somebody traces. */
+  readonly trace: string | undefined;
+  readonly traced: AgentTrace | undefined;
   /** Signs of life of its activities. */
   beats = 0;
   /** Address of the fleet whose job it is at. */
@@ -128,6 +135,7 @@ export class Agent {
     this.id = identity.id;
     this.fence = identity.fence;
     this.supervisor = identity.supervisor;
+    this.trace = identity.trace;
     this.suspect = identity.suspect;
     this.#state = identity.state;
     this.sequenceNumber = identity.sequenceNumber;
@@ -135,6 +143,7 @@ export class Agent {
     this.#tail = new JournalTail(host.clock.now());
     this.#busy = busy;
     this.collector = new Collector(this);
+    this.traced = host.tracing && new AgentTrace(host.tracing, this);
   }
 
   get kind(): string {
@@ -182,7 +191,8 @@ export class Agent {
     const text = input === undefined ? undefined : encode(input, 'input');
     this.host.committer.turning();
     const draft = this.draft();
-    if (create) draft.create = { kind: this.kind, version: this.registration.version, input: text, supervisor: this.supervisor };
+    const { kind, supervisor, trace } = this;
+    if (create) draft.create = { kind, version: this.registration.version, input: text, supervisor, trace };
     draft.checkpoint = true;
     const entry = initEntry(this.sequenceNumber + 1, this.host.clock.now(), text);
     this.#turn('xstate.init', entry, 'entire', (agent: this, options: { input: unknown }) => agent.#start(options), this, { input });
@@ -211,19 +221,7 @@ export class Agent {
     this.collector.inTurn = true;
     try {
       if (entry.init === true) this.#start({ input: entry.input });
-      else if (entry.stop === true) this.root.stop();
-      else if (entry.op !== undefined) {
-        const outcome = outcomes(entry.op);
-        const path = [...this.operations.values()].find(({ record }) => record.id === entry.op)?.record.path;
-        const actor = path === undefined ? undefined : actorAt(this.root, path);
-        if (path !== undefined) this.operations.delete(path);
-        if (actor !== undefined && outcome !== undefined) settlePromise(actor, outcome);
-      } else if (entry.event !== undefined) {
-        if (entry.reply !== undefined) this.#asked(entry.event, entry.reply);
-        if (this.registration.isSupervisor) markTime(entry.event, entry.at);
-        const actor = actorAt(this.root, entry.to ?? '');
-        if (actor !== undefined) deliver(actor, entry.event);
-      }
+      else takeAgain(this, entry, outcomes);
     } finally {
       this.collector.inTurn = false;
     }
@@ -270,23 +268,25 @@ export class Agent {
 
   /** Takes an event from outside; resolves when its turn is durable. `text` is the event, encoded. */
   send(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
-    return this.#mayRun() ? this.#accept(event, text, messageId, question) : this.#acceptLater(event, text, messageId, question);
+    const origin = messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question };
+    const trace = this.traced?.tracing.active();
+    return this.#mayRun() ? this.#accept(event, text, origin, trace) : this.#acceptLater(event, text, origin, trace);
   }
 
-  #acceptLater(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
+  #acceptLater(event: EventObject, text: string, origin: EventOrigin | undefined, trace: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const post = (): void => postAgain(this, text, messageId, question, resolve, reject);
-      this.#queue(() => resolve(this.#accept(event, text, messageId, question)), reject, post);
+      const post = (): void => postAgain(this, text, origin, trace, resolve, reject);
+      this.#queue(() => resolve(this.#accept(event, text, origin, trace)), reject, post);
     });
   }
 
   /** As `#accept`, for an agent whose turns may fail and be tried again. */
-  #acceptGuarded(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
+  #acceptGuarded(event: EventObject, text: string, origin: EventOrigin | undefined, trace: string | undefined): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const post = (): void => postAgain(this, text, messageId, question, resolve, reject);
-      this.#open({ event: text, messageId, post, refuse: reject });
+      const post = (): void => postAgain(this, text, origin, trace, resolve, reject);
+      this.#open({ event: text, messageId: origin?.id, post, refuse: reject });
       const before = this.sequenceNumber;
-      this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
+      this.#take(event, text, origin, trace);
       const sequenceNumber = before + 1;
       if (this.sequenceNumber === sequenceNumber) this.draft().awaitCommit(() => resolve({ sequenceNumber, duplicate: false }), reject);
       else if (this.#droppedWith !== undefined) reject(this.#droppedWith);
@@ -311,14 +311,14 @@ export class Agent {
     draft.remember();
   }
 
-  #accept(event: EventObject, text: string, messageId: string | undefined, question: string | undefined): Promise<Receipt> {
-    const before = messageId === undefined ? undefined : this.marks.get(messageId);
+  #accept(event: EventObject, text: string, origin: EventOrigin | undefined, trace: string | undefined): Promise<Receipt> {
+    const before = origin?.id === undefined ? undefined : this.marks.get(origin.id);
     if (before !== undefined) return this.whenDurable(before).then(() => ({ sequenceNumber: before, duplicate: true }));
-    if (this.supervisor !== undefined) return this.#acceptGuarded(event, text, messageId, question);
+    if (this.supervisor !== undefined) return this.#acceptGuarded(event, text, origin, trace);
     this.host.committer.turning();
     if (this.#droppedWith !== undefined) return Promise.reject(this.#droppedWith);
     const told = this.draft().awaitTurn();
-    this.#take(event, text, messageId === undefined && question === undefined ? undefined : { id: messageId, reply: question });
+    this.#take(event, text, origin, trace);
     return told;
   }
 
@@ -337,15 +337,19 @@ export class Agent {
     const { messageId, from } = message;
     const draft = this.#open({ event: message.event, messageId, from, mail: message });
     (draft.taken ??= []).push(message.position);
-    if (event.type === answerType) this.#answered(event as unknown as Answer & { operation: string }, messageId);
+    if (event.type === answerType) this.#answered(event as unknown as Answer & { operation: string }, messageId, message.trace);
     else if (messageId === undefined || this.marks.get(messageId) === undefined)
-      this.#take(event, message.event, { id: messageId, from, reply: message.replyTo, mail: message.position });
+      this.#take(event, message.event, { id: messageId, from, reply: message.replyTo, mail: message.position }, message.trace);
     // What was no turn is not undone with the next one.
     this.#cause = undefined;
     draft.forget();
   }
 
-  #answered({ operation: id, ...answer }: Answer & { readonly operation: string }, messageId: string | undefined): void {
+  #answered(
+    { operation: id, ...answer }: Answer & { readonly operation: string },
+    messageId: string | undefined,
+    trace: string | undefined,
+  ): void {
     // A person is told who was first, also when that is long ago.
     if (answer.resolution !== undefined && messageId !== undefined) {
       (this.draft().marks ??= []).push({ messageId, sequenceNumber: this.sequenceNumber });
@@ -355,7 +359,7 @@ export class Agent {
       const outcome = this.host.operations.answered(operation, answer);
       if (outcome === undefined) return;
       this.host.operations.cancel(operation);
-      this.#settleNow(operation, outcome);
+      this.#settleNow(operation, outcome, trace ?? operation.trace);
       return;
     }
   }
@@ -384,8 +388,8 @@ export class Agent {
     const draft = this.#open({ event: timer.event, timer: id, dueAt: timer.dueAt });
     this.timers.delete(id);
     draft.clearTimer(id);
-    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'timer', name: id });
-    this.#take(decode(timer.event) as EventObject, timer.event, { to: timer.target, timer: id });
+    if (this.host.observed) tellOf(this, { type: 'effect', agentId: this.id, effect: 'timer', name: id });
+    this.#take(decode(timer.event) as EventObject, timer.event, { to: timer.target, timer: id }, undefined);
   }
 
   /** An event from a callback, an observable, or an action that kept `self`: a turn of its own. */
@@ -395,18 +399,20 @@ export class Agent {
       return;
     }
     const text = encode(event, 'event');
-    this.#whenFree(() => this.#take(event, text, { to: target }));
+    const trace = this.traced?.tracing.active();
+    this.#whenFree(() => this.#take(event, text, { to: target }, trace));
   }
 
   /** Records an operation's outcome and lets the machine go on. */
   settleOperation(operation: Operation, outcome: OperationOutcome): void {
     if (this.gone) return;
     this.#whenFree(() => {
-      if (this.operations.get(operation.record.path) === operation) this.#settleNow(operation, outcome);
+      if (this.operations.get(operation.record.path) === operation) this.#settleNow(operation, outcome, operation.trace);
     });
   }
 
-  #settleNow(operation: Operation, outcome: OperationOutcome): void {
+  #settleNow(operation: Operation, outcome: OperationOutcome, trace: string | undefined): void {
+    this.traced?.causedBy(trace);
     const now = this.host.clock.now();
     const sequenceNumber = this.sequenceNumber + 1;
     const { record, result } = settled(operation.record, outcome, sequenceNumber, now);
@@ -434,7 +440,9 @@ export class Agent {
   /** Ends the agent. Resolves when that is durable. */
   stop(): Promise<void> {
     return new Promise((resolve, reject) => {
+      const trace = this.traced?.tracing.active();
       const run = (): void => {
+        this.traced?.causedBy(trace);
         if (this.#droppedWith !== undefined) {
           reject(this.#droppedWith);
           return;
@@ -491,26 +499,22 @@ export class Agent {
     this.#inbox?.drain(() => this.#hasRoom());
   }
 
-  #take(event: EventObject, text: string, origin: EventOrigin | undefined): void {
+  #take(event: EventObject, text: string, origin: EventOrigin | undefined, trace: string | undefined): void {
     const target = origin?.to === undefined || origin.to === '' ? this.root : actorAt(this.root, origin.to);
     if (target === undefined) return;
+    this.traced?.causedBy(trace);
     const { collector } = this;
     const sequenceNumber = this.sequenceNumber + 1;
     if (origin?.id !== undefined) {
       this.marks.set(origin.id, sequenceNumber);
       (this.draft().marks ??= []).push({ messageId: origin.id, sequenceNumber });
     }
-    if (origin?.reply !== undefined) this.#asked(event, origin.reply);
+    if (origin?.reply !== undefined) asked(this, event, origin.reply);
     collector.question = origin?.reply;
     collector.event = event;
     collector.eventText = text;
     this.#turn(event.type, text, origin, deliver, target, event);
     collector.question = collector.event = collector.eventText = undefined;
-  }
-
-  #asked(event: EventObject, address: string): void {
-    markQuestion(event, address);
-    if (isMail(address)) this.job = address;
   }
 
   /** Runs `run(actor, argument)` as a turn. `entry`: an event's text, with its origin; or the whole entry, when `origin` is `entire`. */
@@ -536,6 +540,7 @@ export class Agent {
     const event = origin === 'entire' ? undefined : collector.eventText;
     const from = origin === 'entire' ? undefined : origin;
     host.pulse?.begin(this.key, this.sequenceNumber, event, from?.mail, from?.timer);
+    this.traced?.began(name, this.sequenceNumber, draft);
     collector.inTurn = true;
     try {
       run(actor, argument);
@@ -556,10 +561,7 @@ export class Agent {
     else if (!draft.checkpoint && !this.registration.isSupervisor) {
       // Without a checkpoint nothing else would look at the contexts before the event is acknowledged.
       try {
-        if (before !== undefined && after.context !== before.context) {
-          assertChangesSavable(this.root, before.context as object, after.context as object, 'context');
-        }
-        for (const [path, change] of collector.takeChanges()) assertChangesSavable(this.root, change.before, change.after, contextAt(path));
+        assertTurnSavable(this.root, before, after, collector.takeChanges());
       } catch (error) {
         if (this.supervisor === undefined) this.drop(refusedBy(this.id, error), draft);
         else this.#failTurn(refusedBy(this.id, error), draft, true);
@@ -571,12 +573,10 @@ export class Agent {
       draft.forget();
     }
     if (collector.exit !== undefined) exit(this, draft, collector.exit);
+    if (this.status === 'error') this.traced?.failed(this.failure);
     if (this.#observers !== undefined && this.#observers.size > 0) (draft.snapshots ??= []).push(after);
-    if (host.observed) {
-      const durationMs = host.clock.elapsed() - started;
-      host.tell({ type: 'turn', agentId: this.id, kind: this.kind, sequenceNumber: this.sequenceNumber, event: name, durationMs });
-      if (durationMs > host.slowTurnMs) host.tell({ type: 'slow-turn', agentId: this.id, kind: this.kind, event: name, durationMs });
-    }
+    if (host.observed) tellTurn(this, name, host.clock.elapsed() - started);
+    this.traced?.over();
     if (this.#inbox !== undefined && this.#inbox.length > 0) this.#drain();
   }
 
@@ -619,7 +619,9 @@ export class Agent {
     const cause = this.#cause ?? {};
     this.#cause = undefined;
     this.job = this.#jobBefore;
+    this.traced?.failed(error);
     failTurn(this, cause, error, draft, taken);
+    this.traced?.over();
   }
 
   /** What is left of the agent in memory goes with this draft. */
@@ -677,7 +679,7 @@ export class Agent {
     failpoint('effect:perform');
     try {
       const result = run();
-      if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name });
+      if (this.host.observed) tellOf(this, { type: 'effect', agentId: this.id, effect: 'action', name });
       if (result instanceof Promise) result.catch((error: unknown) => this.#actionFailed(name, error));
     } catch (error) {
       this.#actionFailed(name, error);
@@ -686,7 +688,7 @@ export class Agent {
 
   #actionFailed(name: string, thrown: unknown): void {
     const error = errorOf(thrown);
-    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'action', name, error });
+    if (this.host.observed) tellOf(this, { type: 'effect', agentId: this.id, effect: 'action', name, error });
     if (this.gone || this.status !== 'active') return;
     const event = `{"type":${JSON.stringify(`xstate.error.actor.${name}`)},"error":${encodeThrown(thrown)},"actorId":${JSON.stringify(name)}}`;
     this.#whenFree(() => {
@@ -703,7 +705,7 @@ export class Agent {
   }
 
   emit(event: EventObject): void {
-    if (this.host.observed) this.host.tell({ type: 'effect', agentId: this.id, effect: 'emit', name: event.type });
+    if (this.host.observed) tellOf(this, { type: 'effect', agentId: this.id, effect: 'emit', name: event.type });
     this.#observers?.emitted(event);
   }
 
@@ -727,6 +729,7 @@ export class Agent {
       commit,
       turns: draft.turns,
       bytes,
+      traces: draft.spans,
       settled: (outcome) => this.#settled(draft, commit, snapshot, outcome),
       failed: (error) => {
         this.#inFlight -= 1;
@@ -745,10 +748,7 @@ export class Agent {
       (draft.snapshots !== undefined && !this.registration.isSupervisor);
     due &&= sequenceNumber > this.checkpointSequenceNumber || draft.turns > 0 || draft.checkpoint;
     const checkpoint = due ? this.#checkpoint(sequenceNumber) : undefined;
-    const effects = draft.effects?.map(({ record, context }): EffectRecord => {
-      const current = (actorAt(this.root, record.path)?.getSnapshot() as { context?: unknown } | undefined)?.context;
-      return { ...record, context: current === context ? undefined : encode(asData(context, this.root), 'context') };
-    });
+    const effects = effectRecords(this.root, draft.effects, true);
     const state = JSON.stringify(snapshot.value);
     // An agent that has ended stays busy until its last named actions are settled.
     const busy = (this.registration.isSupervisor && this.status === 'active') || this.#runs();
@@ -783,9 +783,12 @@ export class Agent {
       'checkpoint',
       deepestCheckpoint,
     );
-    this.#tail.checkpointed(data.length, this.host.clock.now());
+    const { length: bytes } = data;
+    const grownBytes = bytes - this.#tail.checkpointBytes;
+    this.#tail.checkpointed(bytes, this.host.clock.now());
     this.checkpointSequenceNumber = sequenceNumber;
-    if (this.host.observed) this.host.tell({ type: 'checkpoint', agentId: this.id, sequenceNumber, bytes: data.length });
+    const { id: agentId, kind } = this;
+    if (this.host.observed) tellOf(this, { type: 'checkpoint', agentId, kind, sequenceNumber, bytes, grownBytes });
     return { sequenceNumber, version: this.registration.version, schema: this.registration.schema, data, checksum: checksum(data) };
   }
 

@@ -27,6 +27,7 @@ import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
 import { checkEvent } from './event-check.js';
 import { cancelled, wakeAt, type Operation, type OperationOutcome, type Asked } from './operation.js';
+import { tellOf } from './news.js';
 import { asData } from './place.js';
 import { timerPolicy } from './registration.js';
 import type { CollectedAction, TurnSink } from './seam.js';
@@ -70,6 +71,12 @@ export class Collector implements TurnSink {
     return this.#agent.draft();
   }
 
+  /** Once the draft is durable. */
+  #later(run: () => void): void {
+    const { traced } = this.#agent;
+    this.#draft.releases.push(traced === undefined ? run : traced.bound(run));
+  }
+
   adopted(root: AnyActorRef): void {
     this.#agent.host.inspection?.adopted(this.#agent, root);
   }
@@ -95,9 +102,7 @@ export class Collector implements TurnSink {
     };
     agent.timers.set(timer.id, timer);
     this.#draft.setTimer(timer);
-    this.#draft.releases.push(() => {
-      agent.host.armTimer(agent.key, timer.id, timer.dueAt);
-    });
+    this.#later(() => agent.host.armTimer(agent.key, timer.id, timer.dueAt));
   }
 
   timerCancelled(source: string, id: string): void {
@@ -128,7 +133,7 @@ export class Collector implements TurnSink {
         return;
       case commandType: {
         const { commands, exit } = action.params as CommandParams;
-        if (commands.length > 0) this.#draft.releases.push(() => this.#agent.host.supervise(this.#agent, commands));
+        if (commands.length > 0) this.#later(() => this.#agent.host.supervise(this.#agent, commands));
         this.exit = exit;
         return;
       }
@@ -137,7 +142,7 @@ export class Collector implements TurnSink {
     if (exec === undefined) return;
     const agent = this.#agent;
     if (!action.named || isEphemeral(exec)) {
-      this.#draft.releases.push(() => agent.perform(action.type, () => exec(action.info as never, action.params as never)));
+      this.#later(() => agent.perform(action.type, () => exec(action.info as never, action.params as never)));
       return;
     }
     const draft = this.#draft;
@@ -156,7 +161,7 @@ export class Collector implements TurnSink {
       },
       context: action.info.context,
     });
-    draft.releases.push(() => {
+    this.#later(() => {
       agent.perform(action.type, () => exec(action.info as never, action.params as never));
       agent.settleEffect(id);
     });
@@ -167,7 +172,7 @@ export class Collector implements TurnSink {
     const text = encode(event, 'event');
     const letter = { to, event: text, from, reason, messageId: undefined, details: encode(details, 'details'), at: host.clock.now() };
     (this.#draft.deadLetters ??= []).push(letter);
-    if (host.observed) this.#draft.releases.push(() => host.tell({ type: 'dead-letter', to, event: text, reason }));
+    if (host.observed) this.#later(() => tellOf(this.#agent, { type: 'dead-letter', to, event: text, reason }));
   }
 
   #tell({ to, event, messageId, answerTag }: TellParams): void {
@@ -182,13 +187,13 @@ export class Collector implements TurnSink {
 
   #send(message: { to: string; event: string; messageId: string | undefined; replyTo: string | undefined }): void {
     const agent = this.#agent;
-    (this.#draft.messages ??= []).push({ ...message, from: agent.id, acceptedAt: agent.host.clock.now() });
+    (this.#draft.messages ??= []).push({ ...message, from: agent.id, acceptedAt: agent.host.clock.now(), trace: agent.traced?.place });
   }
 
   /** Whoever listens hears of it once it has left. */
   #told(effect: 'message' | 'reply' | 'spawn', name: string): void {
     const agent = this.#agent;
-    if (agent.host.observed) this.#draft.releases.push(() => agent.host.tell({ type: 'effect', agentId: agent.id, effect, name }));
+    if (agent.host.observed) this.#later(() => tellOf(agent, { type: 'effect', agentId: agent.id, effect, name }));
   }
 
   #reply({ value, to, error }: ReplyParams): void {
@@ -214,14 +219,14 @@ export class Collector implements TurnSink {
     const agent = this.#agent;
     const encoded = encode(value, 'the reply');
     if (isOfAgent(address)) this.#answer(address, `"value":${encoded}`);
-    else this.#draft.releases.push(() => agent.host.answer(address, value));
+    else this.#later(() => agent.host.answer(address, value));
   }
 
   /** Whoever asked is told that there will be no answer. `details`: of a failure, for who hears of it by mail. */
   refuse(address: string, error: Error, details?: string): void {
     const agent = this.#agent;
     if (isOfAgent(address)) this.#answer(address, `"error":${encodeThrown(error)}`, details);
-    else this.#draft.releases.push(() => agent.host.refuse(address, error));
+    else this.#later(() => agent.host.refuse(address, error));
   }
 
   #answer(address: string, members: string, details?: string): void {
@@ -238,13 +243,14 @@ export class Collector implements TurnSink {
     const agent = this.#agent;
     const { key, version } = agent.host.newAgent(kind, id);
     const draft = this.#draft;
-    (draft.spawns ??= []).push({ key, id, kind, version, input: input === undefined ? undefined : encode(input, 'input') });
+    const trace = agent.traced?.place;
+    (draft.spawns ??= []).push({ key, id, kind, version, input: input === undefined ? undefined : encode(input, 'input'), trace });
     this.#told('spawn', kind);
   }
 
   emitted(path: string, event: EventObject, deliver: () => void): void {
     const agent = this.#agent;
-    this.#draft.releases.push(() => {
+    this.#later(() => {
       deliver();
       if (path === '') agent.emit(event);
     });
@@ -253,7 +259,7 @@ export class Collector implements TurnSink {
   logged(values: readonly unknown[]): void {
     const { host } = this.#agent;
     if (!this.inTurn) host.log(values);
-    else this.#draft.releases.push(() => host.log(values));
+    else this.#later(() => host.log(values));
   }
 
   promiseStarted(path: string, logic: AnyActorLogic, input: unknown, actor: AnyActorRef): void {
@@ -301,12 +307,13 @@ export class Collector implements TurnSink {
       input,
       question: traits.question,
       actor,
+      trace: agent.traced?.place,
     };
     agent.operations.set(path, operation);
     draft.setOperation(operation.record);
     if (asked !== undefined) this.ask(id, asked);
     if (wakesAt !== undefined) wakeAt(agent, operation, wakesAt);
-    draft.releases.push(() => {
+    this.#later(() => {
       if (agent.operations.get(path) === operation) agent.host.operations.start(agent, operation, false);
     });
   }
@@ -326,7 +333,7 @@ export class Collector implements TurnSink {
     const { to, event, messageId } = told;
     const acceptedAt = agent.host.clock.now();
     const message = { to, messageId, event: encode(event, 'event'), from: agent.id, replyTo: undefined, acceptedAt };
-    this.#draft.setSettlement(operation.record.id, message);
+    this.#draft.setSettlement(operation.record.id, { ...message, trace: agent.traced?.place });
   }
 
   promiseStopped(path: string): void {
@@ -338,15 +345,13 @@ export class Collector implements TurnSink {
     operation.record = cancelled(operation.record, agent.sequenceNumber, agent.host.clock.now(), mayBeDone);
     this.#draft.setOperation(operation.record);
     this.settle(operation, undefined);
-    this.#draft.releases.push(() => {
-      agent.host.operations.cancel(operation);
-    });
+    this.#later(() => agent.host.operations.cancel(operation));
   }
 
   ephemeralStarted(path: string, start: () => void): void {
     const agent = this.#agent;
     agent.ephemerals.add(path);
-    this.#draft.releases.push(() => agent.perform(`start of "${path}"`, start));
+    this.#later(() => agent.perform(`start of "${path}"`, start));
   }
 
   ephemeralStopped(path: string): void {
@@ -386,7 +391,7 @@ export class Collector implements TurnSink {
 
   ephemeralEffect(run: () => void): void {
     const agent = this.#agent;
-    this.#draft.releases.push(() => agent.perform('callback', run));
+    this.#later(() => agent.perform('callback', run));
   }
 
   relayed(target: string, event: EventObject): void {

@@ -3,14 +3,14 @@
  * leaves memory (`Agent.goDown`), so whoever brings it back finds either the agent as it was or the whole of this.
  */
 
-import { encode } from '../core/codec.js';
 import { DeadLetterError, type StatewardenError } from '../core/errors.js';
-import type { AgentCommit, EffectRecord } from '../persistence/store.js';
+import type { AgentCommit } from '../persistence/store.js';
 import { agentFailed } from './agent-failure.js';
 import type { Agent } from './agent.js';
 import type { Collector } from './collector.js';
 import type { Draft, Receipt } from './draft.js';
-import { asData } from './place.js';
+import { effectRecords } from './effect-records.js';
+import type { EventOrigin } from './entry.js';
 import { nameOf, recordFailure, report, type Cause } from './setback.js';
 
 /** A turn has failed: nothing of it happened, and the agent is down. `taken`: it is in the draft already. */
@@ -51,12 +51,13 @@ export function exit(agent: Agent, draft: Draft, { text, how, message }: NonNull
 export function postAgain(
   agent: Agent,
   event: string,
-  messageId: string | undefined,
-  replyTo: string | undefined,
+  origin: EventOrigin | undefined,
+  trace: string | undefined,
   resolve: (receipt: Receipt) => void,
   reject: (error: Error) => void,
 ): void {
   const draft = agent.draft();
+  const { id: messageId, reply: replyTo } = origin ?? {};
   // The same event sent again while it failed for the last time.
   if (messageId !== undefined && draft.deadLetters?.some((letter) => letter.messageId === messageId) === true) {
     reject(
@@ -68,16 +69,14 @@ export function postAgain(
   }
   // It needs an id by which it is known when it fails again.
   const id = messageId ?? nameOf(agent.fence, (agent.host.uses += 1));
-  (draft.messages ??= []).push({ to: agent.id, messageId: id, event, from: undefined, replyTo, acceptedAt: agent.host.clock.now() });
+  const acceptedAt = agent.host.clock.now();
+  (draft.messages ??= []).push({ to: agent.id, messageId: id, event, from: undefined, replyTo, acceptedAt, trace });
   draft.awaitCommit(() => resolve({ sequenceNumber: 0, duplicate: false }), reject);
 }
 
 /** The last commit of an agent whose live actors are broken. Whoever brings it back finds its open operations by the ledger. */
 export function lastCommit(agent: Agent, draft: Draft): AgentCommit {
-  const effects = draft.effects?.map(({ record, context }): EffectRecord => ({
-    ...record,
-    context: encode(asData(context, agent.root), 'context'),
-  }));
+  const effects = effectRecords(agent.root, draft.effects, false);
   const { key, id, fence, sequenceNumber } = agent;
   const at = agent.host.clock.now();
   return draft.toCommit({ key, id, fence, at, sequenceNumber, checkpoint: draft.kept, effects, state: undefined, busy: false });

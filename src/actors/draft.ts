@@ -16,6 +16,7 @@ import type {
   SpawnRecord,
   TimerRecord,
 } from '../persistence/store.js';
+import type { TurnSpan } from './tracing.js';
 
 export interface Receipt {
   /** Of the turn that took the event; 0 when another node will take it. */
@@ -89,6 +90,8 @@ export class Draft {
   /** Snapshots after each turn, kept only when somebody watches. */
   snapshots: unknown[] | undefined;
   suspect: string | undefined;
+  /** Of its turns, those that failed too, while somebody traces. */
+  spans: TurnSpan[] | undefined;
   /** A checkpoint that was due before the turn under way; after a turn that failed there is no other. */
   kept: CheckpointRecord | undefined;
   #before: Before | undefined;
@@ -174,6 +177,7 @@ export class Draft {
   }
 
   acknowledge(): void {
+    if (this.spans !== undefined) for (const span of this.spans) span.ended();
     this.#first?.({ sequenceNumber: this.#firstTurn, duplicate: false });
     this.#others?.tell();
     for (let at = 0; at < (this.#watchers?.length ?? 0); at += 2) this.#watchers?.[at]?.();
@@ -185,6 +189,8 @@ export class Draft {
     const others = this.#others;
     const watchers = this.#watchers ?? [];
     this.#first = this.#others = this.#watchers = undefined;
+    if (this.spans !== undefined) for (const span of this.spans) span.lost(error);
+    this.spans = undefined;
     first?.(Promise.reject(error));
     others?.tell(Promise.reject(error));
     for (let at = 1; at < watchers.length; at += 2) (watchers[at] as (error: Error) => void)(error);

@@ -10,6 +10,7 @@ import type { AgentRecord, MessageRecord, PostOutcome } from '../persistence/sto
 import type { Agent } from './agent.js';
 import type { Inspection } from './inspection.js';
 import type { OperationRunner } from './operation.js';
+import type { Tracing } from './tracing.js';
 
 export interface AgentHost {
   readonly clock: Clock;
@@ -29,6 +30,8 @@ export interface AgentHost {
   readonly slowTurnMs: number;
   /** Who is told what goes on inside of agents. */
   readonly inspection: Inspection | undefined;
+  /** Who follows work through agents. */
+  readonly tracing: Tracing | undefined;
   /** Uniform in [0, 1). */
   chance(): number;
   /** Somebody listens to runtime events: only then are they made. */

@@ -16,6 +16,8 @@ export interface Operation {
   readonly question: boolean;
   /** The promise actor that waits for it. */
   readonly actor: AnyActorRef;
+  /** `traceparent` of the turn that asked for it, then of the attempt that its outcome comes from; undefined when nobody of this life knows. */
+  trace?: string | undefined;
 }
 
 /** An event for another agent, which answers it. */

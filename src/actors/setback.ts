@@ -9,6 +9,7 @@ import type { MailboxRecord, OperationRecord } from '../persistence/store.js';
 import { isMail } from './address.js';
 import type { Agent } from './agent.js';
 import type { Draft } from './draft.js';
+import { tellOf } from './news.js';
 import { reasonOf, type FailureReason } from './failure.js';
 
 /** What a turn is about, for when it fails. */
@@ -50,7 +51,8 @@ export function report(agent: Agent, draft: Draft, exit: ExitReport): void {
   if (agent.supervisor === undefined) return;
   const at = agent.host.clock.now();
   const event = encode({ type: exitedType, id: agent.id, ...exit, at, random: agent.host.chance() }, 'the report');
-  (draft.messages ??= []).push({ to: agent.supervisor, messageId: undefined, event, from: agent.id, replyTo: undefined, acceptedAt: at });
+  const message = { to: agent.supervisor, messageId: undefined, event, from: agent.id, replyTo: undefined, acceptedAt: at };
+  (draft.messages ??= []).push({ ...message, trace: agent.traced?.place });
 }
 
 export function recordFailure(agent: Agent, draft: Draft, cause: Cause, error: unknown, child: boolean): void {
@@ -68,7 +70,7 @@ export function recordFailure(agent: Agent, draft: Draft, cause: Cause, error: u
   }
   const details = agent.job === undefined ? {} : { details: { stack, state: agent.stateText, sequenceNumber: agent.sequenceNumber } };
   report(agent, draft, { how: 'failed', counts: cause.event === undefined, failure: { reason, message, at }, ...details });
-  if (host.observed) host.tell({ type: 'failed', agentId: agent.id, kind: agent.kind, reason, error: errorOf(error) });
+  if (host.observed) tellOf(agent, { type: 'failed', agentId: agent.id, kind: agent.kind, reason, error: errorOf(error) });
 }
 
 /** A message id for an event that has none: no two have the same, in this life of the node by `use` and in the next by the fence. */
@@ -122,5 +124,5 @@ function bury(
   (draft.deadLetters ??= []).push({ to: agent.id, messageId: own, event: event ?? 'null', from, reason: told.reason, details, at });
   if (refuse !== undefined) draft.awaitCommit(() => refuse(error), refuse as never);
   if (mail?.replyTo !== undefined) agent.collector.refuse(mail.replyTo, error);
-  if (agent.host.observed) agent.host.tell({ type: 'dead-letter', to: agent.id, event: event ?? 'null', reason: told.reason });
+  if (agent.host.observed) tellOf(agent, { type: 'dead-letter', to: agent.id, event: event ?? 'null', reason: told.reason });
 }

@@ -1,4 +1,4 @@
-/** What a runtime tells about itself: one union, each with `at` in epoch milliseconds and durations in milliseconds. */
+/** What a runtime tells about itself: one union, each with `at` in epoch milliseconds, durations in milliseconds, and `trace`, while somebody traces, a `traceparent`: what it belongs to. */
 
 /** Somebody should look. */
 export interface AlertEvent {
@@ -16,7 +16,7 @@ export interface AlertEvent {
   readonly error?: Error;
 }
 
-export type RuntimeEvent = { readonly at: number } & (
+export type RuntimeEvent = { readonly at: number; readonly trace?: string | undefined } & (
   | AlertEvent
   /** A receiver of alerts has failed too often. */
   | { readonly type: 'alert-failed'; readonly id: string; readonly error: Error }
@@ -47,10 +47,20 @@ export type RuntimeEvent = { readonly at: number } & (
       readonly type: 'commit';
       readonly agents: number;
       readonly turns: number;
+      /** So many of them wrote a checkpoint. */
+      readonly checkpoints: number;
       readonly bytes: number;
       readonly durationMs: number;
     }
-  | { readonly type: 'checkpoint'; readonly agentId: string; readonly sequenceNumber: number; readonly bytes: number }
+  | {
+      readonly type: 'checkpoint';
+      readonly agentId: string;
+      readonly kind: string;
+      readonly sequenceNumber: number;
+      readonly bytes: number;
+      /** So much more than the one before; negative when it has shrunk. */
+      readonly grownBytes: number;
+    }
   | {
       readonly type: 'recovery';
       readonly agentId: string;

@@ -107,6 +107,7 @@ export function lookAgain(run: Run, now: number, alert: (alert: AlertEvent) => v
       from: agent.id,
       replyTo: undefined,
       acceptedAt: now,
+      trace: operation.trace,
     });
     return;
   }

@@ -29,7 +29,7 @@ export class Abort {
   }
 }
 
-export function contextOf({ agent, operation: { record } }: Run, attempt: number, abort: Abort): ActivityContext {
+function contextOf({ agent, operation: { record } }: Run, attempt: number, abort: Abort): ActivityContext {
   return {
     get signal() {
       return abort.signal;
@@ -43,6 +43,27 @@ export function contextOf({ agent, operation: { record } }: Run, attempt: number
       agent.beats += 1;
     },
   };
+}
+
+/** Begins it: what it comes to, or a promise of that. */
+export function begin(run: Run, attempt: number, abort: Abort): unknown {
+  const { agent, operation, activity } = run;
+  const context = contextOf(run, attempt, abort);
+  if (agent.traced === undefined) return activity.run(operation.input, context);
+  const { id: operationId, compensates } = operation.record;
+  const call = { agent, activity: activity.name, operationId, attempt, compensates, parent: run.askedIn };
+  const span = (run.span = agent.traced.tracing.call(call));
+  operation.trace = span.trace ?? operation.trace;
+  return span.within(() => activity.run(operation.input, context));
+}
+
+/** It has come to this. */
+export function attempted(run: Run, outcome: OperationOutcome): void {
+  failpoint('activity:end');
+  run.ended?.();
+  if (!outcome.ok) run.span?.failed(outcome.error);
+  run.span?.ended();
+  run.span = undefined;
 }
 
 /** It may have been begun, says the ledger from here on. */
@@ -72,7 +93,7 @@ export function activityEvent(
   attempt: number,
   { outcome, waited, failure, nextRetryAt, breaker, error }: Told,
 ): WithoutTime<RuntimeEvent> {
-  const { record } = run.operation;
+  const { record, trace } = run.operation;
   return {
     type: 'activity',
     agentId: run.agent.id,
@@ -86,6 +107,7 @@ export function activityEvent(
     ...(breaker === undefined ? {} : { breaker }),
     ...(failure === undefined ? {} : { failure }),
     ...(error === undefined ? {} : { error }),
+    ...(trace === undefined ? {} : { trace }),
     ...(outcome === undefined || outcome.ok ? {} : { error: errorOf(outcome.error) }),
   };
 }

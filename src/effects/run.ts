@@ -2,6 +2,7 @@
 
 import type { Agent } from '../actors/agent.js';
 import type { Operation } from '../actors/operation.js';
+import type { CallSpan } from '../actors/tracing.js';
 import type { Guard, Permit, Priority } from '../breakers/contract.js';
 import type { TimerHandle } from '../core/clock.js';
 import type { ResolvedActivity } from './activity.js';
@@ -31,6 +32,10 @@ export interface Run {
   stop?: (() => void) | undefined;
   /** Told when the attempt that runs has ended, whatever came of it. */
   ended?: () => void;
+  /** `traceparent` of the turn that asked for it. */
+  readonly askedIn: string | undefined;
+  /** Of the attempt that runs now. */
+  span?: CallSpan | undefined;
   guard: Guard | undefined;
   priority: Priority | undefined;
   /** It waits for its guard. `go` with undefined: it is not wanted any more. */
@@ -47,5 +52,6 @@ export function newRun(
   countsFrom: number,
 ): Run {
   const nothing = { abort: undefined, deadline: undefined, guard: undefined, priority: undefined, parked: undefined };
-  return { agent, operation, activity, profile, startedAt: 0, doubt, inherited: doubt, questions: 0, countsFrom, ...nothing };
+  const { trace: askedIn } = operation;
+  return { agent, operation, activity, profile, startedAt: 0, doubt, inherited: doubt, questions: 0, countsFrom, askedIn, ...nothing };
 }

@@ -15,7 +15,7 @@ import type { Agent } from '../actors/agent.js';
 import { resolutionsOf, stopWaking, wakeAt, type Answer, type Asked } from '../actors/operation.js';
 import type { Operation, OperationOutcome, OperationRunner, OperationTraits } from '../actors/operation.js';
 import { activityOf, isActivity, type ResolvedActivity } from './activity.js';
-import { Abort, activityEvent, contextOf, writeStarted, type ActivityPhase, type Told } from './attempt.js';
+import { Abort, activityEvent, attempted, begin, writeStarted, type ActivityPhase, type Told } from './attempt.js';
 import { isApproval, lookAgain } from './approval.js';
 import { isQuestion, unanswered } from './ask.js';
 import { Doubt, inheritsDoubt, isCareful, mayBeDone } from './doubt.js';
@@ -307,15 +307,14 @@ export class Runner implements OperationRunner {
     failpoint('activity:begin');
     let outcome: OperationOutcome;
     try {
-      const running = activity.run(operation.input, contextOf(run, attempt, abort));
+      const running = begin(run, attempt, abort);
       const limitMs = limitOf(run, clock.now());
       const value = limitMs === Infinity ? await running : await limited(clock, run, Promise.resolve(running), limitMs);
       outcome = { ok: true, value };
     } catch (error) {
       outcome = { ok: false, error };
     }
-    failpoint('activity:end');
-    run.ended?.();
+    attempted(run, outcome);
     this.#entrance.leavePlace(run);
     const cancelled = !this.#runs.has(operation) || run.abort !== abort.now;
     if (permit !== undefined) this.#entrance.handBack(run.guard, permit, cancelled ? undefined : outcome);

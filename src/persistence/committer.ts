@@ -12,11 +12,24 @@ import { failpoint } from '../core/failpoint.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import type { AgentCommit, CommitOutcome, OpenedStore } from './store.js';
 
+/** A place in a trace, as the W3C's `traceparent`. */
+export interface Traced {
+  readonly trace: string | undefined;
+}
+
+/** Follows a group on its way. */
+export interface GroupSpan {
+  failed(error: unknown): void;
+  ended(): void;
+}
+
 /** One agent's part of a group, and whom to tell. */
 export interface SealedCommit {
   readonly commit: AgentCommit;
   readonly turns: number;
   readonly bytes: number;
+  /** Of its turns, while somebody traces. */
+  readonly traces?: readonly Traced[] | undefined;
   settled(outcome: CommitOutcome): void;
   /** The store is poisoned: nothing more will be written. */
   failed(error: StatewardenError): void;
@@ -35,6 +48,16 @@ export interface CommitterOptions {
   readonly emit: (event: RuntimeEvent) => void;
   readonly observed: () => boolean;
   readonly poisoned: (error: StatewardenError) => void;
+  /** A group goes to the store. */
+  readonly traced?: ((group: readonly SealedCommit[]) => GroupSpan | undefined) | undefined;
+}
+
+/** A group that the store has not answered. */
+interface Sent {
+  readonly group: readonly SealedCommit[];
+  /** In elapsed milliseconds. */
+  readonly at: number;
+  readonly span: GroupSpan | undefined;
 }
 
 /**
@@ -111,45 +134,47 @@ export class Committer {
     }
     this.#inFlight += 1;
     failpoint('commit:sealed');
-    const started = this.#options.clock.elapsed();
+    const sent = { group, at: this.#options.clock.elapsed(), span: this.#options.traced?.(group) };
     const answer = this.#options.store.commit(group.map((sealed) => sealed.commit));
     const previous = this.#last;
     const faults = this.#faults;
     const alone = this.#inFlight === 1;
     this.#last = answer.then(
       (outcomes) => {
-        if (alone) this.#applied(group, outcomes, started);
-        else return previous.then(() => this.#follow(group, outcomes, started, faults));
+        if (alone) this.#applied(sent, outcomes);
+        else return previous.then(() => this.#follow(sent, outcomes, faults));
       },
       (error: unknown) => {
         this.#faults += 1;
-        return previous.then(() => this.#recover(group, error, started));
+        return previous.then(() => this.#recover(sent, error));
       },
     );
   }
 
   /** The answer of a group that was sent while another was under way. */
-  async #follow(group: readonly SealedCommit[], outcomes: readonly CommitOutcome[], started: number, faults: number): Promise<void> {
+  async #follow(sent: Sent, outcomes: readonly CommitOutcome[], faults: number): Promise<void> {
     if (faults === this.#faults || outcomes.every(({ outcome }) => outcome !== 'refused')) {
-      this.#applied(group, outcomes, started);
+      this.#applied(sent, outcomes);
       return;
     }
-    const refused = group.filter((_, index) => outcomes[index]?.outcome === 'refused');
+    const refused = sent.group.filter((_, index) => outcomes[index]?.outcome === 'refused');
     try {
       const again = await this.#complete(refused, this.#options.store);
       const settled = outcomes.map((outcome) => (outcome.outcome === 'refused' ? (again.shift() as CommitOutcome) : outcome));
-      this.#applied(group, settled, started);
+      this.#applied(sent, settled);
     } catch (error) {
-      await this.#recover(group, error, started);
+      await this.#recover(sent, error);
     }
   }
 
-  #applied(group: readonly SealedCommit[], outcomes: readonly CommitOutcome[], started: number): void {
+  #applied(sent: Sent, outcomes: readonly CommitOutcome[]): void {
+    const { group, span } = sent;
     failpoint('commit:durable');
+    span?.ended();
     this.#inFlight -= 1;
     // Seal the next group before its turns are told, so that the store never waits for the callbacks.
     if (this.#waiting.length > 0 && this.#inFlight === 0) this.#seal();
-    if (this.#options.observed()) this.#report(group, started);
+    if (this.#options.observed()) this.#report(sent);
     for (let index = 0; index < group.length; index += 1) {
       (group[index] as SealedCommit).settled(outcomes[index] as CommitOutcome);
     }
@@ -157,20 +182,23 @@ export class Committer {
     this.#settle();
   }
 
-  #report(group: readonly SealedCommit[], started: number): void {
+  #report({ group, at }: Sent): void {
     let turns = 0;
+    let checkpoints = 0;
     let bytes = 0;
     for (const sealed of group) {
       turns += sealed.turns;
       bytes += sealed.bytes;
+      if (sealed.commit.checkpoint !== undefined) checkpoints += 1;
     }
     const { clock, emit } = this.#options;
-    emit({ type: 'commit', at: clock.now(), agents: group.length, turns, bytes, durationMs: clock.elapsed() - started });
+    emit({ type: 'commit', at: clock.now(), agents: group.length, turns, checkpoints, bytes, durationMs: clock.elapsed() - at });
   }
 
   /** The reply is lost or the store is away: ask what was written, write the rest again. */
-  async #recover(group: readonly SealedCommit[], thrown: unknown, started: number): Promise<void> {
+  async #recover(sent: Sent, thrown: unknown): Promise<void> {
     const { clock, emit, store } = this.#options;
+    const { group, span } = sent;
     let error = thrown;
     let waitMs = retryMs.initial;
     if (isTransient(error)) emit({ type: 'store', state: 'unavailable', at: clock.now(), error: error as Error });
@@ -180,13 +208,15 @@ export class Committer {
       try {
         const outcomes = await this.#complete(group, store);
         emit({ type: 'store', state: 'available', at: clock.now() });
-        this.#applied(group, outcomes, started);
+        this.#applied(sent, outcomes);
         return;
       } catch (again) {
         error = again;
       }
     }
     this.#poison(error);
+    span?.failed(error);
+    span?.ended();
     this.#inFlight -= 1;
     for (const sealed of group) sealed.failed(this.#failed as unknown as StatewardenError);
     this.#seal(); // whoever still waits fails too, and whoever waits for quiet has it

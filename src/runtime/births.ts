@@ -65,19 +65,23 @@ export class Births {
     supervisor: string | undefined,
   ): Promise<AgentRecord | undefined> {
     const { host, residents } = this.#options;
-    const agent = new Agent(host, registration, { key, id, fence: 1, sequenceNumber: 0, supervisor }, false);
+    const span = host.tracing?.birth(registration.kind, id);
+    const agent = new Agent(host, registration, { key, id, fence: 1, sequenceNumber: 0, supervisor, trace: span?.trace }, false);
     residents.add(agent);
     const older = new Promise<AgentRecord>((resolve) => this.#older.set(agent, resolve));
     try {
       agent.begin(input, true);
       const record = await Promise.race([agent.whenDurable(1), older]);
-      if (record === undefined && host.observed) host.tell({ type: 'spawned', agentId: id, kind: registration.kind });
+      if (record !== undefined) span?.existed();
+      else if (host.observed) host.tell({ type: 'spawned', agentId: id, kind: registration.kind });
       return record as AgentRecord | undefined;
     } catch (error) {
+      span?.failed(error);
       agent.gone = true;
       residents.remove(agent);
       throw error;
     } finally {
+      span?.ended();
       this.#older.delete(agent);
     }
   }

@@ -197,6 +197,7 @@ function inertHost(traits: OperationRunner['traits'], now: () => number): AgentH
     uncommittedTurns: Infinity,
     pulse: undefined,
     inspection: undefined,
+    tracing: undefined,
     mailboxCap: Infinity,
     maxDeliveries: Infinity,
     slowTurnMs: Infinity,

@@ -82,8 +82,8 @@ export class Mail {
 
   /** Whoever asked with it is told that nobody will answer. */
   #deadLetter(message: MessageRecord, reason: string): void {
-    const { to, event, replyTo } = message;
-    this.#options.tell({ type: 'dead-letter', to, event, reason });
+    const { to, event, replyTo, trace } = message;
+    this.#options.tell({ type: 'dead-letter', to, event, reason, ...(trace === undefined ? {} : { trace }) });
     if (replyTo === undefined) return;
     const budget = budgetName(to);
     const error = new DeadLetterError(
@@ -113,10 +113,10 @@ export class Mail {
     }
   }
 
-  async #refuse(replyTo: string, error: Error, { acceptedAt }: MessageRecord): Promise<void> {
+  async #refuse(replyTo: string, error: Error, { acceptedAt, trace }: MessageRecord): Promise<void> {
     const { name, to } = readAddress(replyTo);
     const event = `{"type":"${repliedType}","tag":${JSON.stringify(name)},"error":${encodeThrown(error)}}`;
-    const message = { to, messageId: undefined, event, from: undefined, replyTo: undefined, acceptedAt };
+    const message = { to, messageId: undefined, event, from: undefined, replyTo: undefined, acceptedAt, trace };
     this.routed(message, await this.post(message));
   }
 }

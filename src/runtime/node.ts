@@ -10,22 +10,22 @@ import { Subject } from '../core/observables.js';
 import type { EventObject } from 'xstate';
 import type { Agent } from '../actors/agent.js';
 import { encodeEvent } from '../actors/event-check.js';
-import { notTaken } from '../actors/agent-failure.js';
 import type { AgentHost, WithoutTime } from '../actors/host.js';
 import type { Inspection } from '../actors/inspection.js';
-import { restore } from '../actors/restore.js';
 import { Timers } from '../actors/timers.js';
+import type { Tracing } from '../actors/tracing.js';
 import type { GuardPattern } from '../breakers/board.js';
 import { errorOf } from '../core/codec.js';
 import type { Clock } from '../core/clock.js';
-import { LeaseLostError, StatewardenError } from '../core/errors.js';
+import type { StatewardenError } from '../core/errors.js';
+import { LeaseLostError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
 import { TurnPulse } from '../core/turn-pulse.js';
 import type { Down } from '../effects/monitor.js';
 import { Runner } from '../effects/runner.js';
-import { Committer } from '../persistence/committer.js';
+import { Committer, type SealedCommit } from '../persistence/committer.js';
 import type { AgentRecord, DueTimer, MachineRecord, MessageRecord, OpenedStore, PostOutcome } from '../persistence/store.js';
-import type { LoadedOutcome } from './archives.js';
+import { Arrivals } from './arrivals.js';
 import { Alerts } from './alerts.js';
 import { Answers } from './answers.js';
 import { Births } from './births.js';
@@ -35,6 +35,7 @@ import { closed, farewellMs } from './closed.js';
 import type { Declarations } from './declarations.js';
 import { endingOf } from './ending.js';
 import { Ends } from './ends.js';
+import { about, placeOf } from './event-place.js';
 import { raiseAgain } from './holds.js';
 import type { JobWaits } from './job-waits.js';
 import { Kinds } from './kinds.js';
@@ -53,6 +54,12 @@ import { Upkeep } from './upkeep.js';
 import type { Command, Renewal } from '../supervisor/state.js';
 
 const keysPerNode = 2 ** 32;
+
+/** Who looks into agents, and who follows them. */
+export interface Watch {
+  readonly inspection?: Inspection | undefined;
+  readonly tracing?: Tracing | undefined;
+}
 
 export class Node implements AgentHost, SupervisionHost {
   readonly clock: Clock;
@@ -76,6 +83,7 @@ export class Node implements AgentHost, SupervisionHost {
   readonly alerts: Alerts;
   readonly #timers: Timers;
   readonly inspection: Inspection | undefined;
+  readonly tracing: Tracing | undefined;
   readonly residents: Residents;
   readonly #births: Births;
   readonly #rising: Rising;
@@ -85,6 +93,7 @@ export class Node implements AgentHost, SupervisionHost {
   /** Who waits for jobs, by fleet. */
   readonly jobWaits = new Map<string, JobWaits>();
   readonly mail: Mail;
+  readonly #arrivals: Arrivals;
   readonly #loader: Loader<Presence>;
   #machines: MachineRecord[] = [];
   readonly membership: Membership;
@@ -93,8 +102,9 @@ export class Node implements AgentHost, SupervisionHost {
   #farewell: StatewardenError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore, inspection?: Inspection) {
-    this.inspection = inspection;
+  constructor(options: ResolvedOptions, { registrations, activities }: Declarations, store: OpenedStore, watch: Watch = {}) {
+    this.inspection = watch.inspection;
+    const tracing = (this.tracing = watch.tracing);
     this.#options = options;
     this.store = store;
     this.clock = options.clock;
@@ -133,9 +143,19 @@ export class Node implements AgentHost, SupervisionHost {
       load: (id) => load([id]),
       nudge: (key) => this.mail.nudge(key),
     });
+    this.#arrivals = new Arrivals({
+      host: this,
+      kinds: this.kinds,
+      residents: this.residents,
+      machines: () => this.#machines,
+      isRising: (id) => this.#rising.has(id),
+      struck: (id) => this.#strikes.reason(id),
+      restored: (supervisor) => this.supervision.restored(supervisor),
+      park: (record, error) => void park(this, record, error),
+    });
     this.#loader = new Loader({
       load,
-      arrive: (outcome) => this.#arrive(outcome),
+      arrive: (outcome) => this.#arrivals.arrive(outcome),
       loaded: () => this.#sweep(),
     });
     // A node that is going does not say how an agent ended: the next one looks again.
@@ -146,7 +166,8 @@ export class Node implements AgentHost, SupervisionHost {
       });
     const { clock, random, profiles, dispatcher, results, archive } = options;
     const [observed, emit] = [(): boolean => this.events.observed, (event: RuntimeEvent): void => this.events.next(event)];
-    this.committer = new Committer({ store, clock, emit, observed, poisoned: (error) => this.#poisoned(error) });
+    const traced = tracing && ((group: readonly SealedCommit[]) => tracing.commit(group));
+    this.committer = new Committer({ store, clock, emit, observed, poisoned: (error) => this.#poisoned(error), traced });
     const tell = (event: WithoutTime<RuntimeEvent>): void => this.tell(event);
     this.alerts = new Alerts(options.alerts, clock, tell);
     const { shared, remote = false } = options.store.capabilities;
@@ -249,47 +270,6 @@ export class Node implements AgentHost, SupervisionHost {
     return this.#loader.load(idOrKey);
   }
 
-  #arrive(outcome: LoadedOutcome): Presence {
-    if (outcome.outcome === 'absent') return { where: 'nowhere' };
-    const { record } = outcome;
-    if (outcome.outcome === 'owned') return { where: 'elsewhere', record, node: outcome.node };
-    if (outcome.outcome === 'archived') return { where: 'parked', record, error: outcome.error };
-    const ended = record.status === 'done' || record.status === 'error' || record.status === 'stopped';
-    if (ended && !record.busy) return { where: 'ended', record, loaded: outcome };
-    if (record.status === 'suspended' && !this.#rising.has(record.id)) return { where: 'suspended', record };
-    const struck = this.#strikes.reason(record.id);
-    if (struck !== undefined) return { where: 'parked', record, error: struck };
-    const here = this.residents.get(record.key);
-    if (here !== undefined && !here.gone) return { where: 'here', agent: here };
-    const registration = this.kinds.of(record.kind, outcome.checkpoint?.version ?? record.version);
-    const started = this.clock.elapsed();
-    const told = {
-      type: 'recovery' as const,
-      agentId: record.id,
-      kind: record.kind,
-      fromSequenceNumber: outcome.checkpoint?.sequenceNumber ?? 0,
-    };
-    if (registration === undefined) {
-      const error = this.kinds.unknown(record.kind);
-      this.tell({ ...told, replayedTurns: 0, durationMs: 0, outcome: 'failed', error });
-      return { where: 'parked', record, error };
-    }
-    try {
-      const { agent, replayedTurns } = restore(this, registration, outcome, this.#machines);
-      this.residents.add(agent);
-      if (registration.isSupervisor) this.supervision.restored(agent);
-      if (this.observed) this.tell({ ...told, replayedTurns, durationMs: this.clock.elapsed() - started, outcome: 'resumed' });
-      return ended ? { where: 'ended', record, loaded: outcome } : { where: 'here', agent };
-    } catch (thrown) {
-      const error = thrown instanceof StatewardenError ? thrown : notTaken(record.id, thrown);
-      this.tell({ ...told, replayedTurns: 0, durationMs: this.clock.elapsed() - started, outcome: ended ? 'failed' : 'parked', error });
-      // Its last actions wait for a machine that fits; it stays what it ended as.
-      if (ended) return { where: 'ended', record, loaded: outcome };
-      void park(this, record, error);
-      return { where: 'parked', record, error };
-    }
-  }
-
   #background(error: unknown): void {
     if (this.#closing === undefined && this.#failure === undefined)
       this.tell({ type: 'store', state: 'unavailable', error: errorOf(error) });
@@ -358,7 +338,7 @@ export class Node implements AgentHost, SupervisionHost {
   suspended(agent: Agent): void {
     this.residents.remove(agent);
     this.#strikes.forgive(agent.id);
-    this.tell({ type: 'suspended', agentId: agent.id, kind: agent.kind });
+    this.tell({ type: 'suspended', ...about(agent) });
     this.supervision.suspended(agent);
     this.ends.wake(agent.id, undefined);
   }
@@ -384,7 +364,10 @@ export class Node implements AgentHost, SupervisionHost {
 
   spawned(record: AgentRecord | undefined, id: string): void {
     if (record !== undefined && (record.sequenceNumber > 0 || record.status !== 'active')) return;
-    if (this.observed && record !== undefined) this.tell({ type: 'spawned', agentId: record.id, kind: record.kind });
+    if (this.observed && record !== undefined) {
+      const { id: agentId, kind, trace } = record;
+      this.tell({ type: 'spawned', agentId, kind, ...(trace === undefined ? {} : { trace }) });
+    }
     this.presence(record?.key ?? id).catch((error: unknown) => this.#background(error));
   }
 
@@ -417,7 +400,7 @@ export class Node implements AgentHost, SupervisionHost {
 
   #sweep(): void {
     for (const agent of this.residents.passivate()) {
-      if (this.observed) this.tell({ type: 'passivated', agentId: agent.id, kind: agent.kind });
+      if (this.observed) this.tell({ type: 'passivated', ...about(agent) });
     }
   }
 
@@ -428,7 +411,7 @@ export class Node implements AgentHost, SupervisionHost {
     if (this.observed) {
       const status = agent.status as 'done' | 'error' | 'stopped';
       const error = status === 'error' ? { error: errorOf(agent.failure) } : {};
-      this.tell({ type: 'ended', agentId: agent.id, kind: agent.kind, status, ...error });
+      this.tell({ type: 'ended', ...about(agent), status, ...error });
     }
     this.ends.wake(agent.id, agent);
   }
@@ -436,7 +419,7 @@ export class Node implements AgentHost, SupervisionHost {
   dropped(agent: Agent, error: StatewardenError, told: boolean): void {
     this.residents.remove(agent);
     this.supervision.left(agent);
-    if (error instanceof LeaseLostError) this.tell({ type: 'lease-lost', agentId: agent.id, kind: agent.kind });
+    if (error instanceof LeaseLostError) this.tell({ type: 'lease-lost', ...about(agent) });
     if (!this.isOpen || agent.committedSequenceNumber === 0) return;
     for (const id of orphansOf(this, agent)) this.#bringBack(id);
     if (tellOfLoss(this, this.supervision, agent, error) || error instanceof LeaseLostError) this.ends.wake(agent.id, undefined);
@@ -455,7 +438,9 @@ export class Node implements AgentHost, SupervisionHost {
   // ── The node's own life ─────────────────────────────────────────────────────────────────────────────────────────
 
   tell(event: WithoutTime<RuntimeEvent>): void {
-    if (this.events.observed) this.events.next({ ...event, at: this.clock.now() } as RuntimeEvent);
+    if (!this.events.observed) return;
+    const trace = this.tracing && placeOf(event, this.residents);
+    this.events.next({ ...event, at: this.clock.now(), ...(trace === undefined ? {} : { trace }) } as RuntimeEvent);
   }
 
   log(values: readonly unknown[]): void {

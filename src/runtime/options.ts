@@ -11,6 +11,7 @@ import { inProcess, type Dispatcher } from '../effects/dispatch.js';
 import { Profiles, type RetryProfile } from '../effects/profiles.js';
 import type { ResultLimits } from '../effects/results.js';
 import type { Inspector, InspectObserver } from '../observability/inspector/live.js';
+import type { Telemetry } from '../observability/telemetry.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { Store } from '../persistence/store.js';
 import type { AlertSink } from './alerts.js';
@@ -100,6 +101,8 @@ export interface RuntimeOptions<TKinds extends KindRegistry = KindRegistry, TBud
    * `sessionId`, over all agents. Default: nobody looks.
    */
   readonly inspect?: Inspector | InspectObserver;
+  /** Follows work through agents, and counts: `openTelemetry()` of `statewarden/opentelemetry`. Default: nobody does. */
+  readonly telemetry?: Telemetry;
 }
 
 export type ResolvedResults = ResultLimits &
@@ -127,6 +130,7 @@ export interface ResolvedOptions {
   readonly random: Random;
   readonly logger: (...values: unknown[]) => void;
   readonly inspect: Inspector | InspectObserver | undefined;
+  readonly telemetry: Telemetry | undefined;
 }
 
 const defaultLimits: Limits = {
@@ -242,6 +246,14 @@ function checkInspect(inspect: RuntimeOptions['inspect']): RuntimeOptions['inspe
 }
 
 /** @throws BadInputError */
+function checkTelemetry(telemetry: RuntimeOptions['telemetry']): RuntimeOptions['telemetry'] {
+  if (telemetry === undefined || typeof (telemetry as Partial<Telemetry> | null)?.open === 'function') return telemetry;
+  throw new BadInputError(`telemetry is ${telemetry === null ? 'null' : typeof telemetry}`, {
+    hint: "Pass telemetry: openTelemetry() of 'statewarden/opentelemetry'.",
+  });
+}
+
+/** @throws BadInputError */
 export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
   if (typeof options?.store?.open !== 'function') {
     throw new BadInputError('createRuntime() needs a store', {
@@ -278,5 +290,6 @@ export function resolveOptions(options: RuntimeOptions): ResolvedOptions {
     random,
     logger: options.logger ?? (() => undefined),
     inspect: checkInspect(options.inspect),
+    telemetry: checkTelemetry(options.telemetry),
   };
 }

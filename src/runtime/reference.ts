@@ -150,6 +150,7 @@ export class Reference implements AgentRef {
       from: undefined,
       replyTo,
       acceptedAt: this.#options.clock.now(),
+      trace: this.#node.tracing?.active(),
     });
     switch (outcome.outcome) {
       case 'accepted':

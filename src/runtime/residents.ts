@@ -21,6 +21,10 @@ export class Residents {
     return typeof idOrKey === 'string' ? this.#byId.get(idOrKey) : this.#byKey.get(idOrKey);
   }
 
+  get size(): number {
+    return this.#byId.size;
+  }
+
   all(): Agent[] {
     return [...this.#byId.values()];
   }

@@ -82,7 +82,11 @@ export class Supervision {
   restored(supervisor: Agent): void {
     const mind = mindIn(supervisor.committed ?? supervisor.snapshot());
     if (mind.state.status === 'new') this.tell(supervisor, { type: 'init', at: this.#host.clock.now() });
-    else this.carryOut(supervisor, pendingOf(mind));
+    else {
+      const pending = (): void => this.carryOut(supervisor, pendingOf(mind));
+      if (supervisor.traced === undefined) pending();
+      else supervisor.traced.bound(pending)();
+    }
     this.#watch(supervisor);
   }
 
