@@ -91,3 +91,14 @@ const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
       expect(`… and in ${surfaced} runs a person was asked what nobody could know`, surfaced > 0, { surfaced, ...rest });
   }
 }
+
+{
+  const { faults, traces, roots, spans, lines, killed, report } = run('observability');
+  const whole = faults.length === 0 && killed && traces === 1 && roots.length === 1 && report.length === 3 && lines > 0;
+  expect(`observability: one trace of ${spans[1]} spans before kill -9 and ${spans[2]} after`, whole && spans[1] > 0 && spans[2] > 0, {
+    faults,
+    traces,
+    roots,
+    spans,
+  });
+}

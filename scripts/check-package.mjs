@@ -30,6 +30,8 @@ import { cloudTasks } from 'statewarden/cloud-tasks';
 import { gcs } from 'statewarden/gcs';
 import { encrypted, hybrid, keyFile, makeHybridKey, type KeySource } from 'statewarden/encryption';
 import { createGateway, memoryKeys, redisKeys, type KeyStore } from 'statewarden/gateway';
+import { cloudLogging } from 'statewarden/logging';
+import { openTelemetry } from 'statewarden/opentelemetry';
 import { spanner } from 'statewarden/spanner';
 import { sqlite } from 'statewarden/sqlite';
 import { faultyStore } from 'statewarden/testing';
@@ -79,6 +81,14 @@ if (!String(quantum).includes('npm install @noble/post-quantum')) throw new Erro
 const source: KeySource = keyFile('./none.keys');
 const locked = await encrypted(memory(), { keys: source }).open({ now: Date.now, lease: { name: 'n', ttlMs: 1_000 } }).catch((error: { code: string }) => error.code);
 if (locked !== 'KEY_FILE' || typeof hybrid !== 'function') throw new Error(String(locked));
+try {
+  cloudLogging();
+  throw new Error('pino is there');
+} catch (error) {
+  if (!String((error as { hint?: string }).hint).includes('npm install pino')) throw error;
+}
+const followed = await openTelemetry().open(() => undefined).catch((error: { hint: string }) => error.hint);
+if (!String(followed).includes('npm install @opentelemetry/api')) throw new Error(String(followed));
 const tasks = cloudTasks({ project: 'p', location: 'here', url: 'https://agents.example/wake' });
 const call: WakeTask = { name: 'a-1', agentId: 'a', operationId: 'a:b:1', attempt: 2, at: 1, queue: 'q' };
 const missing = await tasks.dispatch(call).catch((error: { hint: string }) => error.hint);
