@@ -33,6 +33,7 @@ export async function openNewsroom({ life, file, collector }: NewsroomOrder): Pr
     });
   }
   const report = await runtime.agent<'editor'>('editor').result();
+  await signals.flush();
   await runtime.close();
   await signals.end();
   return report;

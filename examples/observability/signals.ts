@@ -9,6 +9,8 @@ import { metrics, trace, type Tracer } from '@opentelemetry/api';
 
 export interface Signals {
   readonly tracer: Tracer;
+  /** Reads the gauges and sends: of a runtime that is closed there are none. */
+  flush(): Promise<void>;
   /** Sends what is left. */
   end(): Promise<void>;
 }
@@ -35,6 +37,7 @@ export function startSignals(collector: string, instance: string): Signals {
   metrics.setGlobalMeterProvider(meterProvider);
   return {
     tracer: trace.getTracer('newsroom'),
+    flush: () => meterProvider.forceFlush(),
     async end() {
       await tracerProvider.shutdown();
       await meterProvider.shutdown();
