@@ -30,6 +30,7 @@ const pages = [
   'docs/gateway.md',
   'docs/inspector.md',
   'docs/console.md',
+  'docs/observability.md',
 ];
 
 const blocks = [];
