@@ -77,7 +77,7 @@ describe('npm start', function () {
     expect(crew.code, crew.stderr + crew.stdout).to.equal(0);
     const { calls, reportSha256 } = summaryOf(plain);
     expect(summaryOf(crew)).to.include({ calls, reportSha256, repeated: 0, unwitnessed: 0, crashes: 0 });
-    expect(new Set(crew.stdout.match(/^\d+(?= +starting run-1)/gm))).to.have.property('size', 2);
+    expect(new Set(crew.stdout.match(/^\d+(?= +(?:starting|resuming) run-1)/gm))).to.have.property('size', 2);
     expect([existsSync(join(cwd, 'crew.db')), existsSync(join(cwd, '.research-team/agents.db'))]).to.deep.equal([true, false]);
     expect(readdirSync(join(cwd, 'large')).length).to.be.greaterThan(1);
   });
