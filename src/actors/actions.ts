@@ -78,7 +78,7 @@ export function tell<TContext extends MachineContext, TExpressionEvent extends E
   event: Expression<TContext, TExpressionEvent, EventObject>,
   options: { readonly messageId?: Expression<TContext, TExpressionEvent, string> } = {},
 ): AgentAction<TContext, TExpressionEvent> {
-  return leaving(tellType, (args: ActionArguments<TContext, TExpressionEvent>): TellParams => ({
+  return leaving(tellType, { name: 'tell', to, event }, (args: ActionArguments<TContext, TExpressionEvent>): TellParams => ({
     to: resolve(to, args),
     event: resolve(event, args),
     messageId: options.messageId === undefined ? undefined : resolve(options.messageId, args),
@@ -93,7 +93,7 @@ export function reply<TContext extends MachineContext, TExpressionEvent extends 
   value: Plain | ((args: ActionArguments<TContext, TExpressionEvent>) => unknown),
   options: { readonly to?: Expression<TContext, TExpressionEvent, string | undefined> } = {},
 ): AgentAction<TContext, TExpressionEvent> {
-  return leaving(replyType, (args: ActionArguments<TContext, TExpressionEvent>): ReplyParams => ({
+  return leaving(replyType, { name: 'reply' }, (args: ActionArguments<TContext, TExpressionEvent>): ReplyParams => ({
     value: resolve<ActionArguments<TContext, TExpressionEvent>, unknown>(value, args),
     to: options.to === undefined ? undefined : resolve(options.to, args),
   }));
@@ -104,7 +104,7 @@ export function spawnAgent<TContext extends MachineContext, TExpressionEvent ext
   kind: string,
   options: Expression<TContext, TExpressionEvent, { readonly id: string; readonly input?: unknown }>,
 ): AgentAction<TContext, TExpressionEvent> {
-  return leaving(spawnType, (args: ActionArguments<TContext, TExpressionEvent>): SpawnParams => {
+  return leaving(spawnType, { name: 'spawnAgent', to: kind }, (args: ActionArguments<TContext, TExpressionEvent>): SpawnParams => {
     const { id, input } = resolve(options, args);
     return { kind, id, input };
   });
@@ -145,11 +145,26 @@ export function markTime(event: EventObject, at: number): void {
   times.set(event, at);
 }
 
-function leaving<TArguments>(type: string, params: (args: TArguments) => object): never {
+/** How an action of ours is written, for who draws it: what is not a function of the moment. */
+export interface Wording {
+  readonly name: string;
+  readonly to?: unknown;
+  readonly event?: unknown;
+}
+const wordings = new WeakMap<object, Wording>();
+
+/** Of an action that `tell`, `reply` or `spawnAgent` has made. */
+export function wordingOf(action: object): Wording | undefined {
+  return wordings.get(action);
+}
+
+function leaving<TArguments>(type: string, wording: Wording, params: (args: TArguments) => object): never {
   // `enqueue` hands an action object over as it is; XState's types only know the machine's own action names.
-  return enqueueActions((args) => {
+  const action = enqueueActions((args) => {
     (args.enqueue as unknown as (action: object) => void)({ type, params: params(args as TArguments) });
-  }) as never;
+  });
+  wordings.set(action, wording);
+  return action as never;
 }
 
 function resolve<TArguments, T>(expression: T | ((args: TArguments) => T), args: TArguments): T {

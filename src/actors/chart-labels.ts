@@ -1,5 +1,7 @@
 /** What people read of guards and actions: their names, and of XState's own what they do. */
 
+import { wordingOf } from './actions.js';
+
 interface Built {
   readonly type?: unknown;
   readonly params?: unknown;
@@ -27,20 +29,29 @@ export function labelOfGuard(guard: unknown): string {
   return nameOf(name);
 }
 
-/** `notify`, `assign`, `raise(TIMEOUT)`, `sendTo(bank, PAY)`, `inline`. */
+/** `notify`, `assign`, `raise(TIMEOUT)`, `sendTo(bank, PAY)`, `tell(orders/7, PAID)`, `inline`. */
 export function labelOfAction(action: unknown): string {
   if (typeof action === 'string') return action;
+  const ours = wordingOf(action as object);
+  if (ours !== undefined) {
+    const parts = [...(ours.to === undefined ? [] : [wordOf(ours.to)]), ...(ours.event === undefined ? [] : [eventType(ours.event)])];
+    return parts.length === 0 ? ours.name : `${ours.name}(${parts.join(', ')})`;
+  }
   const { type, name, event, to, src, sendId } = action as Built;
   if (typeof type !== 'string') return nameOf(name);
   if (!type.startsWith('xstate.')) return type;
   const word = type.slice('xstate.'.length);
   const parts = [
-    ...(word === 'sendTo' ? [typeof to === 'string' ? to : '…'] : []),
+    ...(word === 'sendTo' ? [wordOf(to)] : []),
     ...(['raise', 'sendTo', 'emit'].includes(word) ? [eventType(event)] : []),
-    ...(word === 'spawnChild' ? [typeof src === 'string' ? src : '…'] : []),
+    ...(word === 'spawnChild' ? [wordOf(src)] : []),
     ...(word === 'cancel' && typeof sendId === 'string' ? [sendId] : []),
   ];
   return parts.length === 0 ? word : `${word}(${parts.join(', ')})`;
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : '…';
 }
 
 function eventType(event: unknown): string {

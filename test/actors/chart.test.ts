@@ -17,7 +17,7 @@ import {
   stateIn,
   type AnyStateMachine,
 } from 'xstate';
-import { activity, chartOf, createRuntime, memory, type ChartState, type ChartTransition } from 'statewarden';
+import { activity, chartOf, createRuntime, memory, reply, spawnAgent, tell, type ChartState, type ChartTransition } from 'statewarden';
 
 const stateAt = (machine: AnyStateMachine, ...path: string[]): ChartState => {
   let state = chartOf(machine).root;
@@ -152,6 +152,13 @@ describe('a machine as data', () => {
             sendTo('bank', { type: 'PAY' }),
             sendTo(({ self }) => self, { type: 'X' }),
             emit({ type: 'E' }),
+            tell('log', { type: 'L' }),
+            tell(
+              () => 'log',
+              () => ({ type: 'L' }),
+            ),
+            reply(1),
+            spawnAgent('log', { id: 'x' }),
             () => undefined,
           ],
           invoke: [
@@ -164,7 +171,17 @@ describe('a machine as data', () => {
       },
     });
     const a = stateAt(machine, 'a');
-    expect(a.entry).to.deep.equal(['raise(R)', 'sendTo(bank, PAY)', 'sendTo(…, X)', 'emit(E)', 'inline']);
+    expect(a.entry).to.deep.equal([
+      'raise(R)',
+      'sendTo(bank, PAY)',
+      'sendTo(…, X)',
+      'emit(E)',
+      'tell(log, L)',
+      'tell(…, …)',
+      'reply',
+      'spawnAgent(log)',
+      'inline',
+    ]);
     expect(a.invoke).to.deep.equal([
       { id: 'bank', src: 'pay' },
       { id: '1.m.a', src: 'xstate.invoke.1.m.a', inline: true },
