@@ -23,7 +23,7 @@ function asset(name, extension, content) {
   return path;
 }
 
-const elk = asset('elk', 'js', readFileSync(join(root, 'node_modules/elkjs/lib/elk-worker.min.js')));
+const elk = asset('elk', 'cjs', readFileSync(join(root, 'node_modules/elkjs/lib/elk-worker.min.js')));
 const icon = asset('icon', 'svg', readFileSync(join(source, 'icon.svg')));
 
 const { metafile } = await build({

@@ -55,8 +55,8 @@ describeFirestore('processes on firestore() that are killed', function () {
   });
 
   it('go on where they were: nothing acknowledged is lost, nothing is recorded twice', async function () {
-    this.timeout(400_000);
-    const tallies = await Promise.all([1, 2].map((lane) => killEach(lane, 2)));
+    this.timeout(600_000);
+    const tallies = await Promise.all([1, 2, 3, 4].map((lane) => killEach(lane, 4)));
     const writes = tallies.reduce((sum, tally) => sum + tally.writes, 0);
     const again = tallies.reduce((sum, tally) => sum + tally.again, 0);
     process.stdout.write(`      ${String(writes)} writes, ${String(writes)} crashes, ${String(again)} calls made again\n`);

@@ -15,7 +15,8 @@ export interface Records {
 }
 
 const isFirestore = process.env['STATEWARDEN_TEST_STORE'] === 'firestore';
-const project = 'scenarios';
+/** One for each: the emulator's locks do not know one prefix from another. */
+const projectOf = (folder: string): string => `scenario-${basename(folder).toLowerCase()}`;
 
 /** SQLite sees at once that a process of this machine is gone; elsewhere its lease has to run out. */
 export const scenarioLeaseMs = isFirestore ? 1_000 : 30_000;
@@ -23,11 +24,11 @@ export const scenarioLeaseMs = isFirestore ? 1_000 : 30_000;
 export async function storeIn(folder: string): Promise<Store> {
   if (!isFirestore) return sqlite(join(folder, 'agents.db'));
   const { firestore } = await import('statewarden/firestore');
-  return firestore({ project, prefix: basename(folder) });
+  return firestore({ project: projectOf(folder), prefix: basename(folder) });
 }
 
 export async function recordsIn(folder: string): Promise<Records> {
-  return isFirestore ? firestoreRecords(basename(folder)) : sqliteRecords(join(folder, 'agents.db'));
+  return isFirestore ? firestoreRecords(folder) : sqliteRecords(join(folder, 'agents.db'));
 }
 
 function sqliteRecords(path: string): Records {
@@ -43,11 +44,11 @@ function sqliteRecords(path: string): Records {
   return records;
 }
 
-async function firestoreRecords(prefix: string): Promise<Records> {
+async function firestoreRecords(folder: string): Promise<Records> {
   const { Firestore } = await import('@google-cloud/firestore');
-  const database = new Firestore({ projectId: project });
+  const database = new Firestore({ projectId: projectOf(folder) });
   const all = async (collection: string): Promise<never[]> =>
-    (await database.collection(`statewarden/${prefix}/${collection}`).get()).docs.map((doc) => doc.data()) as never[];
+    (await database.collection(`statewarden/${basename(folder)}/${collection}`).get()).docs.map((doc) => doc.data()) as never[];
   const records: Records = {
     agents: await all('agents'),
     journal: await all('journal'),

@@ -20,7 +20,7 @@ describe('the page of the console, built', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   it('is at most 60 KB, compressed, without the layout of charts', () => {
-    const elk = names.filter((name) => /^assets\/elk-[0-9a-f]+\.js$/.test(name));
+    const elk = names.filter((name) => /^assets\/elk-[0-9a-f]+\.cjs$/.test(name));
     expect(elk).to.have.lengthOf(1);
     const size = names.filter((name) => !elk.includes(name)).reduce((sum, name) => sum + gzipSync(text(name)).length, 0);
     expect(size).to.be.above(10_000).and.at.most(60_000);
@@ -31,7 +31,7 @@ describe('the page of the console, built', () => {
     expect(named).to.have.lengthOf(3);
     expect(names).to.include.members(named);
     for (const name of names.filter((one) => one !== 'index.html'))
-      expect(name).to.match(/^assets\/[a-z]+-[0-9A-Za-z]{8,10}\.(js|css|svg)$/);
+      expect(name).to.match(/^assets\/[a-z]+-[0-9A-Za-z]{8,10}\.(c?js|css|svg)$/);
   });
 
   it('has no script and no style in its text, and names no other place', () => {
