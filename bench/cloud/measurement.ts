@@ -93,7 +93,8 @@ export async function measureStore(store: CloudStore, server: Server, latencyMs:
         loneVsRawCommit: round(lone.ackP50Ms / raw.one.p50Ms),
       },
       met: {
-        roundTripsPerGroup: load.roundTripsPerGroup <= limits.roundTripsPerGroup,
+        // A request may begin before the stretch that is measured and be answered within it, or the other way round.
+        roundTripsPerGroup: Math.round(load.roundTripsPerGroup * load.groups) <= limits.roundTripsPerGroup * load.groups + 1,
         eventsPerGroup: load.eventsPerGroup.mean >= limits.eventsPerGroup,
       },
     };
@@ -129,8 +130,8 @@ function stageFigures(stage: Stage, wire: CountingWire): StageFigures {
     roundTripsPerEvent: round(roundTrips / acknowledged),
     wire: wire.within(span),
     unknown: wire.unknown(span),
-    otherCallsPerSecond: perSecond({ ...wire.within(span, 'lease'), ...wire.within(span, 'mail') }, span),
-    counted: isCounted ? { driver: sum(calls), wire: number('group', 'other', 'lease') } : null,
+    otherCallsPerSecond: perSecond({ ...wire.within(span, 'lease'), ...wire.within(span, 'mail'), ...wire.within(span, 'look') }, span),
+    counted: isCounted ? { driver: sum(calls), wire: number('group', 'other', 'look', 'lease') } : null,
   };
 }
 

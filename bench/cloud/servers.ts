@@ -8,8 +8,8 @@ import { SpannerEmulator, spannerFound } from '../../test/cloud-stores/spanner-e
 import type { Span } from './load.js';
 import type { Place } from './places.js';
 
-/** `group`: it carries events into the journal. `lease`: this node's sign of life, its look at others' and at whether the agents were moved to another store. `mail`: whether anybody wrote to its agents. What is not known to be of those is `other`. */
-export type Purpose = 'group' | 'lease' | 'mail' | 'other';
+/** `group`: it carries events into the journal. `lease`: this node's sign of life, its look at others' and at whether the agents were moved to another store. `mail`: whether anybody wrote to its agents. `look`: what nobody holds, every two seconds, and which timers are due, every twenty. What is not known to be of those is `other`. */
+export type Purpose = 'group' | 'lease' | 'mail' | 'look' | 'other';
 
 /** What a request is for, by what stands in it. */
 type PurposeOf = (call: string, request: string) => Purpose;
@@ -45,7 +45,8 @@ export const cloudStores: readonly CloudStore[] = [
     purposeOf: (call, request) => {
       if (call === 'Listen') return 'mail';
       if (call === 'Commit') return request.includes('/journal/') ? 'group' : request.includes('/nodes/') ? 'lease' : 'other';
-      return call === 'RunQuery' && /\x05nodes|\x06moving/.test(request) ? 'lease' : 'other';
+      if (call !== 'RunQuery') return 'other';
+      return /\x05nodes|\x06moving/.test(request) ? 'lease' : /\x04runs|\x07mailbox|dueAt/.test(request) ? 'look' : 'other';
     },
     start: async () => {
       const emulator = await FirestoreEmulator.start();
@@ -63,6 +64,7 @@ export const cloudStores: readonly CloudStore[] = [
       if (call === 'Commit') return request.includes('journal') ? 'group' : request.includes('nodes') ? 'lease' : 'other';
       if (call !== 'ExecuteStreamingSql') return 'other';
       if (request.includes('mailbox_arrivals')) return 'mail';
+      if (request.includes('timers_due')) return 'look';
       return /SELECT n\.(robbed|node, n\.name)|\x06moving/.test(request) ? 'lease' : 'other';
     },
     start: async () => {
