@@ -294,14 +294,14 @@ describe('a hybrid key', () => {
     await noted(store, whole, 't', '"word"');
     for (const use of ['records', 'search']) {
       const secret = Buffer.alloc(32, 7);
-      const context = `statewarden data key 1 ${use} AAAAAAAA`;
+      const context = `statewarden data key 1 ${use} ++++++++`;
       const check = createHmac('sha256', secret).update(`check of ${context}`).update(secret).digest().subarray(0, 16).toString('base64');
       const wrapped = Buffer.from(await half.wrap('h', secret, context)).toString('base64');
       const outside = await store.open({ now });
       const data = JSON.stringify({ v: 1, use, kek: 'h', wrapped, check, chosen: true });
-      await outside.publish([{ topic: 'encryption/key', author: 'AAAAAAAA', data, at: now() + 1 }]);
+      await outside.publish([{ topic: 'encryption/key', author: '++++++++', data, at: now() + 1 }]);
       expect((await thrown(() => noted(store, whole, 't'))).code, use).to.equal('CORRUPT_RECORD');
-      await outside.retract([{ topic: 'encryption/key', author: 'AAAAAAAA' }]);
+      await outside.retract([{ topic: 'encryption/key', author: '++++++++' }]);
       expect(await noted(store, whole, 't')).to.equal('"word"');
       await outside.close();
     }
