@@ -5,6 +5,7 @@
 
 import { InvariantViolationError } from '../../core/errors.js';
 import { isKeptBySender } from '../kept-by-sender.js';
+import { newRecord } from '../new-agent.js';
 import type { AgentCommit, AgentKey, AgentRecord, CommitOutcome, DeadLetter, MessageRecord, PostOutcome, SpawnRecord } from '../store.js';
 import { Batch } from './batch.js';
 import { nameFields, type Cache, type Head, type Name } from './cache.js';
@@ -80,7 +81,7 @@ export class Draft {
     }
     const isNew = head === undefined;
     head ??= {
-      record: newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit, this.#author.node),
+      record: newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit.fence, commit.at, this.#author.node),
       marked: false,
       timers: new Set(),
     };
@@ -183,7 +184,7 @@ export class Draft {
     const older = this.#nameFor(spawn.id);
     if (older !== undefined) return this.#record(older.key);
     if (this.#head(spawn.key, true) !== undefined) throw keyInUse(spawn.id);
-    const record = newRecord(spawn, { fence: 0, at }, undefined);
+    const record = newRecord(spawn, 0, at, undefined);
     this.#move(record, record, { isNew: true, input: spawn.input, marked: false });
     this.#heads.set(spawn.key, { record, marked: false, timers: new Set() });
     return record;
@@ -328,40 +329,6 @@ export class Draft {
     }
     for (const path of times.keys()) cache.setChunks(path, this.batch.chunked.get(path) ?? []);
   }
-}
-
-function newRecord(
-  {
-    key,
-    id,
-    kind,
-    version,
-    supervisor,
-    trace,
-  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version' | 'trace'> & { readonly supervisor?: string | undefined },
-  { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
-  owner: number | undefined,
-): AgentRecord {
-  return {
-    key,
-    id,
-    kind,
-    version,
-    status: 'active',
-    sequenceNumber: 0,
-    fence,
-    owner,
-    checkpointSequenceNumber: 0,
-    busy: false,
-    supervisor,
-    trace,
-    suspect: undefined,
-    outcome: undefined,
-    state: undefined,
-    archive: undefined,
-    createdAt: at,
-    updatedAt: at,
-  };
 }
 
 function keyInUse(id: string): InvariantViolationError {

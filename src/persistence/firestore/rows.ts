@@ -13,15 +13,32 @@ import type {
   MessageRecord,
   NoteRecord,
   OperationRecord,
-  OperationStatus,
   TimerRecord,
 } from '../store.js';
+import {
+  agentMembers,
+  checkpointMembers,
+  effectMembers,
+  letterMembers,
+  machineMembers,
+  mailMembers,
+  noteMembers,
+  operationMembers,
+  segmentMembers,
+  timerMembers,
+} from '../record-members.js';
 import type { Doc } from './calls.js';
 import { joined, operationPlace, padded } from './places.js';
 import type { Fields } from './values.js';
 
-const text = (value: Fields[string]): string | undefined => (typeof value === 'string' ? value : undefined);
-const number = (value: Fields[string]): number | undefined => (typeof value === 'number' ? value : undefined);
+/** A document's fields have the names of the record's members; it has others beside them. */
+function reader<T>(members: readonly (keyof T & string)[]): (doc: Doc) => T {
+  return ({ fields }) => {
+    const record: Record<string, unknown> = {};
+    for (const member of members) record[member] = fields[member] ?? undefined;
+    return record as T;
+  };
+}
 
 export function isFinal(status: AgentStatus | undefined): boolean {
   return status === 'done' || status === 'error' || status === 'stopped';
@@ -37,70 +54,25 @@ export function agentFields(record: AgentRecord): Fields {
   };
 }
 
-export function agentRecord({ fields }: Doc): AgentRecord {
-  return {
-    key: fields['key'] as number,
-    id: fields['id'] as string,
-    kind: fields['kind'] as string,
-    version: fields['version'] as number,
-    status: fields['status'] as AgentStatus,
-    sequenceNumber: fields['sequenceNumber'] as number,
-    fence: fields['fence'] as number,
-    owner: number(fields['owner']),
-    checkpointSequenceNumber: fields['checkpointSequenceNumber'] as number,
-    busy: fields['busy'] === true,
-    supervisor: text(fields['supervisor']),
-    trace: text(fields['trace']),
-    suspect: text(fields['suspect']),
-    outcome: text(fields['outcome']),
-    state: text(fields['state']),
-    archive: text(fields['archive']),
-    createdAt: fields['createdAt'] as number,
-    updatedAt: fields['updatedAt'] as number,
-  };
-}
+export const agentRecord = reader<AgentRecord>(agentMembers);
 
 export function segmentFields(agent: AgentKey, segment: JournalSegment): Fields {
   return { agent, ...segment, bytes: segment.entries.length };
 }
 
-export function journalSegment({ fields }: Doc): JournalSegment {
-  return {
-    firstSequenceNumber: fields['firstSequenceNumber'] as number,
-    lastSequenceNumber: fields['lastSequenceNumber'] as number,
-    entries: fields['entries'] as string,
-    checksum: fields['checksum'] as number,
-  };
-}
+export const journalSegment = reader<JournalSegment>(segmentMembers);
 
 export function checkpointFields(agent: AgentKey, checkpoint: CheckpointRecord): Fields {
   return { agent, ...checkpoint, bytes: checkpoint.data.length };
 }
 
-export function checkpointRecord({ fields }: Doc): CheckpointRecord {
-  return {
-    sequenceNumber: fields['sequenceNumber'] as number,
-    version: fields['version'] as number,
-    schema: fields['schema'] as string,
-    data: fields['data'] as string,
-    checksum: fields['checksum'] as number,
-  };
-}
+export const checkpointRecord = reader<CheckpointRecord>(checkpointMembers);
 
 export function timerFields(agent: AgentKey, timer: TimerRecord): Fields {
   return { agent, ...timer, place: `${padded(Math.max(0, Math.floor(timer.dueAt)))} ${padded(agent)} ${timer.id}` };
 }
 
-export function timerRecord({ fields }: Doc): TimerRecord {
-  return {
-    id: fields['id'] as string,
-    dueAt: fields['dueAt'] as number,
-    delayMs: fields['delayMs'] as number,
-    policy: fields['policy'] as TimerRecord['policy'],
-    target: fields['target'] as string,
-    event: fields['event'] as string,
-  };
-}
+export const timerRecord = reader<TimerRecord>(timerMembers);
 
 export function operationFields(agent: AgentKey, agentId: string, operation: OperationRecord): Fields {
   const { id, activity, userKey, status, settledIn, saga } = operation;
@@ -122,62 +94,20 @@ export function operationFields(agent: AgentKey, agentId: string, operation: Ope
   };
 }
 
-export function operationRecord({ fields }: Doc): OperationRecord {
-  return {
-    id: fields['id'] as string,
-    activity: fields['activity'] as string,
-    path: fields['path'] as string,
-    status: fields['status'] as OperationStatus,
-    attempts: fields['attempts'] as number,
-    userKey: text(fields['userKey']),
-    input: text(fields['input']),
-    outcome: text(fields['outcome']),
-    nextRetryAt: number(fields['nextRetryAt']),
-    intendedIn: fields['intendedIn'] as number,
-    settledIn: fields['settledIn'] as number,
-    intendedAt: fields['intendedAt'] as number,
-    settledAt: number(fields['settledAt']),
-    parkedBy: text(fields['parkedBy']),
-    saga: text(fields['saga']),
-    compensates: text(fields['compensates']),
-    resolutions: text(fields['resolutions']),
-    artifact: text(fields['artifact']),
-  };
-}
+export const operationRecord = reader<OperationRecord>(operationMembers);
 
 export function effectFields(agent: AgentKey, effect: EffectRecord): Fields {
   return { agent, ...effect };
 }
 
-export function effectRecord({ fields }: Doc): EffectRecord {
-  return {
-    id: fields['id'] as string,
-    path: fields['path'] as string,
-    type: fields['type'] as string,
-    params: text(fields['params']),
-    event: fields['event'] as string,
-    context: text(fields['context']),
-  };
-}
+export const effectRecord = reader<EffectRecord>(effectMembers);
 
 /** `node`: who is to hear of it; 0 when nobody holds the receiver. `by`: who posted it. */
 export function mailFields(agent: AgentKey, position: number, message: MessageRecord, node: number, by: string): Fields {
   return { ...message, agent, position, node, by };
 }
 
-export function mailboxRecord({ fields }: Doc): MailboxRecord {
-  return {
-    to: fields['to'] as string,
-    messageId: text(fields['messageId']),
-    event: fields['event'] as string,
-    from: text(fields['from']),
-    replyTo: text(fields['replyTo']),
-    acceptedAt: fields['acceptedAt'] as number,
-    trace: text(fields['trace']),
-    position: fields['position'] as number,
-    agent: fields['agent'] as number,
-  };
-}
+export const mailboxRecord = reader<MailboxRecord>(mailMembers);
 
 /** `sequenceNumber`: of the turn that took it; 0 while it waits. */
 export function markFields(agent: AgentKey, messageId: string, sequenceNumber: number): Fields {
@@ -198,33 +128,8 @@ export function letterFields(letter: DeadLetter): Fields {
   return { ...letter, toPlace: joined(letter.to, padded(letter.position)) };
 }
 
-export function deadLetter({ fields }: Doc): DeadLetter {
-  return {
-    position: fields['position'] as number,
-    to: fields['to'] as string,
-    messageId: text(fields['messageId']),
-    event: fields['event'] as string,
-    from: text(fields['from']),
-    reason: fields['reason'] as string,
-    details: text(fields['details']),
-    at: fields['at'] as number,
-  };
-}
+export const deadLetter = reader<DeadLetter>(letterMembers);
 
-export function noteRecord({ fields }: Doc): NoteRecord {
-  return {
-    topic: fields['topic'] as string,
-    author: fields['author'] as string,
-    data: fields['data'] as string,
-    at: fields['at'] as number,
-  };
-}
+export const noteRecord = reader<NoteRecord>(noteMembers);
 
-export function machineRecord({ fields }: Doc): MachineRecord {
-  return {
-    kind: fields['kind'] as string,
-    version: fields['version'] as number,
-    schema: fields['schema'] as string,
-    definition: fields['definition'] as string,
-  };
-}
+export const machineRecord = reader<MachineRecord>(machineMembers);

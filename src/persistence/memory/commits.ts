@@ -4,6 +4,7 @@
  */
 
 import { InvariantViolationError } from '../../core/errors.js';
+import { newRecord } from '../new-agent.js';
 import type {
   AgentCommit,
   AgentKey,
@@ -41,7 +42,8 @@ export function applyCommit(data: Data, node: number, commit: AgentCommit, maile
   if (fence !== commit.fence || sequenceNumber !== commit.expected || missing) {
     return { outcome: 'refused', fence: found?.record.fence ?? 0, sequenceNumber };
   }
-  const row = found ?? data.add(newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit, node), create?.input);
+  const row =
+    found ?? data.add(newRecord({ ...commit, ...(create as NonNullable<typeof create>) }, commit.fence, commit.at, node), create?.input);
   writeAgent(row, commit, node);
   buryMail(data, row, commit);
   const spawned = (commit.spawns ?? []).map((spawn) => spawnAgent(data, spawn, commit.at));
@@ -51,40 +53,6 @@ export function applyCommit(data: Data, node: number, commit: AgentCommit, maile
     return outcome;
   });
   return { outcome: 'applied', messages, spawned };
-}
-
-function newRecord(
-  {
-    key,
-    id,
-    kind,
-    version,
-    supervisor,
-    trace,
-  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version' | 'trace'> & { readonly supervisor?: string | undefined },
-  { fence, at }: Pick<AgentCommit, 'fence' | 'at'>,
-  owner: number | undefined,
-): AgentRecord {
-  return {
-    key,
-    id,
-    kind,
-    version,
-    status: 'active',
-    sequenceNumber: 0,
-    fence,
-    owner,
-    checkpointSequenceNumber: 0,
-    busy: false,
-    supervisor,
-    trace,
-    suspect: undefined,
-    outcome: undefined,
-    state: undefined,
-    archive: undefined,
-    createdAt: at,
-    updatedAt: at,
-  };
 }
 
 function writeAgent(row: AgentRow, commit: AgentCommit, node: number): void {
@@ -129,7 +97,7 @@ function buryMail(data: Data, row: AgentRow, commit: AgentCommit): void {
 }
 
 function spawnAgent(data: Data, spawn: SpawnRecord, at: number): AgentRecord {
-  const row = data.byId.get(spawn.id) ?? data.add(newRecord(spawn, { fence: 0, at }, undefined), spawn.input);
+  const row = data.byId.get(spawn.id) ?? data.add(newRecord(spawn, 0, at, undefined), spawn.input);
   return row.record;
 }
 

@@ -3,7 +3,7 @@
  * moves, and Spanner refuses the whole commit when there is none; its row of `tails` likewise, when its mailbox gets messages or has to be as it was. Several commits of one agent move it once, from where the first expects it to where the last puts it.
  */
 
-import type { AgentCommit, AgentKey, AgentRecord, SpawnRecord } from '../store.js';
+import type { AgentCommit, AgentKey, AgentRecord } from '../store.js';
 import { scatter, shardOf } from './keys.js';
 import type { Known, Waiting } from './known.js';
 import type { Cell, Mutations } from './mutations.js';
@@ -171,38 +171,3 @@ export function raiseFence(mutations: Mutations, agent: number, fence: number, s
 
 /** A message id of an agent. */
 export const markKey = (key: AgentKey, messageId: string): string => `${String(key)} ${messageId}`;
-
-export function newRecord(
-  {
-    key,
-    id,
-    kind,
-    version,
-    supervisor,
-    trace,
-  }: Pick<SpawnRecord, 'key' | 'id' | 'kind' | 'version' | 'trace'> & { readonly supervisor?: string | undefined },
-  fence: number,
-  at: number,
-  owner: number | undefined,
-): AgentRecord {
-  return {
-    key,
-    id,
-    kind,
-    version,
-    status: 'active',
-    sequenceNumber: 0,
-    fence,
-    owner,
-    checkpointSequenceNumber: 0,
-    busy: false,
-    supervisor,
-    trace,
-    suspect: undefined,
-    outcome: undefined,
-    state: undefined,
-    archive: undefined,
-    createdAt: at,
-    updatedAt: at,
-  };
-}

@@ -17,7 +17,8 @@ import type {
   RedriveOutcome,
   SpawnRecord,
 } from '../store.js';
-import { markKey, newRecord, Cast, type Actor } from './cast.js';
+import { newRecord } from '../new-agent.js';
+import { markKey, Cast, type Actor } from './cast.js';
 import { shardOf, shards } from './keys.js';
 import type { Known, Waiting } from './known.js';
 import { isLong, Mutations } from './mutations.js';

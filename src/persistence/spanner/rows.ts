@@ -1,24 +1,14 @@
 /** Rows of the tables as the contract's records, and back. */
 
-import type {
-  AgentKey,
-  AgentRecord,
-  AgentStatus,
-  CheckpointRecord,
-  DeadLetter,
-  EffectRecord,
-  JournalSegment,
-  MailboxRecord,
-  NodeRecord,
-  OperationRecord,
-  TimerRecord,
-} from '../store.js';
+import type { AgentKey, AgentRecord, DeadLetter, EffectRecord, MailboxRecord, NodeRecord, OperationRecord, TimerRecord } from '../store.js';
+import { agentRecord as sharedRecord, operationColumns as ledgerColumns, text } from '../sql-rows.js';
 import { shardOf, shards } from './keys.js';
 import type { Cells } from './mutations.js';
-import { commitTimestamp, type Row, type Value } from './wire.js';
+import { commitTimestamp, type Row } from './wire.js';
 
-const text = (value: Value): string | undefined => (typeof value === 'string' ? value : undefined);
-const number = (value: Value): number | undefined => (typeof value === 'number' ? value : undefined);
+export { checkpointRecord, effectRecord, journalSegment, operationRecord, timerRecord } from '../sql-rows.js';
+
+export const agentRecord = (row: Row): AgentRecord => sharedRecord(row, row['busy_shard'] !== undefined);
 
 /** Of `agents`, for `agentRecord`; `a` is the table. */
 export const agentColumns = [
@@ -30,77 +20,13 @@ export const agentColumns = [
   .map((column) => `a.${column}`)
   .join(', ');
 
-export function agentRecord(row: Row): AgentRecord {
-  return {
-    key: row['key'] as number,
-    id: row['id'] as string,
-    kind: row['kind'] as string,
-    version: row['version'] as number,
-    status: row['status'] as AgentStatus,
-    sequenceNumber: row['sequence_number'] as number,
-    fence: row['fence'] as number,
-    owner: number(row['owner']),
-    checkpointSequenceNumber: row['checkpoint_sequence_number'] as number,
-    busy: row['busy_shard'] !== undefined,
-    supervisor: text(row['supervisor']),
-    trace: text(row['trace']),
-    suspect: text(row['suspect']),
-    outcome: text(row['outcome']),
-    state: text(row['state']),
-    archive: text(row['archive']),
-    createdAt: row['created_at'] as number,
-    updatedAt: row['updated_at'] as number,
-  };
-}
-
 export const journalColumns = 'j.first, j.last, j.entries, j.checksum';
-
-export function journalSegment(row: Row): JournalSegment {
-  return {
-    firstSequenceNumber: row['first'] as number,
-    lastSequenceNumber: row['last'] as number,
-    entries: row['entries'] as string,
-    checksum: row['checksum'] as number,
-  };
-}
 
 export const checkpointColumns = 'c.sequence_number, c.version, c.schema, c.data, c.checksum';
 
-export function checkpointRecord(row: Row): CheckpointRecord {
-  return {
-    sequenceNumber: row['sequence_number'] as number,
-    version: row['version'] as number,
-    schema: row['schema'] as string,
-    data: row['data'] as string,
-    checksum: row['checksum'] as number,
-  };
-}
-
 export const timerColumns = 't.id, t.due_at, t.delay_ms, t.policy, t.target, t.event';
 
-export function timerRecord(row: Row): TimerRecord {
-  return {
-    id: row['id'] as string,
-    dueAt: row['due_at'] as number,
-    delayMs: row['delay_ms'] as number,
-    policy: row['policy'] as TimerRecord['policy'],
-    target: row['target'] as string,
-    event: row['event'] as string,
-  };
-}
-
 export const effectColumns = 'e.id, e.path, e.type, e.params, e.event, e.context';
-
-export function effectRecord(row: Row): EffectRecord {
-  return {
-    id: row['id'] as string,
-    path: row['path'] as string,
-    type: row['type'] as string,
-    params: text(row['params']),
-    event: row['event'] as string,
-    context: text(row['context']),
-  };
-}
 
 export const mailboxColumns = 'm.position, m.message_id, m.event, m.sender, m.reply_to, m.accepted_at, m.trace';
 
@@ -118,36 +44,7 @@ export function mailboxRecord(row: Row, to: string, agent: AgentKey): MailboxRec
   };
 }
 
-const ledgerNames = [
-  'id activity path status attempts user_key input outcome next_retry_at intended_in settled_in intended_at settled_at',
-  'parked_by saga compensates resolutions artifact',
-]
-  .join(' ')
-  .split(' ');
-export const operationColumns = ledgerNames.map((name) => `o.${name}`).join(', ');
-
-export function operationRecord(row: Row): OperationRecord {
-  return {
-    id: row['id'] as string,
-    activity: row['activity'] as string,
-    path: row['path'] as string,
-    status: row['status'] as OperationRecord['status'],
-    attempts: row['attempts'] as number,
-    userKey: text(row['user_key']),
-    input: text(row['input']),
-    outcome: text(row['outcome']),
-    nextRetryAt: number(row['next_retry_at']),
-    intendedIn: row['intended_in'] as number,
-    settledIn: row['settled_in'] as number,
-    intendedAt: row['intended_at'] as number,
-    settledAt: number(row['settled_at']),
-    parkedBy: text(row['parked_by']),
-    saga: text(row['saga']),
-    compensates: text(row['compensates']),
-    resolutions: text(row['resolutions']),
-    artifact: text(row['artifact']),
-  };
-}
+export const operationColumns = ledgerColumns.map((name) => `o.${name}`).join(', ');
 
 /** What is NULL in a column of an index is not in the index. */
 export function ledgerCells(agent: number, key: AgentKey, operation: OperationRecord): Cells {

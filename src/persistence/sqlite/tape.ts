@@ -5,30 +5,23 @@
  * Invariant: `readTape(writeTape(commits))` equals `commits`. The layout is nobody else's business and lives no longer than a message.
  */
 
-import type {
-  AgentCommit,
-  CheckpointRecord,
-  CommitOutcome,
-  DeadLetter,
-  EffectRecord,
-  JournalSegment,
-  MessageRecord,
-  OperationRecord,
-  SpawnRecord,
-  TimerRecord,
-} from '../store.js';
+import {
+  checkpointMembers,
+  effectMembers,
+  markMembers,
+  membersOf,
+  operationMembers,
+  segmentMembers,
+  timerMembers,
+} from '../record-members.js';
+import type { AgentCommit, CommitOutcome, DeadLetter, MessageRecord, SpawnRecord } from '../store.js';
 
 export type Tape = unknown[];
 
 type Row = Record<string, unknown>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Members of a record, in the order in which they are written; the compiler sees that none is missing. */
-function columns<T>(members: Readonly<Record<keyof T, true>>): readonly string[] {
-  return Object.keys(members);
-}
-
-const heads = columns<Pick<AgentCommit, 'key' | 'id' | 'fence' | 'expected' | 'sequenceNumber' | 'at'>>({
+const heads = membersOf<Pick<AgentCommit, 'key' | 'id' | 'fence' | 'expected' | 'sequenceNumber' | 'at'>>({
   key: true,
   id: true,
   fence: true,
@@ -42,9 +35,9 @@ const scalars = ['status', 'outcome', 'state', 'busy', 'suspect'] as const;
 
 /** One record each. */
 const singles = [
-  ['segment', columns<JournalSegment>({ firstSequenceNumber: true, lastSequenceNumber: true, entries: true, checksum: true })],
-  ['checkpoint', columns<CheckpointRecord>({ sequenceNumber: true, version: true, schema: true, data: true, checksum: true })],
-  ['create', columns<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true, supervisor: true, trace: true })],
+  ['segment', segmentMembers],
+  ['checkpoint', checkpointMembers],
+  ['create', membersOf<NonNullable<AgentCommit['create']>>({ kind: true, version: true, input: true, supervisor: true, trace: true })],
 ] as const;
 
 /** Lists of plain values. */
@@ -52,40 +45,18 @@ const lists = ['taken', 'effectsSettled'] as const;
 
 /** Lists of records. */
 const tables = [
-  [
-    'operations',
-    columns<OperationRecord>({
-      id: true,
-      activity: true,
-      path: true,
-      status: true,
-      attempts: true,
-      userKey: true,
-      input: true,
-      outcome: true,
-      nextRetryAt: true,
-      intendedIn: true,
-      settledIn: true,
-      intendedAt: true,
-      settledAt: true,
-      parkedBy: true,
-      saga: true,
-      compensates: true,
-      resolutions: true,
-      artifact: true,
-    }),
-  ],
-  ['timers', columns<TimerRecord>({ id: true, dueAt: true, delayMs: true, policy: true, target: true, event: true })],
-  ['effects', columns<EffectRecord>({ id: true, path: true, type: true, params: true, event: true, context: true })],
-  ['marks', columns<NonNullable<AgentCommit['marks']>[number]>({ messageId: true, sequenceNumber: true })],
+  ['operations', operationMembers],
+  ['timers', timerMembers],
+  ['effects', effectMembers],
+  ['marks', markMembers],
   [
     'messages',
-    columns<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true, trace: true }),
+    membersOf<MessageRecord>({ to: true, messageId: true, event: true, from: true, replyTo: true, acceptedAt: true, trace: true }),
   ],
-  ['spawns', columns<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true, trace: true })],
+  ['spawns', membersOf<SpawnRecord>({ key: true, id: true, kind: true, version: true, input: true, trace: true })],
   [
     'deadLetters',
-    columns<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, details: true, at: true }),
+    membersOf<Omit<DeadLetter, 'position'>>({ to: true, messageId: true, event: true, from: true, reason: true, details: true, at: true }),
   ],
 ] as const;
 

@@ -9,7 +9,16 @@ import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { crc32c } from '../../core/crc32c.js';
 import { CorruptRecordError, StoreSchemaError } from '../../core/errors.js';
-import type { AgentRecord, CheckpointRecord, EffectRecord, JournalSegment, OperationRecord, TimerRecord, WholeAgent } from '../store.js';
+import {
+  agentMembers,
+  checkpointMembers,
+  effectMembers,
+  markMembers,
+  operationMembers,
+  segmentMembers,
+  timerMembers,
+} from '../record-members.js';
+import type { AgentRecord, CheckpointRecord, WholeAgent } from '../store.js';
 
 const magic = 'statewarden-archive';
 const format = 1;
@@ -19,59 +28,14 @@ const quality = 5;
 const compress = promisify(brotliCompress);
 const decompress = promisify(brotliDecompress);
 
-/** Members of a record; the compiler sees that none is missing. */
-function columns<T>(members: Readonly<Record<keyof T, true>>): readonly (keyof T & string)[] {
-  return Object.keys(members) as (keyof T & string)[];
-}
-
-type Mark = WholeAgent['marks'][number];
-
 const tables = {
-  record: columns<AgentRecord>({
-    key: true,
-    id: true,
-    kind: true,
-    version: true,
-    status: true,
-    sequenceNumber: true,
-    fence: true,
-    owner: true,
-    checkpointSequenceNumber: true,
-    busy: true,
-    supervisor: true,
-    suspect: true,
-    outcome: true,
-    state: true,
-    archive: true,
-    createdAt: true,
-    updatedAt: true,
-    trace: true,
-  }),
-  checkpoint: columns<CheckpointRecord>({ sequenceNumber: true, version: true, schema: true, data: true, checksum: true }),
-  journal: columns<JournalSegment>({ firstSequenceNumber: true, lastSequenceNumber: true, entries: true, checksum: true }),
-  timers: columns<TimerRecord>({ id: true, dueAt: true, delayMs: true, policy: true, target: true, event: true }),
-  operations: columns<OperationRecord>({
-    id: true,
-    activity: true,
-    path: true,
-    status: true,
-    attempts: true,
-    userKey: true,
-    input: true,
-    outcome: true,
-    nextRetryAt: true,
-    intendedIn: true,
-    settledIn: true,
-    intendedAt: true,
-    settledAt: true,
-    parkedBy: true,
-    saga: true,
-    compensates: true,
-    resolutions: true,
-    artifact: true,
-  }),
-  effects: columns<EffectRecord>({ id: true, path: true, type: true, params: true, event: true, context: true }),
-  marks: columns<Mark>({ messageId: true, sequenceNumber: true }),
+  record: agentMembers,
+  checkpoint: checkpointMembers,
+  journal: segmentMembers,
+  timers: timerMembers,
+  operations: operationMembers,
+  effects: effectMembers,
+  marks: markMembers,
 } as const;
 
 /** Rows of values, `null` for what is undefined: no member is ever null. */
