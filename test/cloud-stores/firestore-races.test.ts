@@ -115,6 +115,31 @@ describeFirestore('firestore() with many at once', function () {
     expect({ mailbox, deadLetters }).to.deep.equal({ mailbox: 0, deadLetters: 140 });
   });
 
+  it('buries what a node left behind that was killed between the end of an agent and what came in meanwhile', async () => {
+    const one = await stage.open();
+    const [ended, living] = [stage.birth(one, 'ended'), stage.birth(one, 'living')];
+    await one.commit([ended, living]);
+    await one.commit([stage.turn(ended, { status: 'done' })]);
+    const long = JSON.stringify({ type: 'M', text: 'x'.repeat(1_500_000) });
+    await one.post(
+      [message('living', { messageId: 'm' }), message('living', { event: long }), message('living', { replyTo: 'mail:1 b' })],
+      100,
+    );
+    await stage.misdeliver(living.key, ended);
+    expect(await (await stage.observe()).runnable({ after: 0, limit: 10 }), 'an observer only looks').to.deep.equal([]);
+    expect((await one.counts()).mailbox).to.equal(3);
+    const others = await Promise.all([stage.open(), stage.open(), stage.open()]);
+    await Promise.all(others.map((other) => other.runnable({ after: 0, limit: 10 })));
+    const letters = await one.deadLetters({ after: 0, limit: 10 });
+    expect(letters.map(({ to, messageId, reason }) => [to, messageId, reason])).to.have.deep.members([
+      ['ended', 'm', 'agent-ended'],
+      ['ended', undefined, 'agent-ended'],
+    ]);
+    expect(letters.map(({ event }) => event)).to.include(long);
+    expect((await one.counts()).mailbox).to.equal(0);
+    expect(await one.check()).to.deep.equal([]);
+  });
+
   it('moves a dead letter once, whoever redrives it', async () => {
     const one = await stage.open();
     await one.post(

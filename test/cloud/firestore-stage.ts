@@ -2,6 +2,7 @@
 
 import { Firestore } from '@google-cloud/firestore';
 import { firestore, type FirestoreOptions } from 'statewarden/firestore';
+import { numberName } from '#src/persistence/firestore/places.js';
 import type { AgentCommit, OpenedStore, Store } from '#src/persistence/store.js';
 import { segment } from '#src/testing/store-cases/scene.js';
 import { firestoreEmulator, newProject } from './firestore-emulator.js';
@@ -66,6 +67,23 @@ export class FirestoreStage {
     const database = new Firestore({ projectId: this.project, host: this.#host, ssl: false });
     try {
       return (await database.collection(`statewarden/default/${collection}`).count().get()).data().count;
+    } finally {
+      await database.terminate();
+    }
+  }
+
+  /** Puts one agent's mail into another one's mailbox, by another client: as what came in when nobody should have let it. */
+  async misdeliver(from: number, to: { readonly key: number; readonly id: string }): Promise<void> {
+    const database = new Firestore({ projectId: this.project, host: this.#host, ssl: false });
+    try {
+      const mailbox = database.collection('statewarden/default/mailbox');
+      for (const { ref, data } of (await mailbox.where('agent', '==', from).get()).docs.map((doc) => ({
+        ref: doc.ref,
+        data: doc.data(),
+      }))) {
+        await mailbox.doc(numberName(to.key, data['position'] as number)).create({ ...data, agent: to.key, to: to.id });
+        await ref.delete();
+      }
     } finally {
       await database.terminate();
     }

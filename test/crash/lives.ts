@@ -9,10 +9,9 @@ import { scenarioPath } from './scenario.js';
 
 /** Writes to die at, where it is not each in turn: a driver that is broken on purpose need not be tried at all of them. */
 export const onlyWrites = (process.env['STATEWARDEN_TEST_WRITES'] ?? '').split(',').filter(Boolean).map(Number);
-/** Firestore, and its emulator, keep what a killed process has locked for a minute. */
-const longestLifeMs = (): number => (process.env['STATEWARDEN_TEST_STORE'] === 'firestore' ? 200_000 : 60_000);
+const longestLifeMs = 60_000;
 /** What goes on after a crash and lives longer than this waits for what does not come, and is ended. */
-const longestAfterMs = (): number => Number(process.env['STATEWARDEN_TEST_LIFE_MS'] ?? longestLifeMs());
+const longestAfterMs = Number(process.env['STATEWARDEN_TEST_LIFE_MS'] ?? longestLifeMs);
 
 /** The writes of one of `lanes` lanes, from 1 on, in order. */
 export function* writesOf(lane: number, lanes: number): Iterable<number> {
@@ -64,7 +63,7 @@ function run([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv)
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text) => (stdout += String(text)));
     child.stderr.on('data', (text) => (stderr += String(text)));
-    const limitMs = (env['STATEWARDEN_FAILPOINTS'] ?? '') === '' ? longestAfterMs() : longestLifeMs();
+    const limitMs = (env['STATEWARDEN_FAILPOINTS'] ?? '') === '' ? longestAfterMs : longestLifeMs;
     const late = setTimeout(() => {
       stderr += `it does not come to an end within ${String(limitMs)} ms\n`;
       child.kill('SIGKILL');

@@ -1,6 +1,6 @@
 /**
- * Reads what a draft has to know. Of what this node knows already nothing is read, unless it is to be looked up (`informed`); then all that the draft may ask about is, in as few requests as can be: whose ids they are, then what hangs on that. What waits for an agent that ends is read within a transaction, so that
- * nothing can come in until its end is written.
+ * Reads what a draft has to know. Of what this node knows already nothing is read, unless it is to be looked up (`informed`); then all that the draft may ask about is, in as few requests as can be: whose ids they are, then what hangs on that. What waits for an agent that ends is read last: the less comes in
+ * after it, the less is left for `late-mail.ts`.
  */
 
 import type { AgentKey, MessageRecord } from '../store.js';
@@ -30,26 +30,21 @@ export interface Subject {
   readonly letters?: readonly number[];
 }
 
-export interface Gathered {
-  readonly facts: Facts;
-  readonly transaction: Uint8Array | undefined;
-}
-
 export async function gather(
   author: Author,
   membership: Membership,
   clock: ServerClock,
   subjects: readonly Subject[],
   informed: boolean,
-): Promise<Gathered> {
+): Promise<Facts> {
   const facts = new Facts();
   facts.informed = informed;
   await readHeads(author, membership, clock, facts, subjects);
   const made = new Set(subjects.flatMap((subject) => subject.made ?? []));
   await readDetails(author, facts, subjects);
-  // Last, for what it holds until all is written.
   const ending = subjects.flatMap(({ ends }) => (ends === undefined || made.has(ends) ? [] : [ends]));
-  return { facts, transaction: await readEnds(author, facts, ending) };
+  await readEnds(author, facts, ending);
+  return facts;
 }
 
 /** Where agents stand and whose ids are. */
@@ -154,26 +149,18 @@ async function readDetails({ calls, cache }: Author, facts: Facts, subjects: rea
 const together = 30;
 
 /** All that waits for agents that end. */
-async function readEnds({ calls, cache }: Author, facts: Facts, agents: readonly AgentKey[]): Promise<Uint8Array | undefined> {
+async function readEnds({ calls, cache }: Author, facts: Facts, agents: readonly AgentKey[]): Promise<void> {
   const keys = [...new Set(agents)];
-  let transaction: Uint8Array | undefined;
-  try {
-    for (let index = 0; index < keys.length; index += together) {
-      const part = keys.slice(index, index + together);
-      const found = await calls.query({ collection: 'mailbox', where: [['agent', 'IN', part]], transaction: transaction ?? 'begin' });
-      transaction ??= found.transaction;
-      const docs = [...found.docs].sort((one, other) => (one.name < other.name ? -1 : 1));
-      for (const key of part) {
-        facts.mailOf.set(
-          key,
-          docs.filter(({ fields }) => fields['agent'] === key),
-        );
-      }
-      for (const doc of docs) cache.setChunks(calls.path('mailbox', doc.name), doc.chunks);
+  for (let index = 0; index < keys.length; index += together) {
+    const part = keys.slice(index, index + together);
+    const found = await calls.query({ collection: 'mailbox', where: [['agent', 'IN', part]] });
+    const docs = [...found.docs].sort((one, other) => (one.name < other.name ? -1 : 1));
+    for (const key of part) {
+      facts.mailOf.set(
+        key,
+        docs.filter(({ fields }) => fields['agent'] === key),
+      );
     }
-  } catch (error) {
-    if (transaction !== undefined) await calls.rollback(transaction);
-    throw error;
+    for (const doc of docs) cache.setChunks(calls.path('mailbox', doc.name), doc.chunks);
   }
-  return transaction;
 }

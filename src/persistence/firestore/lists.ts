@@ -19,7 +19,7 @@ import type {
 } from '../store.js';
 import type { Calls, Doc, Query } from './calls.js';
 import { agentName, joined, joinedEnd, operationPlace, padded } from './places.js';
-import { agentRecord, artifactNames, deadLetter, machineRecord, noteRecord, operationRecord } from './rows.js';
+import { agentRecord, artifactNames, deadLetter, isFinal, machineRecord, noteRecord, operationRecord } from './rows.js';
 
 /** Documents that are read together when some of them may not be wanted. */
 const page = 300;
@@ -73,7 +73,8 @@ export class Lists {
     return found.slice(0, limit);
   }
 
-  async runnable(after: AgentKey, limit: number, others: ReadonlySet<number>): Promise<AgentKey[]> {
+  /** `ended`: is told of agents that have ended and have mail all the same. */
+  async runnable(after: AgentKey, limit: number, others: ReadonlySet<number>, ended: (agent: AgentKey) => void): Promise<AgentKey[]> {
     const free = (record: Owner): boolean => record.owner === undefined || !others.has(record.owner);
     const [busy, mailed] = await Promise.all([
       this.#walk({ collection: 'agents', field: 'runs', from: after, select: ['key', 'runs', 'owner', 'status'] }, limit, (docs) =>
@@ -84,6 +85,7 @@ export class Lists {
         const owners = await this.owners(keys);
         return keys.filter((key) => {
           const owner = owners.get(key);
+          if (isFinal(owner?.status)) ended(key);
           return owner?.status === 'active' && free(owner);
         });
       }),

@@ -15,6 +15,7 @@ import type { Author } from './draft.js';
 import { expireResults } from './expiry.js';
 import { isRace, openFault } from './faults.js';
 import { Lists } from './lists.js';
+import { buryLateMail } from './late-mail.js';
 import { Listening } from './listening.js';
 import { Loading } from './loading.js';
 import { Membership } from './membership.js';
@@ -54,6 +55,7 @@ export class FirestoreStore implements OpenedStore {
   readonly #posts = new Turns();
   readonly #beats = new Turns();
   readonly #by = randomUUID();
+  readonly #now: () => number;
   #listening: Listening | undefined;
   #listener: ListeningClient | undefined;
   #closing: Promise<void> | undefined;
@@ -73,6 +75,7 @@ export class FirestoreStore implements OpenedStore {
       guardOf: (node) => membership.guardOf(node),
       nextPosition: () => this.#clock.nextPosition(),
     };
+    this.#now = options.now;
     this.#writing = new Writing(this.#author, membership, this.#clock, options.now);
     this.#content = new Content(calls, this.#cache);
     this.#loading = new Loading(this.#author, membership, this.#content);
@@ -171,7 +174,12 @@ export class FirestoreStore implements OpenedStore {
   runnable: OpenedStore['runnable'] = ({ after, limit, unheld = false }) =>
     this.#read(async () => {
       const others = await this.#membership.others();
-      return this.#lists.runnable(after, limit, unheld ? new Set([...others, this.node]) : others);
+      const ended: AgentKey[] = [];
+      const held = unheld ? new Set([...others, this.node]) : others;
+      const keys = await this.#lists.runnable(after, limit, held, (key) => void ended.push(key));
+      // Of a node that was killed as they ended. Should it fail, the next look does it.
+      if (ended.length > 0 && this.node !== 0) await buryLateMail(this.#author, ended, this.#now).catch(() => undefined);
+      return keys;
     });
   dueTimers: OpenedStore['dueTimers'] = ({ before, limit }) =>
     this.#read(async () => this.#lists.dueTimers(before, limit, await this.#membership.others()));

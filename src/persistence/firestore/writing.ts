@@ -6,12 +6,13 @@
 import { StoreUnavailableError } from '../../core/errors.js';
 import { systemClock, sleep } from '../../core/clock.js';
 import { failpoint } from '../../core/failpoint.js';
-import type { AgentCommit, CommitOutcome, MessageRecord, PostOutcome, RedriveOutcome } from '../store.js';
+import type { AgentCommit, AgentKey, CommitOutcome, MessageRecord, PostOutcome, RedriveOutcome } from '../store.js';
 import { Draft, type Author } from './draft.js';
 import { isRace } from './faults.js';
 import type { Facts } from './facts.js';
 import { NotKnown } from './facts.js';
 import { gather, type Subject } from './gathering.js';
+import { buryLateMail } from './late-mail.js';
 import type { Membership } from './membership.js';
 import type { ServerClock } from './server-clock.js';
 import { deadLetter, isFinal } from './rows.js';
@@ -107,21 +108,21 @@ export class Writing {
     let attempt = 0;
     while (outcomes.length < steps.length) {
       const rest = steps.slice(outcomes.length);
-      let transaction: Uint8Array | undefined;
       try {
-        const gathered = await gather(
+        const facts = await gather(
           this.#author,
           this.#membership,
           this.#clock,
           rest.map(({ subject }) => subject),
           isInformed,
         );
-        ({ transaction } = gathered);
-        outcomes.push(...(await this.#send(rest, gathered.facts, transaction)));
+        const written = await this.#send(rest, facts);
+        outcomes.push(...written);
+        const ended = rest.slice(0, written.length).flatMap(({ subject: { ends } }) => ends ?? []);
+        if (ended.length > 0) await this.#buryLate(ended);
         isInformed = informed;
         attempt = 0;
       } catch (error) {
-        if (transaction !== undefined) await this.#author.calls.rollback(transaction);
         this.#forget(rest);
         if (!(error instanceof NotKnown) && !isRace(error)) throw error;
         isInformed = true;
@@ -138,26 +139,28 @@ export class Writing {
     return outcomes;
   }
 
-  async #send<T>(steps: readonly Step<T>[], facts: Facts, transaction: Uint8Array | undefined): Promise<T[]> {
+  async #send<T>(steps: readonly Step<T>[], facts: Facts): Promise<T[]> {
     const draft = new Draft(this.#author, facts);
     const outcomes: T[] = [];
     for (const step of steps) {
       outcomes.push(step.apply(draft));
       if (draft.batch.isFull) break;
     }
-    if (draft.batch.size === 0) {
-      if (transaction !== undefined) await this.#author.calls.rollback(transaction);
-      return outcomes;
-    }
+    if (draft.batch.size === 0) return outcomes;
     // Of another database it must not be taken for a new one.
     if (!draft.batch.isAnchored && this.#author.node !== 0)
       draft.batch.verify('guards', this.#membership.guardName(this.#author.node), 'there');
     failpoint('firestore:before-commit');
-    const { times, commitTime } = await draft.batch.send(this.#author.cache.chunksOf, transaction);
+    const { times, commitTime } = await draft.batch.send(this.#author.cache.chunksOf);
     failpoint('firestore:after-commit');
     this.#clock.heard(commitTime);
     draft.settle(times);
     return outcomes;
+  }
+
+  /** What is written stays written: should this fail, the next look at what can run does it. */
+  async #buryLate(agents: readonly AgentKey[]): Promise<void> {
+    await buryLateMail(this.#author, agents, this.#now).catch(() => undefined);
   }
 
   #forget(steps: readonly Step<unknown>[]): void {
