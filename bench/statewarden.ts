@@ -6,6 +6,7 @@
 import type * as Breakers from '../src/breakers/index.js';
 import type * as Console from '../src/console/index.js';
 import type * as Main from '../src/index.js';
+import type * as Inspector from '../src/observability/inspector/index.js';
 import type * as Encryption from '../src/persistence/encryption/index.js';
 import type * as Embedded from '../src/persistence/sqlite/index.js';
 
@@ -13,13 +14,14 @@ export type { Breaker, Permit, SavedBreaker, SharedCounters } from '../src/break
 export type { ServedConsole } from '../src/console/index.js';
 export type { CheckpointPolicy, RuntimeEvent } from '../src/index.js';
 
-const names = ['statewarden', 'statewarden/sqlite', 'statewarden/breakers', 'statewarden/encryption', 'statewarden/console'];
-const [main, embedded, breakers, encryption, console] = (await Promise.all(names.map((name) => import(name)))) as [
+const names = ['statewarden', 'statewarden/sqlite', 'statewarden/breakers', 'statewarden/encryption', 'statewarden/console', 'statewarden/inspector'];
+const [main, embedded, breakers, encryption, console, inspector] = (await Promise.all(names.map((name) => import(name)))) as [
   typeof Main,
   typeof Embedded,
   typeof Breakers,
   typeof Encryption,
   typeof Console,
+  typeof Inspector,
 ];
 
 export const { activity, createRuntime, supervisor } = main;
@@ -27,3 +29,4 @@ export const { sqlite } = embedded;
 export const { encrypted, keyFile } = encryption;
 export const { adaptiveBreaker, breakerRegistry, consecutiveBreaker, slidingWindowBreaker } = breakers;
 export const { serveConsole, serveStore } = console;
+export const { stately } = inspector;

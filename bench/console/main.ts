@@ -10,9 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout } from 'node:timers/promises';
 import { fork, type ChildProcess } from 'node:child_process';
 import { counter } from '../machines.js';
+import { findChromium } from '../../test/console-page/chromium.js';
 import { median, percentile } from '../statistics.js';
-import { createRuntime, serveConsole, serveStore, sqlite, type ServedConsole } from '../statewarden.js';
+import { createRuntime, serveConsole, serveStore, sqlite, stately, type ServedConsole } from '../statewarden.js';
+import { costsWhileNobodyLooks, type Cost } from './off.js';
 import type { Lags } from './page.js';
+import { paints } from './paint.js';
 
 const manyAgents = 100_000;
 const folder = mkdtempSync(join(tmpdir(), 'statewarden-bench-console-'));
@@ -75,15 +78,41 @@ async function firstAnswers(path: string): Promise<void> {
         Math.max(...times) < 1_000,
       );
     }
+    await firstPaint(store);
   } finally {
     await store.close();
   }
 }
 
+async function firstPaint(store: Parameters<typeof serveStore>[0]): Promise<void> {
+  const browser = findChromium();
+  if (browser === undefined) {
+    line("an agent's page in a browser: first paint", 'no chromium on the PATH', '< 1,000 ms', false);
+    return;
+  }
+  const open = async (): Promise<{ url: string; close: () => Promise<void> }> => {
+    const served = await serveStore(store, { port: 0, storeName: 'sqlite' });
+    return { url: `${served.url}#/agents/agents%2F050000`, close: () => served.close() };
+  };
+  const taken = await paints(browser, 5, open);
+  for (const [what, key] of [
+    ['first paint', 'first'],
+    ['state and context are there', 'shown'],
+    ['chart is drawn', 'drawn'],
+  ] as const) {
+    const times = taken.map((paint) => paint[key]);
+    const said = `${median(times).toFixed(0)} ms, worst ${Math.max(...times).toFixed(0)} ms`;
+    line(`an agent's page in a browser: ${what}`, said, '< 1,000 ms', Math.max(...times) < 1_000);
+  }
+}
+
 /** A page in a process of its own, as a browser is: it must not be paid for by the thread that is measured. */
-async function openPage(console: ServedConsole, query: string): Promise<{ lags: () => Promise<Lags>; close: () => Promise<void> }> {
-  const child: ChildProcess = fork(fileURLToPath(new URL('page.js', import.meta.url)), [`${console.url}api/stream?${query}`]);
-  await new Promise<void>((resolve) => child.once('message', () => resolve()));
+async function openPage(url: string): Promise<{ lags: () => Promise<Lags>; close: () => Promise<void> }> {
+  const child: ChildProcess = fork(fileURLToPath(new URL('page.js', import.meta.url)), [url]);
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the page ended with ${String(code)}`)));
+  });
   return {
     lags: async () => {
       child.send('lags');
@@ -97,15 +126,17 @@ async function openPage(console: ServedConsole, query: string): Promise<{ lags: 
   };
 }
 
-/** 1,000 turns a second, each of which says when it was sent, to one agent that a page watches. */
-async function lag(): Promise<void> {
+/** 1,000 turns a second, each of which says when it was sent, to one agent that a page of the console, or of the inspector, watches. */
+async function lag(where: 'page' | 'inspector'): Promise<void> {
+  let relay = '';
   await using runtime = await createRuntime({
-    store: sqlite(join(folder, 'lag.db')),
+    store: sqlite(join(folder, `${where}-lag.db`)),
     agents: { counter: { machine: counter, version: 1 } },
+    ...(where === 'inspector' ? { inspect: stately({ onListening: (url) => void (relay = url) }) } : {}),
   });
   const agent = await runtime.spawn('counter', { id: 'a' });
-  const served = await serveConsole(runtime, { port: 0 });
-  const page = await openPage(served, 'agent=a&topics=agents,counts');
+  const served = where === 'page' ? await serveConsole(runtime, { port: 0 }) : undefined;
+  const page = await openPage(served === undefined ? socketOf(relay) : `${served.url}api/stream?agent=a&topics=agents,counts`);
   const seconds = 10;
   const began = performance.now();
   const sent: Promise<unknown>[] = [];
@@ -119,9 +150,10 @@ async function lag(): Promise<void> {
   await setTimeout(500);
   const { lags, turns, skipped } = await page.lags();
   await page.close();
+  await served?.close();
   const worst = Math.max(...lags);
   line(
-    `lag of a page at ${rate.toFixed(0)} turns a second`,
+    `lag of ${where === 'page' ? 'a page' : 'the inspector'} at ${rate.toFixed(0)} turns a second`,
     `p50 ${percentile(lags, 0.5).toFixed(0)}, worst ${worst.toFixed(0)} ms`,
     '< 1,000 ms',
     worst < 1_000,
@@ -130,7 +162,13 @@ async function lag(): Promise<void> {
   line('turns told one by one; and not', `${String(turns)}; ${String(skipped)}`, 'all of them', all && rate > 900);
 }
 
-/** The same events without a console, with one that nobody looks at, and with one page open, in turns. */
+/** As the relay's page finds its socket: by the token in its own address, behind the `#`. */
+function socketOf(relay: string): string {
+  const { host, hash } = new URL(relay);
+  return `ws://${host}/?${hash.slice(1)}`;
+}
+
+/** The same events without a console and with one page open, in turns. */
 async function cost(): Promise<void> {
   await using runtime = await createRuntime({
     store: sqlite(join(folder, 'cost.db')),
@@ -165,13 +203,12 @@ async function cost(): Promise<void> {
     return (user + system) / 1_000 / ((performance.now() - began) / 1_000);
   };
   for (let warm = 0; warm < 4; warm += 1) await flatOut();
-  const rates = { none: [] as number[], idle: [] as number[], open: [] as number[] };
+  const rates = { none: [] as number[], open: [] as number[] };
   const loads = { none: [] as number[], open: [] as number[] };
   for (let time = 0; time < 9; time += 1) {
     rates.none.push(await flatOut());
     const served = await serveConsole(runtime, { port: 0 });
-    rates.idle.push(await flatOut());
-    const page = await openPage(served, 'agent=a-0&topics=agents,counts');
+    const page = await openPage(`${served.url}api/stream?agent=a-0&topics=agents,counts`);
     rates.open.push(await flatOut());
     if (time < 5) loads.open.push(await steady());
     await page.close();
@@ -180,16 +217,23 @@ async function cost(): Promise<void> {
   }
   const pairs = (one: readonly number[], other: readonly number[]): number =>
     median(one.map((rate, index) => 1 - (other[index] as number) / rate)) * 100;
-  const idle = pairs(rates.none, rates.idle);
   const open = pairs(rates.none, rates.open);
   const spread = (100 * (percentile(rates.none, 0.75) - percentile(rates.none, 0.25))) / median(rates.none);
-  const noise = Math.max(2, spread);
-  line('served, no page open: throughput lost', `${idle.toFixed(1)} % ± ${spread.toFixed(1)}`, '0 %, within noise', idle <= noise);
   // What it takes of the one thread that everything runs on, at the load that the goal names; the other figure is for whoever works flat out while looking.
   const taken = (median(loads.open) - median(loads.none)) / 10;
   line('one page open, 1,000 turns a second: of the processor', `${taken.toFixed(1)} %`, '≤ 5 %', taken <= 5);
   const flat = `${median(rates.open).toFixed(0)} of ${median(rates.none).toFixed(0)}/s, ${open.toFixed(0)} % ± ${spread.toFixed(0)}`;
   process.stdout.write(`${'one page open, as many turns as there can be'.padEnd(58)} ${flat.padStart(24)}   no goal\n`);
+}
+
+/** What neither shows to anybody costs nothing: not more than a second runtime that has neither. */
+async function off(): Promise<void> {
+  const { none, ...others } = await costsWhileNobodyLooks(folder);
+  const said = ({ lost, low, high }: Cost): string => `${lost.toFixed(1)} % (${low.toFixed(1)} to ${high.toFixed(1)})`;
+  process.stdout.write(`${'neither, beside neither: processor lost'.padEnd(58)} ${said(none).padStart(24)}   the noise\n`);
+  for (const [what, cost] of Object.entries(others)) {
+    line(`${what} there, nobody looks: processor lost`, said(cost), '0 %, within noise', cost.low <= Math.max(0, none.high));
+  }
 }
 
 try {
@@ -199,7 +243,8 @@ try {
     await manyAgentsStore(many);
     await firstAnswers(many);
   }
-  if (only === undefined || only === 'lag') await lag();
+  if (only === undefined || only === 'lag') for (const where of ['page', 'inspector'] as const) await lag(where);
+  if (only === undefined || only === 'off') await off();
   if (only === undefined || only === 'cost') await cost();
 } finally {
   rmSync(folder, { recursive: true, force: true });

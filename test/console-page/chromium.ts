@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
-function found(): string | undefined {
+export function findChromium(): string | undefined {
   const named = process.env['CHROMIUM'];
   if (named !== undefined && named !== '') return named;
   const folders = (process.env['PATH'] ?? '').split(delimiter);
@@ -25,7 +25,7 @@ function found(): string | undefined {
 
 /** For `before`: skips what needs a browser where there is none. */
 export async function openBrowser(test: Mocha.Context): Promise<Browser> {
-  const path = found();
+  const path = findChromium();
   if (path === undefined) {
     if ((process.env['STATEWARDEN_REQUIRE'] ?? '').split(',').includes('chromium'))
       throw new Error('there is no chromium on the PATH, and it is required');
