@@ -26,6 +26,7 @@ import {
 } from 'xstate';
 import { UnsupportedMachineError } from '../core/errors.js';
 import { actorAt, contextAsData, fillPlaces, findPlaces, pathTo, type FoundPlace } from './place.js';
+import { knownPromise } from './promise-actor.js';
 import { stepper } from './step.js';
 
 /** An action that leaves the agent, as XState resolved it. */
@@ -239,7 +240,7 @@ function wrap(logic: Logic): AnyActorLogic {
     case 'machine':
       return wrapMachine(logic as unknown as AnyStateMachine);
     case 'promise':
-      return wrapPromise(logic);
+      return knownPromise(wrapPromise(logic), logic);
     case 'callback':
     case 'observable':
       return wrapEphemeral(logic);
@@ -282,12 +283,12 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
     wrapInvokes(machine.config) as never,
     { ...implementations, actors: wrappedActors } as never,
   ) as AnyStateMachine;
-  const take = stepper(inside);
+  const steps = stepper(inside);
   return override(inside, {
     transition(snapshot, event, scope) {
       let next: AnyMachineSnapshot;
       try {
-        next = take(snapshot as AnyMachineSnapshot, event, collecting(scope));
+        next = steps.take(snapshot as AnyMachineSnapshot, event, collecting(scope));
       } catch (error) {
         throw ofChild(scope, error);
       }
@@ -300,7 +301,7 @@ function wrapMachine(machine: AnyStateMachine): AnyActorLogic {
       adopt(scope);
       let snapshot: AnyMachineSnapshot;
       try {
-        snapshot = inside.getInitialSnapshot(collecting(scope), input as never) as AnyMachineSnapshot;
+        snapshot = steps.begin(collecting(scope), input);
       } catch (error) {
         throw ofChild(scope, error);
       }
@@ -390,8 +391,7 @@ function wrapEphemeral(logic: Logic): AnyActorLogic {
   return override(logic, {
     start(snapshot, scope) {
       if ((snapshot as { status: string }).status !== 'active') return;
-      const sink = sinkIn(scope);
-      const self = scope.self;
+      const [sink, self] = [sinkIn(scope), scope.self];
       const { input } = snapshot as { input: unknown };
       if (input !== undefined) sink.contextChanged(pathTo(self), {}, { input });
       sink.ephemeralStarted(pathTo(self), () => {

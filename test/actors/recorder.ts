@@ -4,6 +4,9 @@ import { createRoot, deliver, durable, type CollectedAction, type TurnSink } fro
 import { actorAt } from '#src/actors/place.js';
 import type { AnyActorLogic, AnyActorRef, AnyMachineSnapshot, EventObject } from 'xstate';
 
+/** Of a promise: refused, as the collector refuses what it cannot encode. */
+export const unsavable = 'unsavable';
+
 export class Recorder implements TurnSink {
   /** What was asked for since the last look, in order. */
   #log: string[] = [];
@@ -12,12 +15,18 @@ export class Recorder implements TurnSink {
   inTurn = false;
   reviving = false;
   root!: AnyActorRef;
+  /** Told when the tree has a system, and nobody is in it yet but the root. */
+  adopted?: (root: AnyActorRef) => void;
   readonly relays: { readonly target: string; readonly event: EventObject }[] = [];
   readonly promises = new Map<string, { readonly logic: AnyActorLogic; readonly input: unknown; readonly actor: AnyActorRef }>();
 
   /** Runs a machine as an agent's root. */
-  static run(machine: unknown, options: { input?: unknown; snapshot?: unknown } = {}): Recorder {
+  static run(
+    machine: unknown,
+    { adopted, ...options }: { input?: unknown; snapshot?: unknown; adopted?: (root: AnyActorRef) => void } = {},
+  ): Recorder {
     const recorder = new Recorder();
+    if (adopted !== undefined) recorder.adopted = adopted;
     recorder.reviving = options.snapshot !== undefined;
     recorder.turn(() => {
       recorder.root = createRoot(durable(machine as AnyActorLogic), { id: 'agent', ...options }, recorder);
@@ -92,6 +101,7 @@ export class Recorder implements TurnSink {
     this.#log.push(`log ${values.join(' ')}`);
   }
   promiseStarted(path: string, logic: AnyActorLogic, input: unknown, actor: AnyActorRef): void {
+    if (input === unsavable) throw new Error('an input that cannot be saved');
     this.#log.push(`promise ${path}`);
     this.promises.set(path, { logic, input, actor });
   }

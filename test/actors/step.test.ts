@@ -21,8 +21,9 @@ import {
   type EventObject,
 } from 'xstate';
 import { persist, settlePromise } from '#src/actors/seam.js';
-import { stepper, type StepScope } from '#src/actors/step.js';
-import { Recorder } from './recorder.js';
+import type { StepScope } from '#src/actors/plans.js';
+import { stepper } from '#src/actors/step.js';
+import { Recorder, unsavable } from './recorder.js';
 
 const nothing = (): void => undefined;
 const events = ['E.0', 'E.1', 'E.2', 'E.3'] as const;
@@ -107,7 +108,8 @@ const transition = fc.record({
 });
 const invocation = fc.constantFrom<unknown>(
   { src: 'call', id: 'call', input: ({ context }: { context: Context }) => context.n, onDone: { target: '#b', actions: 'count' } },
-  { src: fromPromise(() => Promise.resolve(1)), onDone: '#c', onError: { actions: 'name' } },
+  { src: fromPromise(() => Promise.resolve(1)), systemId: 'caller', onDone: '#c', onError: { actions: 'name' } },
+  { src: 'call', id: 'refused', input: unsavable, onError: { target: '#c', actions: 'name' } },
   { src: 'child', id: 'child-0' },
   { src: 'silent', id: 'silent', systemId: 'named', input: 3, onSnapshot: { actions: 'count' } },
 );
@@ -129,8 +131,24 @@ const tree = fc
     /** What is not a chain of states is XState's. */
     form: fc.constantFrom('chain', 'chain', 'chain', 'final', 'parallel', 'history'),
     flat: fc.boolean(),
+    context: fc.constantFrom<unknown>(
+      { n: 0, last: '' },
+      ({ input }: { input: number }) => ({ n: input, last: '' }),
+      ({ spawn, self }: { spawn: (src: string, options: object) => AnyActorRef; self: AnyActorRef }) => {
+        spawn('child', { id: 'first' });
+        return { n: 0, last: self.id };
+      },
+      () => {
+        throw new Error('no context');
+      },
+    ),
+    output: fc.constantFrom<unknown>(undefined, 'over', ({ context, event }: { context: Context; event: EventObject }) => {
+      if (context.n === 3) throw new Error('no output');
+      return `${event.type} ${String(context.n)}`;
+    }),
+    lastOutput: fc.constantFrom<unknown>(undefined, undefined, 'own'),
   })
-  .map(({ root, states, form, flat }): State => {
+  .map(({ root, states, form, flat, context, output, lastOutput }): State => {
     const [a, b, c, a1, a2, b1, b2] = states.map((one, at) => ({ ...one, id: ids[at] })) as unknown as [
       State,
       State,
@@ -141,7 +159,7 @@ const tree = fc
       State,
     ];
     const inside = (parent: State, one: State, two: State): State => ({ ...parent, initial: 'one', states: { one, two } });
-    const last = form === 'final' ? { type: 'final', id: 'c', entry: c['entry'] } : c;
+    const last = form === 'final' ? { type: 'final', id: 'c', entry: c['entry'], exit: c['exit'], output: lastOutput } : c;
     const within =
       form === 'history'
         ? {
@@ -161,7 +179,8 @@ const tree = fc
       ...root,
       id: 'root',
       initial: 'a',
-      context: { n: 0, last: '' },
+      context,
+      output,
       states: flat
         ? { a, b, c: last, a1, a2: within.type === 'history' ? a2 : within, b1, b2 }
         : { a: inside(a, a1, within), b: form === 'parallel' ? parallel : inside(b, b1, b2), c: last },
@@ -178,46 +197,55 @@ function machineOf(config: State, byXState: boolean): AnyStateMachine {
   return createMachine(own as never, { actions, actors, guards } as never) as unknown as AnyStateMachine;
 }
 
-type Happening = { readonly send: string } | { readonly settle: number; readonly ok: boolean };
+type Happening =
+  | { readonly send: string }
+  | { readonly settle: number; readonly ok: boolean }
+  | { readonly touch: number; readonly by: 'send' | 'subscribe' | 'on' | 'sendAlone' };
 
-/** All that can be seen of a machine from outside while things happen to it. */
+/** All that can be seen of a machine from outside while things happen to it, from its first moment. */
 function observe(config: State, happenings: readonly Happening[], byXState: boolean): unknown[] {
   const seen: unknown[] = [];
   burnt = 0;
+  const machine = machineOf(config, byXState);
   let agent: Recorder;
   try {
-    agent = Recorder.run(machineOf(config, byXState));
+    // The first of a machine is XState's, whichever way the others begin.
+    Recorder.run(machine, { input: 1 });
+    burnt = 0;
+    agent = Recorder.run(machine, {
+      input: 7,
+      adopted: (root) =>
+        root.system.inspect((inspected) => {
+          const { actorRef } = inspected as unknown as { readonly actorRef: AnyActorRef };
+          if (inspected.type === '@xstate.microstep') {
+            const { snapshot, event, _transitions: taken } = inspected;
+            const { value, status, context } = snapshot as AnyMachineSnapshot;
+            seen.push([actorRef.id, event.type, value, status, context, taken.map(({ eventType }) => eventType)]);
+          } else if (inspected.type === '@xstate.action') seen.push([actorRef.id, inspected.action.type]);
+          else if (inspected.type === '@xstate.actor') seen.push([actorRef.id, actorRef.src]);
+          else if (inspected.type === '@xstate.event') {
+            seen.push([(inspected.sourceRef as AnyActorRef | undefined)?.id, actorRef.id, inspected.event]);
+          } else {
+            const { snapshot, event } = inspected;
+            const { status, value, context, input, output } = snapshot as AnyMachineSnapshot & { readonly input: unknown };
+            seen.push([actorRef.id, event.type, status, value, context, input, output]);
+          }
+        }),
+    });
   } catch (error) {
     return [String(error)];
   }
   const { root } = agent;
   root.subscribe({ error: nothing });
-  root.system.inspect((inspected) => {
-    const { actorRef } = inspected as unknown as { readonly actorRef: AnyActorRef };
-    if (inspected.type === '@xstate.microstep') {
-      const { snapshot, event, _transitions: taken } = inspected;
-      const { value, status, context } = snapshot as AnyMachineSnapshot;
-      seen.push([actorRef.id, event.type, value, status, context, taken.map(({ eventType }) => eventType)]);
-    } else if (inspected.type === '@xstate.action') seen.push([actorRef.id, inspected.action.type]);
-    else if (inspected.type === '@xstate.actor') seen.push([actorRef.id, actorRef.src]);
-  });
-  for (const happening of happenings) {
-    if ('send' in happening) agent.send(happening.send);
-    else {
-      const promises = [...agent.promises.values()];
-      const promise = promises[happening.settle % Math.max(1, promises.length)];
-      if (promise !== undefined) {
-        const outcome = happening.ok ? ({ ok: true, value: 7 } as const) : ({ ok: false, error: new Error('no') } as const);
-        agent.turn(() => settlePromise(promise.actor, outcome));
-      }
-    }
-    const { value, context, status, tags, children, _nodes: nodes, error } = agent.snapshot();
+  const look = (): void => {
+    const { value, context, status, tags, children, _nodes: nodes, error, output } = agent.snapshot();
     if (tags === undefined) {
       // Older XStates show no more of one that has failed at its start.
       seen.push({ status, error: String(error) });
-      continue;
+      return;
     }
-    seen.push({ value, context, status, tags: [...tags], nodes: (nodes as { id: string }[]).map(({ id }) => id), error: String(error) });
+    const ids = (nodes as { id: string }[]).map(({ id }) => id);
+    seen.push({ value, context, status, tags: [...tags], nodes: ids, error: String(error), output: output as unknown });
     seen.push(
       Object.entries(children as Record<string, AnyActorRef | undefined>).map(([id, one]) => [
         id,
@@ -227,9 +255,49 @@ function observe(config: State, happenings: readonly Happening[], byXState: bool
       ]),
     );
     seen.push(Object.keys(agent.snapshot()), agent.snapshot().can({ type: 'E.1' }), agent.snapshot().matches('a'), agent.asked());
-    seen.push(JSON.parse(JSON.stringify(persist(root))));
+    seen.push(JSON.parse(JSON.stringify(persist(root))), root.system.get('caller')?.sessionId);
+  };
+  look();
+  for (const happening of happenings) {
+    if ('send' in happening) agent.send(happening.send);
+    else if ('touch' in happening) touch(agent, happening, seen);
+    else {
+      const promises = [...agent.promises.values()];
+      const promise = promises[happening.settle % Math.max(1, promises.length)];
+      if (promise !== undefined) {
+        const outcome = happening.ok ? ({ ok: true, value: 7 } as const) : ({ ok: false, error: new Error('no') } as const);
+        agent.turn(() => settlePromise(promise.actor, outcome));
+      }
+    }
+    look();
   }
   return seen;
+}
+
+/** What one may do with a promise's actor besides waiting for it. */
+function touch(agent: Recorder, { touch: at, by }: Extract<Happening, { readonly touch: number }>, seen: unknown[]): void {
+  const promises = [...agent.promises.values()];
+  const actor = promises[at % Math.max(1, promises.length)]?.actor;
+  if (actor === undefined) return;
+  switch (by) {
+    case 'send':
+      agent.turn(() => actor.send({ type: 'PING' } as never));
+      break;
+    case 'sendAlone': {
+      const { send } = actor;
+      agent.turn(() => send({ type: 'PING' } as never));
+      break;
+    }
+    case 'on':
+      actor.on('*', nothing as never);
+      break;
+    case 'subscribe':
+      actor.subscribe({
+        next: (snapshot) => seen.push(['next', actor.id, snapshot]),
+        error: (error) => seen.push(['error', actor.id, String(error)]),
+        complete: () => seen.push(['complete', actor.id]),
+      });
+  }
 }
 
 describe('a step', () => {
@@ -241,6 +309,7 @@ describe('a step', () => {
     const happening: fc.Arbitrary<Happening> = fc.oneof(
       fc.record({ send: fc.constantFrom<string>(...events, 'xstate.after.70.a', 'xstate.after.70.root', 'OTHER') }),
       fc.record({ settle: fc.nat(3), ok: fc.boolean() }),
+      fc.record({ touch: fc.nat(3), by: fc.constantFrom('send', 'subscribe', 'on', 'sendAlone') }),
     );
     fc.assert(
       fc.property(tree, fc.array(happening, { maxLength: 8 }), (config, happenings) => {
@@ -268,6 +337,7 @@ describe('a step', () => {
             RAISES: { target: 'other', actions: 'soon' },
             PARAMETERS: { target: 'other', actions: { type: 'parameters', params: { by: 1 } } },
             ENDS: 'end',
+            CLOSES: 'closed',
             SELF: { target: 'flat', reenter: true },
           },
         },
@@ -278,20 +348,21 @@ describe('a step', () => {
         },
         missing: { invoke: { src: 'none' } },
         nested: inside,
-        end: { type: 'final' },
+        end: { type: 'final', exit: 'said' },
+        closed: { type: 'final', output: 1 },
       },
       on: { ANY: '.flat', MISSING: '.missing' },
     };
     const tried = (from: object, type: string): string => {
       burnt = 0;
       const machine = machineOf(config, false);
-      const step = stepper(machine);
+      const { take } = stepper(machine);
       const self = createActor(machine, {
         snapshot: machine.resolveState({ value: from as never, context: { n: 0, last: '' } }),
       }).start() as AnyActorRef;
       const transition = sinon.spy(machine, 'transition');
       const scope = { ...(self as unknown as { _actorScope: object })._actorScope, actionExecutor: nothing } as unknown as StepScope;
-      const next = step(self.getSnapshot() as AnyMachineSnapshot, { type }, scope);
+      const next = take(self.getSnapshot() as AnyMachineSnapshot, { type }, scope);
       const way = transition.called ? 'by XState' : 'shorter';
       self.stop();
       return `${JSON.stringify(next.value)} ${way}`;
@@ -307,7 +378,8 @@ describe('a step', () => {
     expect(tried(flat, 'INITIAL')).to.equal('{"nested":"one"} by XState');
     expect(tried(flat, 'RAISES')).to.equal('"other" by XState');
     expect(tried(flat, 'PARAMETERS')).to.equal('"other" by XState');
-    expect(tried(flat, 'ENDS')).to.equal('"end" by XState');
+    expect(tried(flat, 'ENDS')).to.equal('"end" shorter');
+    expect(tried(flat, 'CLOSES')).to.equal('"closed" by XState');
     expect(tried(flat, 'SELF')).to.equal('"flat" by XState');
     expect(tried(flat, 'MISSING')).to.equal('"missing" by XState');
     expect(tried(flat, 'UNKNOWN')).to.equal('"flat" by XState');
