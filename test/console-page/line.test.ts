@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { serveConsole, serveStore } from 'statewarden/console';
-import { keepPicture, openBrowser, visit } from './chromium.js';
+import { withoutPauses } from './browser-side.js';
+import { keepPicture, openBrowser, visit, type Visit } from './chromium.js';
 import { openShopConsole, token, type Shop } from './shop-console.js';
 
 describe('the line of the page', () => {
@@ -18,6 +19,13 @@ describe('the line of the page', () => {
     await browser?.close();
     await shop?.[Symbol.asyncDispose]();
   });
+
+  /** Where nothing is yet; requests that fail are part of what is tried. */
+  const openEmpty = async (): Promise<Visit> => {
+    const visited = await visit(browser, 'about:blank');
+    visited.expect(/ERR_|Failed to (load|fetch)|^request: |about:blank/);
+    return visited;
+  };
 
   it('is said to be broken, is taken up again, and what came meanwhile is there', async () => {
     await using visited = await visit(browser, `${shop.console.url}#/agents/shop%2Fpulse`);
@@ -36,6 +44,49 @@ describe('the line of the page', () => {
     await page.locator('[data-turn="2"]').waitFor();
     expect(visited.faults).to.deep.equal([]);
   });
+
+  for (const [what, files] of [
+    ['the code that draws', '**/assets/drawing-*.js'],
+    ['the layout', '**/assets/elk-*.cjs'],
+  ] as const) {
+    it(`draws a chart although ${what} could not be fetched at first`, async () => {
+      await using visited = await openEmpty();
+      const { page } = visited;
+      let asked = 0;
+      await page.route(files, (route) => ((asked += 1) > 1 ? route.continue() : route.abort()));
+      await page.goto(`${shop.console.url}#/agents/shop%2Fpulse`);
+      await page.locator('.trouble', { hasText: `${what} could not be fetched` }).waitFor();
+      await page.locator('.chart-area[data-drawn]').waitFor();
+      await page.locator('.chart .trouble').waitFor({ state: 'detached' });
+      expect(asked).to.equal(2);
+      expect(visited.faults).to.deep.equal([]);
+    });
+
+    it(`draws a chart for which ${what} could not be fetched when it is told to, and when the line is back`, async () => {
+      await using visited = await openEmpty();
+      const { page } = visited;
+      await page.addInitScript(withoutPauses);
+      await page.route(files, (route) => route.abort());
+      await page.goto(`${shop.console.url}#/agents/shop%2Fpulse`);
+      await page.locator('.chart .trouble').waitFor();
+      await keepPicture(page, 'not-drawn');
+      await page.unroute(files);
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.locator('.chart-area[data-drawn]').waitFor();
+
+      await page.route(files, (route) => route.abort());
+      await page.goto('about:blank');
+      await page.goto(`${shop.console.url}#/agents/shop%2Fpulse`);
+      await page.locator('.chart .trouble').waitFor();
+      await page.locator('.line-mark.open').waitFor();
+      const { port } = shop.console;
+      await shop.console.close();
+      await page.unroute(files);
+      shop.console = await serveConsole(shop.runtime, { port, token });
+      await page.locator('.chart-area[data-drawn]').waitFor();
+      expect(visited.faults).to.deep.equal([]);
+    });
+  }
 
   it('leads to a store alone: everything is shown, and each button says why it does nothing', async () => {
     const served = await serveStore(shop.runtime.store, { port: 0, storeName: 'sqlite:agents.db', keepAlive: false });

@@ -140,6 +140,7 @@ function Charted({ watched, detail }: { readonly watched: Watched; readonly deta
   const machine = useLoaded<MachinePage>(
     `machines/${encodeURIComponent(kind)}?version=${String(version)}${schema === undefined ? '' : `&schema=${encodeURIComponent(schema)}`}`,
   );
+  useReturn(() => machine.failure !== undefined && machine.reload());
   const [child, setChild] = useState('');
   const charts = useMemo(() => chartsOf(machine.data?.chart, detail), [machine.data, detail.children]);
   const shown = charts.find(({ path }) => path === child) ?? charts[0];

@@ -10,8 +10,10 @@ import type { MachineChart } from '../../actors/chart.js';
 import { statesOf } from '../../charts/walk.js';
 import type { Failure } from '../api.js';
 import type { Drawn } from './drawing.js';
+import { NotFetchedError } from './client.js';
 import { Icon } from './icons.js';
 import { Loading, Trouble } from './parts.js';
+import { useReturn } from './stream.js';
 import { Viewport } from './viewport.js';
 
 interface ChartViewProps {
@@ -28,6 +30,8 @@ interface Elements {
 }
 
 const readable = 0.55;
+/** What could not be fetched is asked for again after a pause, which doubles. */
+const [shortestPauseMs, longestPauseMs] = [1_000, 30_000];
 
 export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
   const element = useRef<HTMLDivElement>(null);
@@ -36,6 +40,9 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
   const elements = useSignal<Elements | undefined>(undefined);
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [failure, setFailure] = useState<Failure | undefined>(undefined);
+  const [tries, setTries] = useState(0);
+  const pause = useRef(shortestPauseMs);
+  const again = (): void => setTries((before) => before + 1);
   const compound = useMemo(
     () => [...statesOf(chart.root)].filter(({ states, id }) => states !== undefined && id !== chart.root.id).map(({ id }) => id),
     [chart],
@@ -58,13 +65,16 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
 
   useEffect(() => {
     let wanted = true;
+    let retry: ReturnType<typeof setTimeout> | undefined;
     import('./drawing.js')
+      .catch(() => Promise.reject(new NotFetchedError('the code that draws')))
       .then(({ draw }) => draw(chart, collapsed))
       .then(
         (result) => {
           const area = element.current;
           if (!wanted || area === null) return;
           drawn.current = result;
+          pause.current = shortestPauseMs;
           setFailure(undefined);
           const focused = (document.activeElement as SVGElement | null)?.dataset?.['state'];
           area.innerHTML = result.svg;
@@ -76,12 +86,27 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
           area.dataset['drawn'] = chart.id;
           if (focused !== undefined) (elements.value.states.get(focused) as SVGElement | undefined)?.focus();
         },
-        (error: unknown) => wanted && setFailure({ code: 'NOT_DRAWN', message: `The chart could not be drawn: ${String(error)}` }),
+        (error: unknown) => {
+          if (!wanted) return;
+          const missing = error instanceof NotFetchedError;
+          setFailure({
+            code: 'NOT_DRAWN',
+            message: `The chart could not be drawn: ${missing ? error.message : String(error)}.`,
+            ...(missing
+              ? { hint: 'It is tried again by itself. Where that does not help, open the page again: it may be an old one.' }
+              : {}),
+          });
+          if (!missing) return;
+          retry = setTimeout(again, pause.current);
+          pause.current = Math.min(longestPauseMs, 2 * pause.current);
+        },
       );
     return () => {
       wanted = false;
+      clearTimeout(retry);
     };
-  }, [chart, collapsed]);
+  }, [chart, collapsed, tries]);
+  useReturn(() => failure !== undefined && again());
 
   useEffect(
     () =>
@@ -143,7 +168,7 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
         }}
       />
       {failure === undefined && elements.value === undefined && <Loading />}
-      {failure !== undefined && <Trouble failure={failure} />}
+      {failure !== undefined && <Trouble failure={failure} retry={again} />}
       <div class="chart-tools" role="toolbar" aria-label="Chart">
         <button
           type="button"

@@ -15,6 +15,13 @@ export class RefusedError extends Error {
   }
 }
 
+/** A part of the page that is loaded when it is wanted could not be had: the server was away, or has another page by now. */
+export class NotFetchedError extends Error {
+  constructor(readonly what: string) {
+    super(`${what} could not be fetched`);
+  }
+}
+
 export const about = signal<About | undefined>(undefined);
 /** The server's clock less this machine's. */
 export const ahead = signal(0);

@@ -79,7 +79,7 @@ export function useTold<T extends Type>(type: T, listener: (event: Told<T>) => v
 }
 
 /** Calls when the line is back after it was lost. */
-export function useReturn(reload: () => void): void {
+export function useReturn(reload: () => unknown): void {
   const times = returns.value;
   useEffect(() => {
     if (times > 0) reload();

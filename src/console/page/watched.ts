@@ -49,7 +49,8 @@ export class Watched {
   }
 
   async load(): Promise<void> {
-    await Promise.all([this.#loadDetail(), this.#loadTurns()]);
+    const looked = this.momentFailure.peek() === undefined ? undefined : this.look(this.at.peek());
+    await Promise.all([this.#loadDetail(), this.#loadTurns(), looked]);
   }
 
   async #loadDetail(): Promise<void> {
