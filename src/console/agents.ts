@@ -105,7 +105,7 @@ export async function agentDetail(source: Source, id: string): Promise<AgentDeta
     ...line,
     state,
     ...(live === undefined ? {} : { sequenceNumber: live.sequenceNumber }),
-    ...(inside?.context === undefined ? {} : { context: inside.context }),
+    ...(inside?.context === undefined ? {} : { context: inside.context, contextAt: (live ?? checkpoint ?? record).sequenceNumber }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(damage === undefined ? {} : { damage }),
     children: inside?.children ?? [],

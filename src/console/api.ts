@@ -131,6 +131,8 @@ export interface MailLine {
 
 export interface AgentDetail extends AgentLine {
   readonly context?: Shown;
+  /** Turn that the context is of: of an agent that is in no memory here, that of its checkpoint. */
+  readonly contextAt?: number;
   readonly outcome?: Shown;
   /** Why what is stored of it cannot be read or shown. */
   readonly damage?: Failure;
@@ -354,6 +356,7 @@ export type StreamEvent =
       readonly status: AgentStatus;
       readonly state: unknown;
       readonly context?: Shown;
+      readonly contextAt: number;
       readonly turns: readonly TurnLine[];
       /** Turns that are not told one by one. */
       readonly skipped: number;

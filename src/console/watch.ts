@@ -33,6 +33,7 @@ interface Stand {
   readonly state: unknown;
   /** Is another one when the context is. */
   readonly mark: unknown;
+  readonly contextAt: number;
   readonly context: () => Promise<Shown | undefined>;
 }
 
@@ -90,6 +91,7 @@ export class Watch {
       status: now.status,
       state: now.state,
       ...(context === undefined ? {} : { context }),
+      contextAt: now.contextAt,
       turns: entries.map((entry) => turnLine(entry, around)),
       skipped,
     };
@@ -97,22 +99,28 @@ export class Watch {
 
   async #stand(): Promise<Stand | undefined> {
     const { runtime, redactor, store } = this.#source;
-    const peeked = this.#key === undefined ? undefined : runtime?.tools.peek(this.#id);
+    let peeked = runtime?.tools.peek(this.#id);
+    let record: AgentRecord | undefined;
+    if (peeked === undefined || this.#key === undefined) {
+      [record] = await store.lookup([this.#id]);
+      this.#key = record?.key;
+      peeked = runtime?.tools.peek(this.#id);
+    }
     if (peeked !== undefined && this.#key !== undefined) {
       const { sequenceNumber, status, snapshot } = peeked;
       const context = async (): Promise<Shown> => redactor.shown(snapshot.context, contextLimits);
-      return { key: this.#key, sequenceNumber, status, state: snapshot.value as unknown, mark: snapshot.context, context };
+      const state = snapshot.value as unknown;
+      return { key: this.#key, sequenceNumber, status, state, mark: snapshot.context, contextAt: sequenceNumber, context };
     }
-    const [record] = await store.lookup([this.#id]);
-    this.#key = record?.key;
     if (record === undefined) return undefined;
-    const { key, sequenceNumber, status, checkpointSequenceNumber } = record;
+    const { key, sequenceNumber, status, checkpointSequenceNumber, archive } = record;
     return {
       key,
       sequenceNumber,
       status,
       state: readable(record.state) ?? null,
       mark: checkpointSequenceNumber,
+      contextAt: archive === undefined ? checkpointSequenceNumber : sequenceNumber,
       context: () => this.#kept(record),
     };
   }

@@ -72,6 +72,25 @@ describe('the stream of a console', () => {
     stream.close();
   });
 
+  it('begins with the context as it is in memory, not as an older checkpoint has it', async () => {
+    await using runtime = await openCounters(memory());
+    await runtime.spawn('counter', { id: 'c-1' } as never);
+    for (let round = 0; round < 3; round += 1) await send(runtime, 'c-1', { type: 'INC' });
+    expect((await runtime.store.lookup(['c-1']))[0]?.checkpointSequenceNumber).to.equal(1);
+    const served = await serveConsole(runtime, { port: 0 });
+    const stream = await openStream(served, 'agent=c-1');
+    const first = await stream.until('agent');
+    expect(first).to.include({ sequenceNumber: 4, contextAt: 4 });
+    expect(first.context?.value).to.include({ n: 3 });
+    expect(await get<api.AgentDetail>(served, '/api/agents/c-1')).to.include({ sequenceNumber: 4, contextAt: 4 });
+    stream.close();
+    const atRest = await serveStore(runtime.store, { port: 0, storeName: 'memory', keepAlive: false });
+    const detail = await get<api.AgentDetail>(atRest, '/api/agents/c-1');
+    expect(detail).to.include({ sequenceNumber: 4, contextAt: 1 });
+    expect(detail.context?.value).to.include({ n: 0 });
+    await atRest.close();
+  });
+
   it('makes no checkpoints of its own for an agent that is watched', async () => {
     await using runtime = await openCounters(memory());
     await runtime.spawn('counter', { id: 'c-1' } as never);

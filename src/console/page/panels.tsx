@@ -8,7 +8,7 @@ import { Age, AgentLink, Empty, StateName, Status, Trouble } from './parts.js';
 import { agentHref } from './route.js';
 import type { Watched } from './watched.js';
 import { turnTitle } from './timeline.js';
-import { bytes, duration, moment as inFull, now, plural } from './words.js';
+import { bytes, count, duration, moment as inFull, now, plural } from './words.js';
 
 type Tab = 'context' | 'turn' | 'children' | 'mailbox' | 'timers' | 'ledger';
 
@@ -93,6 +93,7 @@ function Context({
       </div>
     );
   }
+  const later = detail.sequenceNumber - (detail.contextAt ?? detail.sequenceNumber);
   return (
     <>
       {detail.damage !== undefined && <Trouble failure={detail.damage} />}
@@ -104,6 +105,12 @@ function Context({
         </>
       )}
       {detail.context === undefined ? <Empty icon="agents" title="No context is stored" /> : <JsonView shown={detail.context} />}
+      {later > 0 && (
+        <p class="hint">
+          As it was after turn {detail.contextAt}: what {later === 1 ? 'the turn' : `the ${count(later)} turns`} since changed is known
+          where the agent runs.
+        </p>
+      )}
       {detail.checkpoint !== undefined && (
         <p class="hint">
           Checkpoint of turn {detail.checkpoint.sequenceNumber}, {bytes(detail.checkpoint.bytes)}, version {detail.checkpoint.version}.

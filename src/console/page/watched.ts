@@ -111,10 +111,10 @@ export class Watched {
   told(event: Told): void {
     if (event.id !== this.id) return;
     batch(() => {
-      const { sequenceNumber, status, state, context } = event;
+      const { sequenceNumber, status, state, context, contextAt } = event;
       const known = this.detail.peek();
       if (known !== undefined && sequenceNumber >= known.sequenceNumber) {
-        this.detail.value = { ...known, sequenceNumber, status, state, ...(context === undefined ? {} : { context }) };
+        this.detail.value = { ...known, sequenceNumber, status, state, contextAt, ...(context === undefined ? {} : { context }) };
       }
       // Of the turns that are told only the last one's state is.
       this.#add(
