@@ -98,8 +98,8 @@ async function runAgain(source: Source, record: AgentRecord, after: number, last
 
 function whyNot(source: Source, kind: string): UnknownKindError | undefined {
   if (source.replays(kind)) return undefined;
-  return new UnknownKindError(`the machine of kind ${JSON.stringify(kind)} is not at hand here`, {
-    hint: 'Its journal can be read without its code; states can be run again where the app itself serves its console.',
+  return new UnknownKindError(`the code of kind ${JSON.stringify(kind)} is not here: turns are shown without the states they led to`, {
+    hint: 'Where the app itself serves its console its past is run again, and each turn has its state.',
   });
 }
 

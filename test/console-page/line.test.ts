@@ -101,7 +101,16 @@ describe('the line of the page', () => {
       await send.click({ force: true });
       await page.locator('.notice', { hasText: 'Read-only' }).waitFor();
       expect(await page.getByRole('dialog').count()).to.equal(0);
+      // That there is no code is how it is here, nothing that has gone wrong.
+      const note = page.locator('.timeline [role=note]');
+      expect(await note.innerText()).to.match(/^The code of kind "order" is not here: turns are shown without/);
       await keepPicture(page, 'store-alone');
+      await page.keyboard.press('ArrowLeft');
+      await page.locator('.scrubber.past').waitFor();
+      await page.locator('.panel-body [role=note]').waitFor();
+      expect(await page.getByRole('alert').count()).to.equal(0);
+      await keepPicture(page, 'store-alone-past');
+      visited.expect(/404/);
       expect(visited.faults).to.deep.equal([]);
     } finally {
       await served.close();

@@ -284,7 +284,6 @@ function Scrubber({ watched, look, step }: ScrubberProps): VNode {
           Back to {about.value?.live === true ? 'live' : 'now'}
         </button>
       )}
-      {at !== undefined && why !== undefined && <p class="hint">{why}</p>}
     </div>
   );
 }

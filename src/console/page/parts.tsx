@@ -7,7 +7,7 @@ import { Icon, type IconName } from './icons.js';
 import { told } from './notices.js';
 import { agentHref } from './route.js';
 import { token } from './token.js';
-import { age, moment, now, stateText } from './words.js';
+import { age, moment, now, sentence, stateText } from './words.js';
 
 const tones: Readonly<Record<string, string>> = {
   active: 'live',
@@ -96,13 +96,27 @@ export function Act({ onClick, children, kind = 'plain', icon, not, label }: Act
   );
 }
 
+/** Not that anything is wrong: how things are where a store is looked at without the code of its agents, or where the past is long. */
+const quiet: readonly string[] = ['UNKNOWN_KIND', 'PAST_TOO_LONG'];
+
 export function Trouble({ failure, retry }: { readonly failure: Failure; readonly retry?: () => void }): VNode {
+  if (quiet.includes(failure.code)) {
+    return (
+      <div class="trouble note-box" role="note">
+        <Icon name="help" />
+        <div>
+          <p>{sentence(failure.message)}</p>
+          {failure.hint !== undefined && <p class="hint">{failure.hint}</p>}
+        </div>
+      </div>
+    );
+  }
   return (
     <div class="trouble" role="alert">
       <Icon name="warning" />
       <div>
         <p>
-          {failure.message} <code class="code">{failure.code}</code>
+          {sentence(failure.message)} <code class="code">{failure.code}</code>
         </p>
         {failure.hint !== undefined && <p class="hint">{failure.hint}</p>}
         {retry !== undefined && (

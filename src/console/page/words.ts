@@ -95,3 +95,9 @@ export function brief(value: unknown, length = 80): string {
   const text = JSON.stringify(value) ?? '';
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
+
+/** Messages of errors begin small and end without a stop. */
+export function sentence(text: string): string {
+  const begun = /^[a-z]+ /.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
+  return /[\p{L}\p{N}"')\]]$/u.test(begun) ? `${begun}.` : begun;
+}
