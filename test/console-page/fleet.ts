@@ -5,6 +5,7 @@ import { consecutiveBreaker } from 'statewarden/breakers';
 import { sqlite } from 'statewarden/sqlite';
 import { assign, setup } from 'xstate';
 import { caller } from '../runtime/caller.js';
+import { Outside, trip } from '../runtime/trip.js';
 
 interface Order {
   readonly customer: string;
@@ -122,7 +123,7 @@ const pay = activity({
   },
 });
 
-export async function openShop(path: string, bank = new Bank()): Promise<Runtime> {
+export async function openShop(path: string, bank = new Bank(), outside = new Outside()): Promise<Runtime> {
   const runtime = await createRuntime({
     store: sqlite(path),
     agents: {
@@ -130,6 +131,7 @@ export async function openShop(path: string, bank = new Bank()): Promise<Runtime
       pulse: { machine: pulse, version: 1 },
       payer: { machine: caller(pay), version: 1 },
       lender: { machine: caller(approval()), version: 1 },
+      trip: { machine: trip(outside), version: 1 },
     },
     node: { name: 'shop' },
   });

@@ -6,23 +6,28 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Runtime } from 'statewarden';
 import { serveConsole, type ServedConsole } from 'statewarden/console';
+import { Outside } from '../runtime/trip.js';
 import { Bank, fillShop, openShop, type Send } from './fleet.js';
 
 export const token = 'a-token-for-the-tests-of-the-page';
 
 export interface Shop extends AsyncDisposable {
-  readonly runtime: Runtime;
+  runtime: Runtime;
   readonly bank: Bank;
+  readonly outside: Outside;
   readonly send: Send;
   readonly path: string;
   console: ServedConsole;
+  /** Ends the runtime and opens another on the same store. What it was filled with is not done again. */
+  reopen(): Promise<void>;
 }
 
 export async function openShopConsole(): Promise<Shop> {
   const folder = mkdtempSync(join(tmpdir(), 'statewarden-page-'));
   const path = join(folder, 'agents.db');
   const bank = new Bank();
-  const runtime = await openShop(path, bank);
+  const outside = new Outside();
+  const runtime = await openShop(path, bank, outside);
   const send = await fillShop(runtime);
   // Both orders are paid, or refused, before anybody looks.
   await until(async () =>
@@ -35,12 +40,19 @@ export async function openShopConsole(): Promise<Shop> {
   const shop: Shop = {
     runtime,
     bank,
+    outside,
     send,
     path,
     console: served,
+    reopen: async () => {
+      await shop.console.close();
+      await shop.runtime.close();
+      shop.runtime = await openShop(path, bank, outside);
+      shop.console = await serveConsole(shop.runtime, { port: 0, token });
+    },
     [Symbol.asyncDispose]: async () => {
       await shop.console.close();
-      await runtime.close();
+      await shop.runtime.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -4,6 +4,8 @@ import type { AgentDetail, AgentLine } from '../api.js';
 import { act } from './client.js';
 import { fill } from './form.js';
 
+export const ended: readonly string[] = ['done', 'error', 'stopped'];
+
 const pathOf = ({ id }: AgentLine): string => `agents/${encodeURIComponent(id)}`;
 
 export async function send(agent: AgentDetail): Promise<void> {
@@ -21,7 +23,7 @@ export async function send(agent: AgentDetail): Promise<void> {
       {
         name: 'rest',
         label: 'Payload (JSON object)',
-        kind: 'json',
+        kind: 'members',
         value: '{}',
         optional: true,
         hint: 'Its members stand beside the type.',
@@ -32,14 +34,17 @@ export async function send(agent: AgentDetail): Promise<void> {
   });
   if (values === undefined) return;
   const { type, rest, messageId } = values;
-  const event = { ...(typeof rest === 'object' ? rest : {}), type };
+  const event = { ...(rest as object | undefined), type };
   await act(`Send ${String(type)}`, `${pathOf(agent)}/send`, { event, ...(messageId === undefined ? {} : { messageId }) });
 }
 
 export async function stop(agent: AgentLine): Promise<void> {
   const sure = await fill({
     title: `Stop ${agent.id}?`,
-    note: 'It takes no more events. What is stored of it stays.',
+    note:
+      agent.supervisor === undefined
+        ? 'It takes no more events. What is stored of it stays.'
+        : 'Its supervisor takes it down. What is stored of it stays and its mail waits, until it is restarted.',
     fields: [],
     submit: 'Stop',
     danger: true,
@@ -50,7 +55,9 @@ export async function stop(agent: AgentLine): Promise<void> {
 export async function restart(agent: AgentLine): Promise<void> {
   const sure = await fill({
     title: `Restart ${agent.id}?`,
-    note: 'It begins anew from its first state, as its supervisor would have it.',
+    note: ended.includes(agent.status)
+      ? 'It begins anew: in its first state, with the input that its supervisor has for it.'
+      : 'Its supervisor takes it out of memory and brings it back as the store has it: state and context stay.',
     fields: [],
     submit: 'Restart',
   });

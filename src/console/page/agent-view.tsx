@@ -2,11 +2,11 @@
 
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 import type { MachineChart } from '../../actors/chart.js';
 import { activeIn } from '../../charts/active.js';
 import type { AgentDetail, MachinePage } from '../api.js';
-import { restart, send, stop } from './agent-actions.js';
+import { ended, restart, send, stop } from './agent-actions.js';
 import { ChartView } from './chart-view.js';
 import { about, useLoaded } from './client.js';
 import { Icon } from './icons.js';
@@ -83,7 +83,7 @@ function Agent({ watched, detail }: { readonly watched: Watched; readonly detail
 
 function AgentHead({ detail }: { readonly detail: AgentDetail }): VNode {
   const { id, kind, version, status, state, updatedAt, supervisor, node, failure, archived } = detail;
-  const ended = ['done', 'error', 'stopped'].includes(status) ? `The agent is ${status}.` : undefined;
+  const over = ended.includes(status) ? `The agent is ${status}.` : undefined;
   return (
     <header class="agent-head">
       <div class="agent-name">
@@ -114,13 +114,21 @@ function AgentHead({ detail }: { readonly detail: AgentDetail }): VNode {
         </span>
       </div>
       <div class="head-tools">
-        <Act icon="send" kind="main" not={ended} onClick={() => void send(detail)}>
+        <Act icon="send" kind="main" not={over} onClick={() => void send(detail)}>
           Send
         </Act>
-        <Act icon="restart" onClick={() => void restart(detail)}>
+        <Act
+          icon="restart"
+          not={supervisor === undefined ? 'No supervisor is above it that could begin it anew.' : undefined}
+          onClick={() => void restart(detail)}
+        >
           Restart
         </Act>
-        <Act icon="stop" not={ended} onClick={() => void stop(detail)}>
+        <Act
+          icon="stop"
+          not={over ?? (status === 'suspended' ? 'Its supervisor has it down already.' : undefined)}
+          onClick={() => void stop(detail)}
+        >
           Stop
         </Act>
       </div>
@@ -141,7 +149,7 @@ function Charted({ watched, detail }: { readonly watched: Watched; readonly deta
     `machines/${encodeURIComponent(kind)}?version=${String(version)}${schema === undefined ? '' : `&schema=${encodeURIComponent(schema)}`}`,
   );
   useReturn(() => machine.failure !== undefined && machine.reload());
-  const [child, setChild] = useState('');
+  const child = route.value.query.get('child') ?? '';
   const charts = useMemo(() => chartsOf(machine.data?.chart, detail), [machine.data, detail.children]);
   const shown = charts.find(({ path }) => path === child) ?? charts[0];
   const chart = useSignal<MachineChart | undefined>(undefined);
@@ -191,7 +199,7 @@ function Charted({ watched, detail }: { readonly watched: Watched; readonly deta
       {charts.length > 1 && (
         <label class="chart-choice">
           <span class="visually-hidden">Machine</span>
-          <select value={shown.path} onChange={(event) => setChild(event.currentTarget.value)}>
+          <select value={shown.path} onChange={(event) => ask({ child: event.currentTarget.value })}>
             {charts.map((one) => (
               <option key={one.path} value={one.path}>
                 {one.path === '' ? kind : `${one.path} (${one.src})`}

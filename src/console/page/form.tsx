@@ -8,7 +8,8 @@ import { Dialog } from './dialog.js';
 export interface Field {
   readonly name: string;
   readonly label: string;
-  readonly kind: 'text' | 'json';
+  /** `members`: a JSON object. */
+  readonly kind: 'text' | 'json' | 'members';
   readonly value?: string;
   readonly optional?: boolean;
   /** To choose from; others may be typed. */
@@ -28,7 +29,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 const open = signal<(Form & { readonly answer: (values: Values | undefined) => void }) | undefined>(undefined);
 
-/** By name; of `json` the value, of what was left empty nothing. Undefined: the person thought better of it. */
+/** By name; of JSON the value, of what was left empty nothing. Undefined: the person thought better of it. */
 export async function fill(form: Form): Promise<Values | undefined> {
   open.peek()?.answer(undefined);
   return new Promise((resolve) => {
@@ -79,7 +80,10 @@ function Filled({
       } else if (kind === 'text') values[name] = text;
       else {
         try {
-          values[name] = JSON.parse(text);
+          const value: unknown = JSON.parse(text);
+          if (kind === 'members' && (typeof value !== 'object' || value === null || Array.isArray(value)))
+            found[name] = 'Not an object: write it as {"name": value}.';
+          values[name] = value;
         } catch (error) {
           found[name] = `Not JSON: ${(error as Error).message}`;
         }
@@ -141,7 +145,7 @@ function FieldRow({ field: { name, label, kind, optional = false, options, hint 
         {label}
         {optional && <span class="optional">optional</span>}
       </label>
-      {kind === 'json' ? (
+      {kind !== 'text' ? (
         <textarea {...common} rows={6} class="mono" onInput={(event) => set(event.currentTarget.value)} />
       ) : (
         <input {...common} type="text" onInput={(event) => set(event.currentTarget.value)} />

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import type { AgentDetail, Moment, OperationLine, TurnLine } from '../api.js';
 import { Changes, JsonView } from './json-view.js';
 import { Age, AgentLink, Empty, StateName, Status, Trouble } from './parts.js';
-import { agentHref } from './route.js';
+import { agentHref, hrefOf } from './route.js';
 import type { Watched } from './watched.js';
 import { turnTitle } from './timeline.js';
 import { bytes, count, duration, moment as inFull, now, plural } from './words.js';
@@ -62,7 +62,7 @@ export function Panels({ watched, detail }: { readonly watched: Watched; readonl
         {tab === 'ledger' && <Ledger operations={detail.operations} agent={detail.id} />}
         {tab === 'timers' && <Timers detail={detail} />}
         {tab === 'mailbox' && <Mailbox detail={detail} />}
-        {tab === 'children' && <Children lines={(then ?? detail).children} />}
+        {tab === 'children' && <Children lines={(then ?? detail).children} agent={detail.id} at={at} />}
       </div>
     </section>
   );
@@ -97,7 +97,7 @@ function Context({
   return (
     <>
       {detail.damage !== undefined && <Trouble failure={detail.damage} />}
-      {detail.outcome !== undefined && (
+      {(detail.outcome?.value ?? undefined) !== undefined && detail.outcome !== undefined && (
         <>
           <h3>Outcome</h3>
           <JsonView shown={detail.outcome} />
@@ -105,15 +105,11 @@ function Context({
         </>
       )}
       {detail.context === undefined ? <Empty icon="agents" title="No context is stored" /> : <JsonView shown={detail.context} />}
-      {later > 0 && (
-        <p class="hint">
-          As it was after turn {detail.contextAt}: what {later === 1 ? 'the turn' : `the ${count(later)} turns`} since changed is known
-          where the agent runs.
-        </p>
-      )}
       {detail.checkpoint !== undefined && (
         <p class="hint">
-          Checkpoint of turn {detail.checkpoint.sequenceNumber}, {bytes(detail.checkpoint.bytes)}, version {detail.checkpoint.version}.
+          {later > 0 && `As it was after turn ${count(detail.contextAt ?? 0)}; ${plural(later, 'later turn')} in the journal alone. `}
+          Checkpoint of turn {count(detail.checkpoint.sequenceNumber)}, {bytes(detail.checkpoint.bytes)}, version{' '}
+          {detail.checkpoint.version}.
         </p>
       )}
     </>
@@ -310,7 +306,13 @@ function Mailbox({ detail }: { readonly detail: AgentDetail }): VNode {
   );
 }
 
-function Children({ lines }: { readonly lines: AgentDetail['children'] }): VNode {
+interface ChildrenProps {
+  readonly lines: AgentDetail['children'];
+  readonly agent: string;
+  readonly at: number | undefined;
+}
+
+function Children({ lines, agent, at }: ChildrenProps): VNode {
   if (lines.length === 0)
     return (
       <Empty icon="tree" title="No children">
@@ -321,7 +323,13 @@ function Children({ lines }: { readonly lines: AgentDetail['children'] }): VNode
     <ul class="cards">
       {lines.map(({ path, src, status, state }) => (
         <li class="card line" key={path}>
-          <b>{path}</b>
+          {state === undefined ? (
+            <b>{path}</b>
+          ) : (
+            <a class="agent-link" href={hrefOf(['agents', agent], { at, child: path })} title="Show its chart">
+              {path}
+            </a>
+          )}
           <span class="muted">{src}</span>
           <Status of={status} />
           <StateName value={state} />
