@@ -5,6 +5,7 @@ interface Part {
   readonly textContent: string | null;
   readonly className: string;
   readonly tagName: string;
+  getAttribute(name: string): string | null;
   closest(selector: string): Part | null;
 }
 
@@ -24,6 +25,7 @@ declare const document: {
   readonly documentElement: { readonly scrollWidth: number };
   createElement(name: 'canvas'): Canvas;
   querySelectorAll(selector: string): Iterable<Part>;
+  readonly activeElement: Part;
 };
 declare const innerWidth: number;
 declare const location: { readonly href: string };
@@ -76,4 +78,25 @@ export function withoutPauses(): void {
   const wait = globalThis.setTimeout;
   globalThis.setTimeout = ((then: () => void, ms?: number) =>
     [1_000, 2_000, 4_000, 8_000].includes(ms ?? 0) ? 0 : wait(then, ms)) as unknown as typeof setTimeout;
+}
+
+/** How bright the page's ground and a box of its chart are, 0 to 255. */
+export function coloursOf(): { readonly page: number; readonly box: number } {
+  const pen = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const brightness = (colour: string): number => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    return Math.max(...[...pen.getImageData(0, 0, 1, 1).data].slice(0, 3));
+  };
+  const [body] = document.querySelectorAll('body');
+  const [box] = document.querySelectorAll('.chart-area .sw-box');
+  const styles = (part: Part | undefined) => getComputedStyle(part as Part);
+  return { page: brightness(styles(body).backgroundColor), box: brightness((styles(box) as unknown as { readonly fill: string }).fill) };
+}
+
+/** What has the focus, by its name; '' when nothing of the page has it. */
+export function focusedName(): string {
+  const { activeElement } = document;
+  if (activeElement.tagName === 'BODY') return '';
+  return (activeElement.getAttribute('aria-label') ?? activeElement.textContent ?? '').trim();
 }

@@ -14,8 +14,15 @@ interface DialogProps {
 export function Dialog({ title, onClose, children, wide = false }: DialogProps): VNode {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    element.current?.showModal();
-    return () => element.current?.close();
+    const dialog = element.current;
+    const before = document.activeElement as HTMLElement | null;
+    dialog?.showModal();
+    // One begins where there is something to fill in, not on the cross; and goes back to where one was.
+    dialog?.querySelector<HTMLElement>('input, textarea, footer button')?.focus();
+    return () => {
+      dialog?.close();
+      before?.focus();
+    };
   }, []);
   return (
     <dialog

@@ -25,7 +25,8 @@ export function listenToKeys(): void {
 function isWriting({ target, key }: KeyboardEvent): boolean {
   const element = target as HTMLElement;
   if (document.querySelector('dialog[open]') !== null) return true;
-  if (element.tagName === 'INPUT' && (element as HTMLInputElement).type === 'range')
-    return key.startsWith('Arrow') || key === 'Home' || key === 'End';
-  return ['INPUT', 'TEXTAREA', 'SELECT'].includes(element.tagName);
+  if (element.tagName !== 'INPUT') return ['TEXTAREA', 'SELECT'].includes(element.tagName);
+  const { type } = element as HTMLInputElement;
+  if (type === 'range') return key.startsWith('Arrow') || key === 'Home' || key === 'End';
+  return type !== 'checkbox';
 }
