@@ -99,9 +99,28 @@ export class Letters {
   }
 }
 
-export async function peoplePage({ store, redactor }: Source): Promise<PeoplePage> {
+interface Waiting {
+  readonly approvals: Awaited<ReturnType<typeof listApprovals>>;
+  readonly holds: Awaited<ReturnType<typeof listHolds>>;
+  readonly sagas: readonly Saga[];
+}
+
+/** What people can answer, each once: held steps of an undoing are their saga's, and a saga of which only a step is held is that step's. */
+export async function waiting({ store }: Pick<Source, 'store'>): Promise<Waiting> {
   const filter = { limit: mostPeople };
-  const [approvals, holds, sagas] = await Promise.all([listApprovals(store, filter), listHolds(store, filter), listSagas(store, filter)]);
+  const [approvals, holds, all] = await Promise.all([listApprovals(store, filter), listHolds(store, filter), listSagas(store, filter)]);
+  const sagas = all.filter((saga) => saga.status === 'held' && heldIn(saga).length > 0);
+  const undoing = new Set(sagas.flatMap(heldIn));
+  return { approvals, holds: holds.filter(({ operationId }) => !undoing.has(operationId)), sagas };
+}
+
+/** Operations of its undoing. */
+const heldIn = ({ plan, steps }: Saga): readonly string[] =>
+  [plan, ...steps.map(({ undoing }) => undoing)].flatMap((work) => (work?.status === 'held' ? [work.operationId] : []));
+
+export async function peoplePage(source: Source): Promise<PeoplePage> {
+  const { redactor } = source;
+  const { approvals, holds, sagas } = await waiting(source);
   return {
     approvals: approvals.map(({ operationId, agentId, title, details, choices, since, deadline }) => ({
       operation: operationId,
@@ -120,7 +139,7 @@ export async function peoplePage({ store, redactor }: Source): Promise<PeoplePag
       since,
       ...(error === undefined ? {} : { message: firstLine(redactor.text(errorOf(error).message)) }),
     })),
-    sagas: sagas.filter(({ status }) => status === 'held').map((saga) => sagaLine(saga, redactor)),
+    sagas: sagas.map((saga) => sagaLine(saga, redactor)),
   };
 }
 

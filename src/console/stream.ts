@@ -5,14 +5,12 @@
 
 import { BadInputError, StoreUnavailableError } from '../core/errors.js';
 import type { RuntimeEvent } from '../core/runtime-event.js';
-import { listApprovals, listHolds } from '../runtime/holds.js';
-import { listSagas } from '../runtime/sagas.js';
 import type { StreamEvent } from './api.js';
 import { unknownAgent } from './agents.js';
 import type { Breakers } from './breakers.js';
 import { agentLine } from './lines.js';
 import type { Monitor } from './monitor.js';
-import { countsOf, treePage } from './overview.js';
+import { countsOf, treePage, waiting } from './overview.js';
 import type { Source } from './source.js';
 import { Watch } from './watch.js';
 
@@ -210,9 +208,8 @@ export class Client {
       case 'tree':
         return { type: 'tree', tree: await treePage(source) };
       case 'people': {
-        const { store } = source;
-        const [approvals, holds, sagas] = await Promise.all([listApprovals(store, {}), listHolds(store, {}), listSagas(store)]);
-        return { type: 'people', waiting: approvals.length + holds.length + sagas.filter(({ status }) => status === 'held').length };
+        const { approvals, holds, sagas } = await waiting(source);
+        return { type: 'people', waiting: approvals.length + holds.length + sagas.length };
       }
       case 'dead-letters':
         return { type: 'dead-letters', count: (await source.counts()).deadLetters };

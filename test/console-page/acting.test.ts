@@ -52,10 +52,26 @@ describe('what is ordered on the page', () => {
     const begun = new Map<string, number>();
     const card = (page: Page, id: string): Locator => page.locator(`[data-saga="${id}"]`);
 
-    for (const { id, press, button, ends, status, tries } of [
-      { id: 'rome', press: 'Resume', button: 'Resume', ends: 'undone', status: 'compensated', tries: 1 },
-      { id: 'oslo', press: 'Skip the step', button: 'Skip', ends: 'undone', status: 'compensated', tries: 0 },
-      { id: 'lima', press: 'Abandon', button: 'Abandon', ends: 'stuck', status: 'abandoned', tries: 0 },
+    for (const { id, press, button, ends, status, tries, says } of [
+      {
+        id: 'rome',
+        press: 'Resume',
+        button: 'Resume',
+        ends: 'undone',
+        status: 'compensated',
+        tries: 1,
+        says: 'The step is tried once more.',
+      },
+      {
+        id: 'oslo',
+        press: 'Skip the step',
+        button: 'Skip',
+        ends: 'undone',
+        status: 'compensated',
+        tries: 0,
+        says: 'The step was undone by hand',
+      },
+      { id: 'lima', press: 'Abandon', button: 'Abandon', ends: 'stuck', status: 'abandoned', tries: 0, says: 'Nothing more is undone' },
     ] as const) {
       it(`${press} leads to ${ends}`, async () => {
         await stand(id);
@@ -63,7 +79,11 @@ describe('what is ordered on the page', () => {
         await using visited = await open(`#/people?token=${token}`);
         const { page } = visited;
         expect(await card(page, id).innerText()).to.match(/hotel .*the hotel is closed/i);
+        // It waits for an answer once: with its saga, not as a call that is held too.
+        expect(await page.locator('.person', { hasText: 'compensation' }).allInnerTexts()).to.have.lengthOf(1);
+        await page.locator('.nav .badge.call', { hasText: String(await page.locator('.person').count()) }).waitFor();
         await card(page, id).getByRole('button', { name: press }).click();
+        await page.getByRole('dialog').getByText(says).waitFor();
         await sign(page, button, 'by phone');
         await card(page, id).waitFor({ state: 'detached' });
         await isStored(id, ends);
