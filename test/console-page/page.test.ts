@@ -248,7 +248,7 @@ describe('the page of the console', () => {
     const { page } = visited;
     const breaker = page.locator('[data-breaker="bank"]');
     await breaker.waitFor();
-    await page.getByRole('button', { name: 'Open bank' }).click();
+    await page.getByRole('button', { name: 'Isolate bank' }).click();
     await breaker.locator('.status.tone-bad').waitFor();
     await page.getByRole('button', { name: 'Release bank' }).click();
     await breaker.locator('.status:not(.tone-bad)').waitFor();

@@ -81,7 +81,8 @@ describe('what is seen on the page', () => {
     await breaker.locator('.status', { hasText: 'open' }).waitFor();
     expect(await breaker.getAttribute('class')).to.include('state-open');
     expect(Number(await figure('calls'))).to.be.greaterThan(calls);
-    expect(await breaker.locator('.hint').innerText()).to.match(/Tries again (in|at)/);
+    expect(await page.getByRole('button', { name: 'Isolate bank' }).getAttribute('aria-disabled')).to.equal('false');
+    await breaker.locator('.hint', { hasText: /^No call passes. Calls failed one after another. Tries again (in|at)/ }).waitFor();
     await breaker.locator('.spark-open').first().waitFor({ state: 'attached' });
     await breaker.locator('.spark-bad').waitFor({ state: 'attached' });
     expect(await breaker.locator('.spark').getAttribute('aria-label')).to.match(/^\d+ calls in the window, [1-9]\d* of them failed$/);
@@ -124,7 +125,7 @@ describe('what is seen on the page', () => {
         'Agents',
         'Supervision',
         'Breakers',
-        'Letters',
+        'Dead letters',
         'People',
         'Runtime',
         '',

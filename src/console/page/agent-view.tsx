@@ -105,8 +105,8 @@ function AgentHead({ detail }: { readonly detail: AgentDetail }): VNode {
           </span>
         )}
         {node !== undefined && (
-          <span>
-            <span class="muted">on</span> {node.name} <span class="muted">({node.pid})</span>
+          <span title={`Node ${node.name} on ${node.host}, process ${String(node.pid)}`}>
+            <span class="muted">on</span> {node.name}
           </span>
         )}
         <span>

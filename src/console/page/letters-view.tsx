@@ -113,7 +113,7 @@ export function LettersView(): VNode {
                   )
                 }
               />
-              {plural(letters.length, 'letter')} shown
+              Choose {letters.length === 1 ? 'the letter' : `all ${count(letters.length)}`} shown
             </label>
             <ul class="cards">
               {letters.map((letter) => (

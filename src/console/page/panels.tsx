@@ -8,7 +8,7 @@ import { Age, AgentLink, Empty, StateName, Status, Trouble } from './parts.js';
 import { agentHref, hrefOf } from './route.js';
 import type { Watched } from './watched.js';
 import { turnTitle } from './timeline.js';
-import { bytes, count, duration, moment as inFull, now, plural } from './words.js';
+import { bytes, count, duration, moment as inFull, now, plural, spoken } from './words.js';
 
 type Tab = 'context' | 'turn' | 'children' | 'mailbox' | 'timers' | 'ledger';
 
@@ -145,7 +145,7 @@ function TurnPanel({ turn }: { readonly turn: TurnLine | undefined }): VNode {
     ...(state === undefined ? [] : [['Came to', <StateName key="s" value={state} />] as const]),
     ...(from === undefined ? [] : [['From', <AgentLink key="f" id={from} />] as const]),
     ...(to === undefined ? [] : [['For', <code key="o">{to}</code>] as const]),
-    ...(timer === undefined ? [] : [['Timer', <code key="i">{timer}</code>] as const]),
+    ...(timer === undefined ? [] : [['Timer', <span key="i">{spoken(timer)}</span>] as const]),
     ...(messageId === undefined ? [] : [['Message', <code key="m">{messageId}</code>] as const]),
     ...(operation === undefined ? [] : [['Operation', <code key="p">{operation}</code>] as const]),
     ...(outcomeStatus === undefined ? [] : [['Outcome', <Status key="u" of={outcomeStatus} />] as const]),
@@ -154,9 +154,17 @@ function TurnPanel({ turn }: { readonly turn: TurnLine | undefined }): VNode {
   if (asked !== undefined) {
     const { operations, timers, timersCleared, messages, spawns, actions } = asked;
     if (operations.length > 0)
-      rows.push(['Activities', list(operations.map(({ activity, path }) => `${activity}${path === '' ? '' : ` (${path})`}`))]);
-    if (timers.length > 0) rows.push(['Timers set', list(timers.map(({ id, delayMs }) => `${id}: ${duration(delayMs)}`))]);
-    if (timersCleared.length > 0) rows.push(['Timers cleared', list(timersCleared)]);
+      rows.push(['Activities', list(operations.map(({ activity, path }) => `${activity}${path === '' ? '' : ` in ${spoken(path)}`}`))]);
+    if (timers.length > 0)
+      rows.push([
+        'Timers set',
+        list(
+          timers.map(({ id, delayMs }) =>
+            id.startsWith('#xstate.after.') || id.startsWith('xstate.after.') ? spoken(id) : `${id}: ${duration(delayMs)}`,
+          ),
+        ),
+      ]);
+    if (timersCleared.length > 0) rows.push(['Timers cleared', list(timersCleared.map(spoken))]);
     if (messages.length > 0) rows.push(['Messages', list(messages.map((message) => `${message.type} → ${message.to}`))]);
     if (spawns.length > 0) rows.push(['Spawned', list(spawns.map(({ id, kind }) => `${id} (${kind})`))]);
     if (actions.length > 0) rows.push(['Actions', list(actions)]);
@@ -221,7 +229,7 @@ function Operation({ operation, agent }: { readonly operation: OperationLine; re
         <Rows
           rows={[
             ['Id', <code key="i">{id}</code>],
-            ...(path === '' ? [] : [['In', <code key="p">{path}</code>] as const]),
+            ...(path === '' ? [] : [['In', <code key="p">{spoken(path)}</code>] as const]),
             [
               'Asked in',
               <a key="a" href={agentHref(agent, intendedIn)}>
@@ -259,7 +267,7 @@ function Timers({ detail }: { readonly detail: AgentDetail }): VNode {
         .map(({ id, dueAt, delayMs, policy, target, event }) => (
           <li class="card timer" key={id}>
             <div class="timer-line">
-              <code>{event}</code>
+              <b>{spoken(event)}</b>
               {target !== '' && <span class="muted">→ {target}</span>}
               <span class="grow" />
               <b class="figure" title={inFull(dueAt)}>

@@ -25,8 +25,9 @@ const tones: Readonly<Record<string, string>> = {
   parked: 'warn',
   suspended: 'warn',
   held: 'warn',
-  'half-open': 'warn',
-  halfOpen: 'warn',
+  degraded: 'warn',
+  ramping: 'warn',
+  terminated: 'warn',
   restarting: 'warn',
 };
 
@@ -74,10 +75,12 @@ interface ActProps {
   /** Why not now. */
   readonly not?: string | undefined;
   readonly label?: string;
+  /** What it does, where its name says too little. */
+  readonly about?: string;
 }
 
 /** A button that acts. Where nobody can, it stays where it is and says why. */
-export function Act({ onClick, children, kind = 'plain', icon, not, label }: ActProps): VNode {
+export function Act({ onClick, children, kind = 'plain', icon, not, label, about }: ActProps): VNode {
   const why = whyReadOnly() ?? not;
   const locked = token.value === undefined;
   return (
@@ -86,7 +89,7 @@ export function Act({ onClick, children, kind = 'plain', icon, not, label }: Act
       class={`button ${kind}`}
       aria-disabled={why !== undefined}
       aria-label={label}
-      title={why ?? (locked ? 'Asks for the token first' : undefined)}
+      title={why ?? (locked ? 'Asks for the token first' : about)}
       onClick={() => (why === undefined ? onClick() : told({ kind: 'bad', text: why }))}
     >
       {(locked || whyReadOnly() !== undefined) && <Icon name="lock" />}

@@ -7,7 +7,7 @@ import { byField, fill, noteField, type Field } from './form.js';
 import { JsonView } from './json-view.js';
 import { Act, Age, AgentLink, Empty, Head, Loading, Status, Trouble } from './parts.js';
 import { useReturn, useTold } from './stream.js';
-import { duration, now, plural } from './words.js';
+import { duration, now, plural, sentence } from './words.js';
 
 type Approval = PeoplePage['approvals'][number];
 type Hold = PeoplePage['holds'][number];
@@ -19,8 +19,15 @@ async function decide(
   order: Readonly<Record<string, unknown>>,
   fields: readonly Field[],
   danger = false,
+  note?: string,
 ): Promise<boolean> {
-  const values = await fill({ title: what, fields: [byField(), noteField, ...fields], submit: what.split(':')[0] as string, danger });
+  const values = await fill({
+    title: what,
+    ...(note === undefined ? {} : { note }),
+    fields: [byField(), noteField, ...fields],
+    submit: what.split(':')[0] as string,
+    danger,
+  });
   return values !== undefined && (await act(what, `people/${path}`, { ...values, ...order })) !== undefined;
 }
 
@@ -39,7 +46,7 @@ export function PeopleView(): VNode {
       {data === undefined && failure === undefined && <Loading />}
       {data !== undefined && waiting === 0 && (
         <Empty icon="people" title="Nothing waits for a person">
-          Approvals, held operations and sagas that stand appear here.
+          Approvals, calls of which nobody knows whether they were carried out, and sagas that could not be undone appear here.
         </Empty>
       )}
       {data !== undefined && (
@@ -49,12 +56,16 @@ export function PeopleView(): VNode {
               <ApprovalCard key={approval.operation} approval={approval} after={after} />
             ))}
           </Section>
-          <Section title="Held operations" size={data.holds.length}>
+          <Section
+            title="Calls that are held"
+            size={data.holds.length}
+            about="Nobody knows whether they were carried out. What is answered is what their agents go on with."
+          >
             {data.holds.map((hold) => (
               <HoldCard key={hold.operation} hold={hold} after={after} />
             ))}
           </Section>
-          <Section title="Sagas" size={data.sagas.length}>
+          <Section title="Sagas that stand" size={data.sagas.length} about="What they did was to be undone, and a step could not be.">
             {data.sagas.map((saga) => (
               <SagaCard key={saga.saga} saga={saga} after={after} />
             ))}
@@ -68,10 +79,12 @@ export function PeopleView(): VNode {
 function Section({
   title,
   size,
+  about,
   children,
 }: {
   readonly title: string;
   readonly size: number;
+  readonly about?: string;
   readonly children: ComponentChildren;
 }): VNode | null {
   if (size === 0) return null;
@@ -80,6 +93,7 @@ function Section({
       <h2 class="panel-title">
         {title} <span class="tally">{size}</span>
       </h2>
+      {about !== undefined && <p class="hint section-about">{about}</p>}
       <ul class="cards">{children}</ul>
     </section>
   );
@@ -133,7 +147,7 @@ function HoldCard({ hold, after }: { readonly hold: Hold; readonly after: (done:
         <span class="grow" />
         <Age at={since} />
       </div>
-      <p class="hint">{message ?? 'Whether it was done is not known.'}</p>
+      <p class="hint">{message === undefined ? 'Whether it was done is not known.' : sentence(message)}</p>
       {input !== undefined && <JsonView shown={input} />}
       <div class="buttons">
         <Act icon="check" onClick={() => void decide(`It was done: ${activity}`, path, { order: 'done' }, [result]).then(after)}>
@@ -150,6 +164,12 @@ function HoldCard({ hold, after }: { readonly hold: Hold; readonly after: (done:
   );
 }
 
+const sagaOrders = {
+  resume: 'The step is tried once more.',
+  skip: 'The step was undone by hand: the next one follows.',
+  abandon: 'Nothing more is undone: what is left stands.',
+} as const;
+
 function SagaCard({
   saga: { saga, agent, status, step, message },
   after,
@@ -157,7 +177,10 @@ function SagaCard({
   readonly saga: Saga;
   readonly after: (done: boolean) => void;
 }): VNode {
-  const path = `sagas/${encodeURIComponent(saga)}`;
+  const order = (words: string, name: keyof typeof sagaOrders): void => {
+    const path = `sagas/${encodeURIComponent(saga)}`;
+    void decide(`${words}: ${saga}`, path, { order: name, agent }, [], name === 'abandon', sagaOrders[name]).then(after);
+  };
   return (
     <li class="card person" data-saga={saga}>
       <div class="card-head">
@@ -168,15 +191,19 @@ function SagaCard({
       </div>
       {(step !== undefined || message !== undefined) && (
         <p class="hint">
-          {step !== undefined && <code>{step}</code>} {message}
+          {step !== undefined && <code>{step}</code>} {message !== undefined && sentence(message)}
         </p>
       )}
       <div class="buttons">
-        <Act kind="main" icon="start" onClick={() => void decide(`Resume: ${saga}`, path, { order: 'resume', agent }, []).then(after)}>
+        <Act kind="main" icon="start" about={sagaOrders.resume} onClick={() => order('Resume', 'resume')}>
           Resume
         </Act>
-        <Act onClick={() => void decide(`Skip: ${saga}`, path, { order: 'skip', agent }, []).then(after)}>Skip the step</Act>
-        <Act onClick={() => void decide(`Abandon: ${saga}`, path, { order: 'abandon', agent }, [], true).then(after)}>Abandon</Act>
+        <Act about={sagaOrders.skip} onClick={() => order('Skip', 'skip')}>
+          Skip the step
+        </Act>
+        <Act about={sagaOrders.abandon} onClick={() => order('Abandon', 'abandon')}>
+          Abandon
+        </Act>
       </div>
     </li>
   );

@@ -50,9 +50,9 @@ function Counts({
   const figures: readonly (readonly [string, string])[] = [
     ['agents', count(all)],
     ['active', count(agents.active)],
-    ['in mailboxes', count(mailbox)],
-    ['timers', count(timers)],
-    ['open operations', count(openOperations)],
+    ['events waiting', count(mailbox)],
+    ['timers set', count(timers)],
+    ['open calls', count(openOperations)],
     ['dead letters', count(deadLetters)],
     ['stored', bytes(size)],
   ];
@@ -79,7 +79,7 @@ function Series({ series }: { readonly series: NonNullable<RuntimePage['series']
       <Chart title="Commits" unit="/s" at={at} lines={one('commits', series.commits)} />
       <Chart title="Commit group" unit="turns" at={at} lines={one('group', series.groupSize)} />
       <Chart
-        title="Commit latency"
+        title="Latency"
         unit="ms"
         at={at}
         format={ms}
@@ -89,9 +89,9 @@ function Series({ series }: { readonly series: NonNullable<RuntimePage['series']
         ]}
       />
       <Chart title="Written" unit="/s" at={at} lines={one('bytes', series.bytes)} format={bytes} />
-      <Chart title="Checkpoints" unit="/s" at={at} lines={one('checkpoints', series.checkpoints)} />
-      <Chart title="Recoveries" unit="/s" at={at} bars lines={one('recoveries', series.recoveries)} />
-      <Chart title="Failures" unit="/s" at={at} bars lines={one('failures', series.failures)} />
+      <Chart title="Checkpoints" unit="/s" at={at} bars total lines={one('checkpoints', series.checkpoints)} />
+      <Chart title="Recoveries" unit="/s" at={at} bars total lines={one('recoveries', series.recoveries)} />
+      <Chart title="Failures" unit="/s" at={at} bars total lines={one('failures', series.failures)} />
     </div>
   );
 }
@@ -111,11 +111,13 @@ function Nodes({ nodes }: { readonly nodes: RuntimePage['nodes'] }): VNode | nul
               {isUp ? 'up' : 'gone'}
             </span>
             <b>{name}</b>
-            <span class="muted">
-              {host} · {pid}
+            <span class="muted" title={host}>
+              on {host.split(' ')[0]}, process {pid}
             </span>
             <span class="grow" />
-            <Age at={seenAt} />
+            <span>
+              <span class="muted">seen</span> <Age at={seenAt} />
+            </span>
           </li>
         ))}
       </ul>

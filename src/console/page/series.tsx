@@ -40,27 +40,35 @@ export function BreakerSpark({ past }: { readonly past: readonly Point[] }): VNo
   const last = past.at(-1);
   const words = last === undefined ? 'no calls seen' : `${String(last.calls)} calls in the window, ${String(last.failures)} of them failed`;
   return (
-    <svg class="spark" viewBox={`0 -2 ${String(width)} ${String(height + 8)}`} preserveAspectRatio="none" role="img" aria-label={words}>
-      {past.length > 1 && (
-        <>
-          <path class="spark-area" d={`${calls}${close}`} />
-          <path class="spark-line" d={calls} />
-          <path class="spark-bad" d={`${failures}${close}`} />
-        </>
-      )}
-      {past.map(({ open }, index) =>
-        open === 0 ? null : (
-          <rect
-            key={index}
-            class={open === 1 ? 'spark-open' : 'spark-half'}
-            x={round(index * step)}
-            y={height + 2}
-            width={round(step + 0.5)}
-            height={4}
-          />
-        ),
-      )}
-    </svg>
+    <>
+      <svg class="spark" viewBox={`0 -2 ${String(width)} ${String(height + 8)}`} preserveAspectRatio="none" role="img" aria-label={words}>
+        {past.length > 1 && (
+          <>
+            <path class="spark-area" d={`${calls}${close}`} />
+            <path class="spark-line" d={calls} />
+            <path class="spark-bad" d={`${failures}${close}`} />
+          </>
+        )}
+        {past.map(({ open }, index) =>
+          open === 0 ? null : (
+            <rect
+              key={index}
+              class={open === 1 ? 'spark-open' : 'spark-half'}
+              x={round(index * step)}
+              y={height + 2}
+              width={round(step + 0.5)}
+              height={4}
+            />
+          ),
+        )}
+      </svg>
+      <p class="spark-words" aria-hidden="true">
+        {past.length < 2 ? 'seen from now on' : `last ${duration(past.length)}`}
+        <span class="spark-key">calls</span>
+        <span class="spark-key bad">failed</span>
+        <span class="spark-key under">under the line: open</span>
+      </p>
+    </>
   );
 }
 
@@ -78,10 +86,12 @@ interface ChartProps {
   readonly at: number;
   /** Counts that are mostly nothing. */
   readonly bars?: boolean;
+  /** What matters is how many there were, not how many in the last second. */
+  readonly total?: boolean;
   readonly format?: (value: number) => string;
 }
 
-export function Chart({ title, unit = '', lines, at, bars = false, format = short }: ChartProps): VNode {
+export function Chart({ title, unit = '', lines, at, bars = false, total = false, format = short }: ChartProps): VNode {
   const [hovered, setHovered] = useState<number | undefined>(undefined);
   const [width, height] = [300, 84];
   const length = Math.max(0, ...lines.map(({ values }) => values.length));
@@ -89,7 +99,8 @@ export function Chart({ title, unit = '', lines, at, bars = false, format = shor
   const top = niceTop(peak);
   const index = hovered ?? length - 1;
   const step = length < 2 ? width : width / (length - 1);
-  const told = lines.map(({ values }) => values[index]);
+  const all = total && hovered === undefined;
+  const told = lines.map(({ values }) => (all && values.length > 0 ? values.reduce((sum, value) => sum + value, 0) : values[index]));
   const find = (event: PointerEvent): void => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const part = (event.clientX - box.left) / box.width;
@@ -106,7 +117,7 @@ export function Chart({ title, unit = '', lines, at, bars = false, format = shor
               <b>{told[n] === undefined ? '–' : format(told[n])}</b>
             </span>
           ))}
-          <span class="unit">{unit}</span>
+          <span class="unit">{all && length > 0 ? `in ${duration(length)}` : unit}</span>
         </span>
       </figcaption>
       <svg
@@ -140,7 +151,7 @@ export function Chart({ title, unit = '', lines, at, bars = false, format = shor
               ? `${duration(length)} ago`
               : time(at - (length - 1 - index) * 1_000).slice(0, 8)}
         </span>
-        <span>max {format(peak)}</span>
+        {peak > 0 && <span>max {format(peak)}</span>}
         <span>now</span>
       </div>
     </figure>

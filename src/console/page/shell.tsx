@@ -12,15 +12,21 @@ import { onKeys } from './keys.js';
 import { dismiss, notices } from './notices.js';
 import { go, hrefOf, view } from './route.js';
 import { line, useTold } from './stream.js';
-import { switchTheme, theme } from './theme.js';
+import { narrow, switchTheme, theme } from './theme.js';
 import { askForToken, forgetToken, question, token } from './token.js';
 import { short } from './words.js';
 
-export const places: readonly { readonly name: string; readonly title: string; readonly icon: IconName; readonly key: string }[] = [
+export const places: readonly {
+  readonly name: string;
+  readonly title: string;
+  readonly icon: IconName;
+  readonly key: string;
+  readonly short?: string;
+}[] = [
   { name: 'agents', title: 'Agents', icon: 'agents', key: 'a' },
   { name: 'tree', title: 'Supervision', icon: 'tree', key: 't' },
   { name: 'breakers', title: 'Breakers', icon: 'breakers', key: 'b' },
-  { name: 'letters', title: 'Letters', icon: 'letters', key: 'd' },
+  { name: 'letters', title: 'Dead letters', short: 'Letters', icon: 'letters', key: 'd' },
   { name: 'people', title: 'People', icon: 'people', key: 'p' },
   { name: 'runtime', title: 'Runtime', icon: 'runtime', key: 'r' },
 ];
@@ -96,7 +102,15 @@ function Bar(): VNode {
         </span>
       )}
       <span class="grow" />
-      <span class={`line-mark ${line.value}`} role="status">
+      <span
+        class={`line-mark ${line.value}`}
+        role="status"
+        title={
+          known?.live === true
+            ? 'A runtime is at work here: what happens is shown as it does.'
+            : 'No runtime is at work here: the store is looked at, twice a second.'
+        }
+      >
         <span class="dot" aria-hidden="true" />
         <span>
           {line.value === 'lost' ? 'reconnecting' : line.value === 'opening' ? 'connecting' : known?.live === true ? 'live' : 'at rest'}
@@ -154,10 +168,10 @@ function Nav(): VNode {
   };
   return (
     <nav class="nav" aria-label="Views">
-      {places.map(({ name, title, icon }) => (
+      {places.map(({ name, title, short: brief = title, icon }) => (
         <a key={name} href={hrefOf([name])} aria-current={view.value === name ? 'page' : undefined}>
           <Icon name={icon} />
-          <span class="nav-title">{title}</span>
+          <span class="nav-title">{narrow.value ? brief : title}</span>
           {(badges[name] ?? 0) > 0 && <span class={name === 'agents' ? 'badge' : 'badge call'}>{short(badges[name] as number)}</span>}
         </a>
       ))}

@@ -7,7 +7,7 @@ import { Icon, type IconName } from './icons.js';
 import { Empty, StateName, Trouble } from './parts.js';
 import { VirtualList } from './virtual-list.js';
 import type { Watched } from './watched.js';
-import { count, plural, time } from './words.js';
+import { count, plural, spoken, time } from './words.js';
 
 /** Turns that are not here. */
 interface Gap {
@@ -91,7 +91,7 @@ function iconOf({ kind, timer, sequenceNumber }: TurnLine): IconName {
 export function turnTitle({ kind, type, sequenceNumber }: TurnLine): string {
   if (kind === 'start') return sequenceNumber > 1 ? 'restarted' : 'started';
   if (kind === 'stop') return 'stopped';
-  return type.replace(/^xstate\.(done|error)\.actor\./, '$1: ').replace(/^xstate\.after\.(\d+)\..*$/, 'after $1 ms');
+  return spoken(type).replace(/^(after [^.]*?) in .*$/, '$1');
 }
 
 interface TurnProps {

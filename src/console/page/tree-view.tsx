@@ -22,6 +22,7 @@ export function TreeView(): VNode {
       return after;
     });
   const all = data?.flatMap((branch) => [...insideOf(branch)]) ?? [];
+  const restarts = all.reduce((sum, branch) => sum + branch.restarts, 0);
   const holders = all.filter(({ children }) => children.length > 0);
   return (
     <div class="view">
@@ -29,10 +30,7 @@ export function TreeView(): VNode {
         title="Supervision"
         note={
           data !== undefined &&
-          `${plural(all.filter(({ type }) => type !== 'agent').length, 'supervisor')}, ${plural(all.filter(({ type }) => type === 'agent').length, 'agent')}, ${plural(
-            all.reduce((sum, { restarts }) => sum + restarts, 0),
-            'restart',
-          )}`
+          `${plural(all.filter(({ type }) => type !== 'agent').length, 'supervisor')}, ${plural(all.filter(({ type }) => type === 'agent').length, 'agent')}${restarts === 0 ? '' : `, ${plural(restarts, 'restart')}`}`
         }
       >
         {holders.length > 0 && (

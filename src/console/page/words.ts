@@ -89,6 +89,13 @@ export function stateText(value: unknown): string {
   return parts.length === 1 ? (parts[0] as string) : parts.length === 0 ? '' : `{${parts.join(', ')}}`;
 }
 
+/** XState's own names for what a state waits for or invokes, as one would say them: `after 1 h in order.paying`, `order.paying`. */
+export function spoken(name: string): string {
+  const after = /^#?xstate\.after\.(\d+)\.(?:\(machine\)|(.*))$/.exec(name);
+  if (after !== null) return `after ${duration(Number(after[1]))}${after[2] === undefined ? '' : ` in ${after[2]}`}`;
+  return name.replace(/^xstate\.(done|error)\.actor\./, '$1: ').replace(/^((?:done|error): )?\d+\./, '$1');
+}
+
 /** On one line, cut. */
 export function brief(value: unknown, length = 80): string {
   if (value === undefined) return '';
