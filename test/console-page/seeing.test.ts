@@ -166,7 +166,7 @@ describe('what is seen on the page', () => {
       expect(page.url()).to.include('#/agents/');
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
-      expect(await focused(page)).to.equal('Restart');
+      await until(async () => (await focused(page)) === 'Restart');
       expect(visited.faults).to.deep.equal([]);
     });
 

@@ -35,7 +35,10 @@ export function AgentView({ id }: { readonly id: string }): VNode {
     return (
       <div class="view agent">
         <header class="agent-head">
-          <h1>{id}</h1>
+          <div class="agent-name">
+            <Back />
+            <h1>{id}</h1>
+          </div>
         </header>
         <div class="panel-body">
           {failure === undefined ? <Loading /> : <Trouble failure={failure} retry={() => void watched.load()} />}
@@ -81,15 +84,21 @@ function Agent({ watched, detail }: { readonly watched: Watched; readonly detail
   );
 }
 
+function Back(): VNode {
+  return (
+    <a class="back" href={hrefOf(['agents'])} aria-label="All agents" title="All agents">
+      <Icon name="chevron" />
+    </a>
+  );
+}
+
 function AgentHead({ detail }: { readonly detail: AgentDetail }): VNode {
   const { id, kind, version, status, state, updatedAt, supervisor, node, failure, archived } = detail;
   const over = ended.includes(status) ? `The agent is ${status}.` : undefined;
   return (
     <header class="agent-head">
       <div class="agent-name">
-        <a class="back" href={hrefOf(['agents'])} aria-label="All agents">
-          <Icon name="chevron" />
-        </a>
+        <Back />
         <h1>{id}</h1>
         <Status of={status} />
         <StateName value={state} />

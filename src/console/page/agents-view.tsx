@@ -72,6 +72,7 @@ export function AgentsView(): VNode {
   useEffect(() => onKeys({ '/': () => search.current?.focus() }), []);
 
   const kinds = [...new Set([...(about.value?.replays ?? []), ...found.agents.map(({ kind }) => kind)])].sort();
+  const total = found.counts === undefined ? 0 : Object.values(found.counts).reduce((sum, one) => sum + one, 0);
   const any = Object.keys(filter).length > 0;
   return (
     <div class="view agents-view">
@@ -140,7 +141,9 @@ export function AgentsView(): VNode {
             <Loading />
           ) : found.failure === undefined ? (
             <Empty icon="agents" title={any ? 'No agent is like that' : 'No agents yet'}>
-              {any ? `Looked at ${count(found.scanned)}.` : 'They appear here as soon as the application starts one.'}
+              {any
+                ? `None of the ${count(total)} in the store has all that is asked for. Ids, kinds and states are as their letters are: small or large.`
+                : 'They appear here as soon as the application starts one.'}
             </Empty>
           ) : null
         ) : (
@@ -157,7 +160,7 @@ export function AgentsView(): VNode {
       <footer class="foot">
         {count(found.agents.length)} shown
         {found.next !== undefined && ', more as you scroll'}
-        {any && `, ${count(found.scanned)} looked at`}
+        {any && found.scanned > 0 && `, ${count(found.scanned)} looked at`}
         {found.next !== undefined && !found.loading && found.agents.length < pageSize && (
           <button type="button" class="link" onClick={() => void load(found.next)}>
             Look further

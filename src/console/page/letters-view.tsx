@@ -95,7 +95,7 @@ export function LettersView(): VNode {
       {data === undefined && failure === undefined && <Loading />}
       {data !== undefined && total === 0 && (
         <Empty icon="letters" title="No dead letters">
-          Events that no agent could take would wait here.
+          Events that no agent could take wait here, to be sent again or thrown away.
         </Empty>
       )}
       {data !== undefined && total > 0 && (

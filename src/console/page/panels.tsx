@@ -175,7 +175,7 @@ function TurnPanel({ turn }: { readonly turn: TurnLine | undefined }): VNode {
 function Ledger({ operations, agent }: { readonly operations: readonly OperationLine[]; readonly agent: string }): VNode {
   if (operations.length === 0)
     return (
-      <Empty icon="letters" title="No operations">
+      <Empty icon="letters" title="No calls">
         What the agent asks of the outside is listed here, with its attempts.
       </Empty>
     );
@@ -259,7 +259,12 @@ function Operation({ operation, agent }: { readonly operation: OperationLine; re
 }
 
 function Timers({ detail }: { readonly detail: AgentDetail }): VNode {
-  if (detail.timers.length === 0) return <Empty icon="timer" title="No timers are set" />;
+  if (detail.timers.length === 0)
+    return (
+      <Empty icon="timer" title="No timers are set">
+        What its machine does after a time, and events that it sends with a delay, are listed here.
+      </Empty>
+    );
   return (
     <ul class="cards">
       {[...detail.timers]

@@ -30,6 +30,7 @@ export function TreeView(): VNode {
         title="Supervision"
         note={
           data !== undefined &&
+          data.length > 0 &&
           `${plural(all.filter(({ type }) => type !== 'agent').length, 'supervisor')}, ${plural(all.filter(({ type }) => type === 'agent').length, 'agent')}${restarts === 0 ? '' : `, ${plural(restarts, 'restart')}`}`
         }
       >
@@ -43,7 +44,7 @@ export function TreeView(): VNode {
       {data === undefined && failure === undefined && <Loading />}
       {data?.length === 0 && (
         <Empty icon="tree" title="Nobody is supervised">
-          Supervisors and their children appear here.
+          Supervisors and their children appear here: `runtime.supervise()` begins one.
         </Empty>
       )}
       {data !== undefined && data.length > 0 && (
