@@ -67,8 +67,10 @@ export function ChartView({ chart, active, lit, past }: ChartViewProps): VNode {
     let wanted = true;
     let retry: ReturnType<typeof setTimeout> | undefined;
     import('./drawing.js')
-      .catch(() => Promise.reject(new NotFetchedError('the code that draws')))
-      .then(({ draw }) => draw(chart, collapsed))
+      .then(
+        ({ draw }) => draw(chart, collapsed),
+        () => Promise.reject(new NotFetchedError('the code that draws')),
+      )
       .then(
         (result) => {
           const area = element.current;
