@@ -11,7 +11,8 @@ import type { AgentKey, NodeLease, OpenedStore, Store } from '../store.js';
 import type { DatabaseOptions } from './database.js';
 import { hostTime } from './host-time.js';
 import { fromThrown, type Answer, type Request, type WriterData } from './protocol.js';
-import { unpackOutcomes, writeTape } from './tape.js';
+import { AskingSignal, newSignal } from './signal.js';
+import { packedPlain, unpackOutcomes, writeTape } from './tape.js';
 
 export interface SqliteOptions {
   /** How long to wait for a lock that another process holds. Default 5,000. */
@@ -46,6 +47,9 @@ const watchfulMs = 0.5;
 /** A writer that has not begun within this time may wait for the very processor that looks out. */
 const beginMs = 0.05;
 
+/** Of a commit of one agent that was applied. */
+const plain = { value: packedPlain };
+
 interface Pending {
   resolve(value: never): void;
   reject(error: Error): void;
@@ -56,7 +60,7 @@ class SqliteStore implements OpenedStore {
   node = 0;
   readonly #now: () => number;
   readonly #worker: Worker;
-  readonly #signal = new Int32Array(new SharedArrayBuffer(8));
+  readonly #signal: AskingSignal;
   /** Requests under way, oldest first: answers come in order. */
   #pending: Pending[] = [];
   #head = 0;
@@ -66,14 +70,16 @@ class SqliteStore implements OpenedStore {
   /** Whether the writer had answered everything within `watchfulMs`. */
   #isQuick = false;
   #lookingOut = false;
+  /** The number of a lone commit that was asked for while nothing else was under way, until it is answered. */
+  #alone: number | undefined;
   #closing: Promise<void> | undefined;
   #dead: Error | undefined;
 
   constructor(options: DatabaseOptions & { readonly lease: NodeLease | undefined }, now: () => number) {
     this.#now = now;
-    this.#worker = new Worker(new URL('./writer.js', import.meta.url), {
-      workerData: { options, signal: this.#signal } satisfies WriterData,
-    });
+    const signal = newSignal();
+    this.#signal = new AskingSignal(signal);
+    this.#worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: { options, signal } satisfies WriterData });
     this.#worker.on('message', (answer: Answer) => this.#answered(answer));
     const died = (cause: unknown): void =>
       this.#fail(
@@ -114,14 +120,16 @@ class SqliteStore implements OpenedStore {
     return new Promise((resolve, reject) => {
       // A request under way keeps the process up; an idle store does not.
       if (this.#pending.length === this.#head) this.#worker.ref();
+      const alone = this.#pending.length === this.#head;
       this.#pending.push({ resolve, reject, progress });
       const now = this.#now();
-      const request: Request = { method, lone, parameters, at: { now, host: hostTime(now) } };
+      const request: Request = { method, lone, alone: lone && alone, parameters, at: { now, host: hostTime(now) } };
       try {
         this.#worker.postMessage(request);
-        Atomics.add(this.#signal, 0, 1);
-        Atomics.notify(this.#signal, 0);
-        if (this.#pending.length - this.#head === 1) this.#stayAwake(lone);
+        const number = this.#signal.ask();
+        if (!alone) return;
+        this.#alone = lone ? number : undefined;
+        this.#stayAwake(lone);
       } catch (error) {
         this.#pending.pop();
         if (this.#pending.length === this.#head) this.#worker.unref();
@@ -137,13 +145,26 @@ class SqliteStore implements OpenedStore {
   }
 
   #lookOut = (): void => {
+    this.#hear();
     const waitedMs = systemClock.elapsed() - this.#askedAt;
-    const begun = waitedMs < beginMs || Atomics.load(this.#signal, 1) === this.#signal[0];
-    this.#lookingOut = begun && waitedMs < watchfulMs && this.#pending.length > this.#head;
-    if (this.#lookingOut) setImmediate(this.#lookOut);
+    const begun = waitedMs < beginMs || this.#signal.allBegun;
+    const lookingOut = begun && waitedMs < watchfulMs && this.#pending.length > this.#head;
+    if (lookingOut !== this.#lookingOut) this.#signal.lookOut((this.#lookingOut = lookingOut));
+    if (lookingOut) setImmediate(this.#lookOut);
+    else this.#hear();
   };
 
+  /** What the writer has told by a word. */
+  #hear(): void {
+    if (this.#alone === undefined || !this.#signal.isTold(this.#alone)) return;
+    this.#alone = undefined;
+    this.#settled(plain);
+  }
+
   #answered(answer: Answer): void {
+    // What was told by a word was told before.
+    this.#hear();
+    if ('told' in answer) return;
     if ('mail' in answer) {
       this.#mail?.(answer.mail);
       return;
@@ -152,6 +173,11 @@ class SqliteStore implements OpenedStore {
       this.#pending[this.#head]?.progress?.(...answer.progress);
       return;
     }
+    this.#alone = undefined;
+    this.#settled(answer);
+  }
+
+  #settled(answer: Extract<Answer, { value: unknown } | { thrown: unknown }>): void {
     const pending = this.#pending[this.#head];
     this.#head += 1;
     if (this.#head === this.#pending.length) {

@@ -6,14 +6,15 @@ import type { Moment } from './liveness.js';
 
 export interface WriterData {
   readonly options: DatabaseOptions;
-  /** First word: requests made; the writer sleeps on it. Second word: requests that the writer has begun. */
-  readonly signal: Int32Array;
+  readonly signal: SharedArrayBuffer;
 }
 
 export interface Request {
   readonly method: string;
   /** A commit of one agent: whoever sends one event after another soon sends the next. Both threads look out for each other. */
   readonly lone: boolean;
+  /** It is lone, and nothing else is under way: it may be answered by a word. */
+  readonly alone: boolean;
   readonly parameters: readonly unknown[];
   /** By the caller's clock. */
   readonly at: Moment;
@@ -21,6 +22,8 @@ export interface Request {
 
 export type Answer =
   | { readonly value: unknown }
+  /** It was answered by a word, which the main thread may not have seen. */
+  | { readonly told: true }
   | { readonly thrown: { readonly name: string; readonly message: string; readonly hint: string; readonly cause: string | undefined } }
   /** Unasked: agents with new mail from another process. */
   | { readonly mail: readonly number[] }

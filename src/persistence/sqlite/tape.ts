@@ -181,6 +181,9 @@ export function readTape(tape: Tape): AgentCommit[] {
 const nothing: readonly never[] = Object.freeze([]);
 const applied: CommitOutcome = Object.freeze({ outcome: 'applied', messages: nothing, spawned: nothing });
 
+/** Of one commit of the plain sort, packed. */
+export const packedPlain: readonly 0[] = Object.freeze([0] as const);
+
 /** Outcomes on their way back: 0 for the plain ones. */
 export function packOutcomes(outcomes: readonly CommitOutcome[]): (CommitOutcome | 0)[] {
   return outcomes.map((outcome) =>

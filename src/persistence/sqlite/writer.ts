@@ -25,12 +25,14 @@ import type { EndlessTurn } from './endless-turn.js';
 import { hostTime } from './host-time.js';
 import type { Moment } from './liveness.js';
 import { toThrown, type Answer, type Request, type WriterData } from './protocol.js';
+import { ServingSignal } from './signal.js';
 import { packOutcomes, readTape, type Tape } from './tape.js';
 import { TurnWatch, type Look } from './turn-watch.js';
 
 const port = parentPort;
 if (port === null) throw new Error('writer.js runs in a worker thread');
 const workerData = untypedData as WriterData;
+const signal = new ServingSignal(workerData.signal);
 const answer = (message: Answer): void => port.postMessage(message);
 
 /** How often another process's writes are looked for. */
@@ -175,7 +177,7 @@ function inWords({ agentId, kind, sequenceNumber, event, letter, ended }: Endles
   return `${turn}, with an event that is not kept: whoever sent it was not told that it is durable`;
 }
 
-function handle({ method, parameters, at }: Request): void {
+function handle({ method, parameters, at, alone }: Request, number: number): void {
   try {
     clockSkew = at.now - systemClock.now();
     if (method === 'open') {
@@ -184,17 +186,19 @@ function handle({ method, parameters, at }: Request): void {
       return;
     }
     if (database === undefined) throw new Error('the store is closed');
-    answer({ value: methods[method]?.(database, at, ...(parameters as never[])) });
+    const value = methods[method]?.(database, at, ...(parameters as never[]));
+    if (!alone || (value as readonly unknown[])[0] !== 0) answer({ value });
+    else if (!signal.tell(number)) answer({ told: true });
   } catch (error) {
     answer(toThrown(error));
   }
 }
 
 /** Looks for the next request a little while before it sleeps; true when there is one. */
-function watchFor(signal: Int32Array, seen: number): boolean {
+function watchFor(seen: number): boolean {
   const until = systemClock.elapsed() + watchfulMs;
   while (systemClock.elapsed() < until) {
-    if (Atomics.load(signal, 0) !== seen) return true;
+    if (signal.raised !== seen) return true;
   }
   return false;
 }
@@ -204,27 +208,22 @@ function watchFor(signal: Int32Array, seen: number): boolean {
  * a third of a synced write.
  */
 function serve(inbox: MessagePort): void {
-  const { signal } = workerData;
   let seen = 0;
   let open = true;
   let lone = false;
   while (open) {
     const received = receiveMessageOnPort(inbox) as { message: Request } | undefined;
     if (received !== undefined) {
-      Atomics.add(signal, 1, 1);
-      handle(received.message);
+      handle(received.message, signal.begin());
       ({ lone } = received.message);
       open = received.message.method !== 'close';
       // Under steady load the wait below never times out.
       if (watching && systemClock.elapsed() - polledAt > pollMs) poll();
       continue;
     }
-    const raised = Atomics.load(signal, 0);
-    if (lone && raised === seen && watchFor(signal, seen)) continue;
-    if (
-      raised === seen &&
-      Atomics.wait(signal, 0, seen, Math.min(watching ? pollMs : Infinity, watch?.everyMs ?? Infinity)) === 'timed-out'
-    ) {
+    const { raised } = signal;
+    if (lone && raised === seen && watchFor(seen)) continue;
+    if (raised === seen && signal.sleep(seen, Math.min(watching ? pollMs : Infinity, watch?.everyMs ?? Infinity)) === 'timed-out') {
       const now = systemClock.elapsed();
       if (watching && now - polledAt >= pollMs) poll();
       if (watch !== undefined && database !== undefined && watch.isDue(now)) lookAtTurns(database, watch.look(now));
