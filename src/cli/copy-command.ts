@@ -3,7 +3,7 @@
 import type { CAC } from 'cac';
 import { statSync } from 'node:fs';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
-import { encrypted } from '../persistence/encryption/encrypted-store.js';
+import { encrypted, EncryptedStore } from '../persistence/encryption/encrypted-store.js';
 import { keyFile } from '../persistence/encryption/key-file.js';
 import { cancelCopy, copyStore, type CopyReport } from '../persistence/moving/copy-store.js';
 import { StoreOpenError } from '../core/errors.js';
@@ -88,11 +88,12 @@ async function copy({ now, output: newOutput }: Typed, places: Places, flags: Co
   let from: ArtifactStore | undefined;
   let to: ArtifactStore | undefined;
   try {
-    if (artifactsFrom !== undefined) from = await openArtifacts(artifactsFrom, now);
-    if (artifactsTo !== undefined) to = await openArtifacts(artifactsTo, now);
+    const stores = await storesOf(places);
+    if (artifactsFrom !== undefined) from = await openArtifacts(artifactsFrom, now, sealedAmong(stores.from));
     await makeTables(target, process.stderr);
+    if (artifactsTo !== undefined) to = await openArtifacts(artifactsTo, now, sealedAmong(stores.to));
     report = await copyStore({
-      ...(await storesOf(places)),
+      ...stores,
       ...{ move, waitMs },
       progress: (done, total) => bar.show(done, total),
       waiting: (other) => void process.stderr.write(`waiting until the lease of ${other} has run out …\n`),
@@ -180,6 +181,10 @@ async function isThere(place: StorePlace, now: () => number): Promise<boolean> {
 async function storesOf({ source, target, keys, keysTo }: Places): Promise<{ readonly from: Store; readonly to: Store }> {
   const [from, to] = await Promise.all([existingStore(source), anyStore(target)]);
   return { from: sealedWith(from, keys), to: sealedWith(to, keysTo) };
+}
+
+function sealedAmong(store: Store): EncryptedStore | undefined {
+  return store instanceof EncryptedStore ? store : undefined;
 }
 
 function sealedWith(store: Store, keys: string | undefined): Store {

@@ -34,7 +34,7 @@ import { addInspectCommand } from './inspect-command.js';
 import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
-import { findStore, looksLikeStore, openStore } from './store-url.js';
+import { findStore, looksLikeStore, openStore, sealedStore } from './store-url.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { StorePlace } from '../persistence/urls/store-url.js';
 import { namedArtifacts } from './artifacts-url.js';
@@ -63,9 +63,11 @@ function urlOf(place: string | undefined): StorePlace {
 
 async function withStore(place: string | undefined, work: (session: Session) => Promise<ExitCode>): Promise<ExitCode> {
   const url = urlOf(place);
-  const store = await openStore(url, now, keysPath(text('keys'), process.env));
+  const keys = keysPath(text('keys'), process.env);
+  const store = await openStore(url, now, keys);
   let opened: Promise<ArtifactStore | undefined> | undefined;
-  const artifacts = (): Promise<ArtifactStore | undefined> => (opened ??= namedArtifacts(text('artifacts'), now));
+  const openNamed = async (): Promise<ArtifactStore | undefined> => namedArtifacts(text('artifacts'), now, await sealedStore(url, keys));
+  const artifacts = (): Promise<ArtifactStore | undefined> => (opened ??= openNamed());
   try {
     return await work({ store, url, artifacts, output: new Output(process.stdout, process.env, json), aside: process.stderr, now });
   } finally {

@@ -6,7 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BadInputError } from '../core/errors.js';
-import { encrypted } from '../persistence/encryption/encrypted-store.js';
+import { encrypted, type EncryptedStore } from '../persistence/encryption/encrypted-store.js';
 import { keyFile } from '../persistence/encryption/key-file.js';
 import { refuseEncrypted } from '../persistence/encryption/marker.js';
 import type { OpenedStore, Store } from '../persistence/store.js';
@@ -83,9 +83,9 @@ export async function existingStore(place: StorePlace): Promise<Store> {
 
 /** Opens it to look and to post, without a lease. `keys`: the key file of an encrypted one. @throws StoreOpenError, StoreSchemaError, CorruptRecordError, KeyMissingError, and what the key file has to say */
 export async function openStore(place: StorePlace, now: () => number, keys: string | undefined): Promise<OpenedStore> {
-  const store = await existingStore(place);
-  if (keys !== undefined) return encrypted(store, { keys: keyFile(keys) }).open({ now });
-  const opened = await store.open({ now });
+  const sealed = await sealedStore(place, keys);
+  if (sealed !== undefined) return sealed.open({ now });
+  const opened = await (await existingStore(place)).open({ now });
   try {
     await refuseEncrypted(opened, place.name, 'Give the key file: --keys FILE, or STATEWARDEN_KEYS. Nothing was changed.');
     return opened;
@@ -93,4 +93,9 @@ export async function openStore(place: StorePlace, now: () => number, keys: stri
     await opened.close();
     throw error;
   }
+}
+
+/** Not opened yet. Undefined without a key file. @throws UsageError */
+export async function sealedStore(place: StorePlace, keys: string | undefined): Promise<EncryptedStore | undefined> {
+  return keys === undefined ? undefined : encrypted(await existingStore(place), { keys: keyFile(keys) });
 }
