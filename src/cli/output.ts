@@ -6,8 +6,8 @@
 
 import { inspect } from 'node:util';
 import { decode } from '../core/codec.js';
-import type { ArtifactPointer } from '../persistence/artifacts/artifact-store.js';
 import type { OperationRecord } from '../persistence/store.js';
+import { artifactBytes } from '../runtime/seen-agent.js';
 
 export interface Terminal {
   write(text: string): unknown;
@@ -134,11 +134,6 @@ export function brief(text: string | undefined): string {
 export function briefOutcome({ outcome, artifact, status }: Pick<OperationRecord, 'outcome' | 'artifact' | 'status'>): string {
   if (artifact !== undefined) return `artifact ${artifact.slice(0, 12)}… of ${size(artifactBytes({ outcome }))}`;
   return outcome === undefined && status === 'succeeded' ? '(forgotten)' : brief(outcome);
-}
-
-/** Of an operation with an artifact. */
-export function artifactBytes({ outcome }: Pick<OperationRecord, 'outcome'>): number {
-  return (decode(outcome ?? 'null') as ArtifactPointer | null)?.bytes ?? 0;
 }
 
 /** A state value: `working.reading`, `{a: on, b: off}`. */

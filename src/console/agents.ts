@@ -4,7 +4,7 @@ import { readCheckpoint } from '../actors/restore.js';
 import { BadInputError, UnknownAgentError } from '../core/errors.js';
 import type { AgentFilter, AgentRecord, LoadedAgent } from '../persistence/store.js';
 import { nearIds } from '../runtime/near-ids.js';
-import { childrenOf, seeAgent, type ChildSnapshot } from '../runtime/seen-agent.js';
+import { childrenOf, seeAgent, whyUnseen, type ChildSnapshot } from '../runtime/seen-agent.js';
 import type { Peeked } from '../runtime/tools.js';
 import type { AgentDetail, AgentLine, AgentList, AgentStatus, ChildLine, Failure, Shown } from './api.js';
 import { agentLine, childLine, mailLine, operationLine, readable, shownText, stateText, timerLine } from './lines.js';
@@ -69,6 +69,13 @@ export async function unknownAgent({ store }: Pick<Source, 'store'>, id: string)
   return new UnknownAgentError(`no agent has the id ${JSON.stringify(id)}`, { hint });
 }
 
+/** Where one says where archives are. */
+export function archivesHint({ runtime }: Pick<Source, 'runtime'>): string {
+  return runtime === undefined
+    ? 'Say where its archives are: --artifacts files:PATH or gs://BUCKET/PREFIX, or STATEWARDEN_ARTIFACTS.'
+    : 'Give createRuntime({ archive: { artifacts } }) the artifact store that it was archived to.';
+}
+
 /** @throws UnknownAgentError */
 export async function agentDetail(source: Source, id: string): Promise<AgentDetail> {
   const { store, redactor, runtime } = source;
@@ -88,6 +95,8 @@ export async function agentDetail(source: Source, id: string): Promise<AgentDeta
   const { loaded } = seen;
   const { record, checkpoint } = loaded;
   if (loaded.damage !== undefined) broken(loaded.damage);
+  const unseen = damage === undefined ? await whyUnseen(source, record, archivesHint(source)) : undefined;
+  if (unseen !== undefined) broken(unseen);
   const peeked = runtime?.tools.peek(id);
   const live = peeked !== undefined && peeked.sequenceNumber >= record.sequenceNumber ? peeked : undefined;
   const [nodes, machines] = await Promise.all([store.nodes(), store.machines(record.kind)]);

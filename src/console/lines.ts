@@ -4,7 +4,7 @@ import type { JournalEntry } from '../actors/entry.js';
 import { decode, errorOf } from '../core/codec.js';
 import type { AgentRecord, MailboxRecord, OperationRecord, TimerRecord } from '../persistence/store.js';
 import type { PastTurn } from '../runtime/history.js';
-import type { SeenChild } from '../runtime/seen-agent.js';
+import { keptAside, type SeenChild } from '../runtime/seen-agent.js';
 import { supervisorKind } from '../supervisor/machine.js';
 import { describeExit, type SupervisorExit } from '../supervisor/state.js';
 import type { AgentLine, ChildLine, MailLine, OperationLine, Shown, TimerLine, TurnEffects, TurnLine } from './api.js';
@@ -100,7 +100,8 @@ export function operationLine(operation: OperationRecord, redactor: Redactor): O
   const { id, activity, path, status, attempts, intendedIn, settledIn, intendedAt, settledAt, nextRetryAt, parkedBy } = operation;
   const { saga, compensates, artifact } = operation;
   const input = shownText(redactor, operation.input, briefLimits);
-  const outcome = shownText(redactor, operation.outcome, briefLimits);
+  const aside = keptAside(operation);
+  const outcome = aside === undefined ? shownText(redactor, operation.outcome, briefLimits) : { value: aside };
   return {
     id,
     activity,
@@ -161,7 +162,8 @@ function payloadOf({ event }: JournalEntry, operation: Settled | undefined, reda
     return Object.keys(rest).length === 0 ? undefined : redactor.shown(rest, briefLimits);
   }
   if (input !== undefined) return redactor.shown(input, briefLimits);
-  return operation?.artifact === undefined ? shownText(redactor, operation?.outcome, briefLimits) : undefined;
+  const aside = keptAside(operation ?? {});
+  return aside === undefined ? shownText(redactor, operation?.outcome, briefLimits) : { value: aside };
 }
 
 function effectsOf({ asked }: PastTurn): TurnEffects {

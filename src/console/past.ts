@@ -5,8 +5,8 @@ import { readCheckpoint } from '../actors/restore.js';
 import { BadInputError, StatewardenError, UnknownKindError } from '../core/errors.js';
 import type { AgentRecord, OperationRecord } from '../persistence/store.js';
 import type { PastState, PastTurn } from '../runtime/history.js';
-import { childrenOf, seeAgent, seeJournal, type ChildSnapshot } from '../runtime/seen-agent.js';
-import { unknownAgent } from './agents.js';
+import { childrenOf, seeAgent, seeJournal, whyUnseen, type ChildSnapshot } from '../runtime/seen-agent.js';
+import { archivesHint, unknownAgent } from './agents.js';
 import type { Failure, Moment, TurnPage } from './api.js';
 import { changesBetween } from './changes.js';
 import { childLine, turnLine, type TurnSurroundings } from './lines.js';
@@ -27,7 +27,13 @@ export async function turnPage(source: Source, id: string, choice: TurnChoice): 
   const [after, limit] = 'last' in choice ? [Math.max(0, record.sequenceNumber - choice.last), choice.last] : [choice.after, choice.limit];
   const { entries, more, operations } = await readJournal(source, record, after, limit);
   const last = entries.at(-1)?.seq ?? 0;
-  const again = entries.length === 0 ? {} : await runAgain(source, record, after, last);
+  const unseen = await whyUnseen(source, record, archivesHint(source));
+  const again =
+    unseen !== undefined
+      ? { why: failureOf(unseen, source.redactor) }
+      : entries.length === 0
+        ? {}
+        : await runAgain(source, record, after, last);
   const past = new Map((again.turns ?? []).map((turn) => [turn.sequenceNumber, turn]));
   const around = { redactor: source.redactor, operations, checkpoint: record.checkpointSequenceNumber || undefined };
   return {
@@ -103,11 +109,13 @@ function whyNot(source: Source, kind: string): UnknownKindError | undefined {
   });
 }
 
-/** @throws UnknownAgentError, BadInputError for a turn that there is not, UnknownKindError, and what its machine throws when it is run again */
+/** @throws UnknownAgentError, BadInputError for a turn that there is not, AgentArchivedError, UnknownKindError, and what its machine throws when it is run again */
 export async function moment(source: Source, id: string, sequenceNumber: number): Promise<Moment> {
   const seen = await seeAgent(source, id);
   if (seen === undefined) throw await unknownAgent(source, id);
   const { record, checkpoint } = seen.loaded;
+  const unseen = await whyUnseen(source, record, archivesHint(source));
+  if (unseen !== undefined) throw unseen;
   const around = {
     redactor: source.redactor,
     operations: new Map(seen.operations.map((operation) => [operation.id, operation])),

@@ -1,6 +1,8 @@
 /** An agent as people are shown it, wherever it is: what the store has, or, of one that is archived, what is in its archive. Nothing is written. */
 
-import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
+import { decode } from '../core/codec.js';
+import { AgentArchivedError } from '../core/errors.js';
+import type { ArtifactPointer, ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { AgentKey, AgentRecord, JournalSegment, LoadedAgent, OpenedStore, OperationRecord, WholeAgent } from '../persistence/store.js';
 import { readArchive } from '../persistence/tiers/archiver.js';
 
@@ -19,6 +21,32 @@ async function archiveOf({ artifacts, unseen }: SeeingPlace, record: AgentRecord
   if (opened !== undefined) return readArchive(opened, record);
   unseen?.(record);
   return undefined;
+}
+
+/** Why nothing is to be seen of what is inside of it: it is archived where nobody knows. @throws what opening the artifact store throws */
+export async function whyUnseen(
+  { artifacts }: SeeingPlace,
+  { id, archive }: AgentRecord,
+  hint: string,
+): Promise<AgentArchivedError | undefined> {
+  if (archive === undefined || (await artifacts()) !== undefined) return undefined;
+  return new AgentArchivedError(`agent ${JSON.stringify(id)} is archived, and it was not said where`, { hint });
+}
+
+/** Of an operation with an artifact. */
+export function artifactBytes({ outcome }: Pick<OperationRecord, 'outcome'>): number {
+  return (decode(outcome ?? 'null') as ArtifactPointer | null)?.bytes ?? 0;
+}
+
+/** What stands for a result that is kept as an artifact; undefined for one that is not. */
+export function keptAside({ artifact, outcome }: Partial<Pick<OperationRecord, 'artifact' | 'outcome'>>): string | undefined {
+  if (artifact === undefined) return undefined;
+  const name = `artifact ${artifact.slice(0, 12)}…`;
+  try {
+    return `(${artifactBytes({ outcome }).toLocaleString('en-US')} bytes, kept as ${name})`;
+  } catch {
+    return `(kept as ${name}, whose pointer is not readable)`;
+  }
 }
 
 export interface SeenAgent {

@@ -21,7 +21,7 @@ import type { OperationRecord } from '../../persistence/store.js';
 import { noSuchTurn, runAgain, type PastSource } from '../../runtime/past.js';
 import { findAgent } from '../agent-id.js';
 import { loadApp, type AppFile } from '../app-file.js';
-import type { SeenAgent } from '../../runtime/seen-agent.js';
+import { keptAside, whyUnseen, type SeenAgent } from '../../runtime/seen-agent.js';
 import { seeAgent, seeJournal } from '../archived.js';
 import { count, printable } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
@@ -55,7 +55,10 @@ type Replay = (sink: Sink) => Promise<Shown>;
 export async function inspect(session: Session, typed: string, options: InspectOptions): Promise<ExitCode> {
   const { output, aside } = session;
   const app = options.app === undefined ? undefined : await loadApp(options.app, process.cwd());
-  const { id } = await findAgent(session, typed, 'prefix');
+  const record = await findAgent(session, typed, 'prefix');
+  const { id } = record;
+  const unseen = await whyUnseen(session, record, 'Say where: --artifacts files:PATH or gs://BUCKET/PREFIX, or STATEWARDEN_ARTIFACTS.');
+  if (unseen !== undefined) throw unseen;
   const seen = await seeAgent(session, id);
   if (seen === undefined) throw new UnknownAgentError(`agent "${id}" is gone`, { hint: 'List the agents with `statewarden ls`.' });
   const replay = app === undefined ? await withoutCode(session, seen, options) : withCode(session, seen, options, app);
@@ -171,7 +174,7 @@ async function resultOf({ artifacts }: Session, { id, artifact = '', outcome = '
   const store = await artifacts();
   if (store !== undefined) return new TextDecoder().decode(await store.get(decode(outcome) as ArtifactPointer));
   throw new ArtifactMissingError(`the result of operation ${id} is artifact ${artifact}, and no artifact store was named`, {
-    hint: 'Say where it is: --artifacts files:PATH.',
+    hint: 'Say where it is: --artifacts files:PATH or gs://BUCKET/PREFIX; or leave --app out: then it is only named.',
   });
 }
 
@@ -220,10 +223,10 @@ function turnOf({ at, init, input, stop, op, event, to = '' }: JournalEntry, ope
   if (op === undefined) return { event: event ?? { type: '' }, to, at };
   const operation = operations.get(op);
   if (operation === undefined) return { event: { type: `xstate.done.actor.${op}` }, to: '', at };
-  const { path, status, outcome, artifact } = operation;
+  const { path, status, outcome } = operation;
   const slash = path.lastIndexOf('/');
   const actorId = decodeURIComponent(path.slice(slash + 1));
-  const value: unknown = outcome === undefined || artifact !== undefined ? undefined : decode(outcome);
+  const value: unknown = keptAside(operation) ?? (outcome === undefined ? undefined : decode(outcome));
   const isDone = status === 'succeeded' || status === 'compensated';
   const told = isDone
     ? { type: `xstate.done.actor.${actorId}`, output: value, actorId }
