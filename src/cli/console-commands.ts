@@ -36,8 +36,8 @@ export function addConsoleCommands(cli: CAC, { text, number, givenOf, withStore,
     });
   cli
     .command(
-      'dev <program>',
-      'Run an app with its console, and again whenever its files change; its agents go on. FILE or FOLDER [-- ARGUMENTS]',
+      'dev <file|folder>',
+      'Run an app with its console, and again whenever its files change; its agents go on. FILE|FOLDER [-- ARGUMENTS]',
     )
     .option('--port <n>', `Of the console; ${portText}`, { default: defaultPort })
     .option('--store <url>', "Passed on as STATEWARDEN_STORE; the console shows it while the app is down. Else the runtime's own")

@@ -30,6 +30,7 @@ import { addGatewayCommand } from './gateway-command.js';
 import { addMachineCommand } from './machine-command.js';
 import { numberOption, textOption } from './options.js';
 import { Output } from './output.js';
+import { helpOf } from './help.js';
 import { addInspectCommand } from './inspect-command.js';
 import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
@@ -328,7 +329,7 @@ cli.option(
 cli.option('--keys <file>', 'Key file of an encrypted store; else STATEWARDEN_KEYS');
 cli.option('--json', 'Print one JSON document');
 cli.option('--debug', 'Print the stack of an error');
-cli.help((sections) => [...sections, { title: 'Exit codes', body: '  0  done\n  1  it failed, or found a problem\n  2  called wrongly' }]);
+cli.help((sections) => helpOf(sections, cli.matchedCommand?.description));
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 // Of a machine one asks for a version of its own.
 if (ordered[0] !== 'machine') cli.version(manifest.version);

@@ -156,6 +156,21 @@ describe('the command line', () => {
     expect((await run(['ls', '--debug'])).stderr).to.include('    at ');
   });
 
+  it('helps with each command: what it does, and each option once', async () => {
+    const all = (await run(['--help'])).stdout;
+    const commands = [...all.matchAll(/^ {2}([a-z-]+)(?: [[<].*?)? {2,}(\S.*)$/gm)].map(([, name = '', about = '']) => ({ name, about }));
+    expect(commands.map(({ name }) => name)).to.include.members(['ls', 'dev', 'console', 'inspect', 'gateway', 'migrate']);
+    for (const { name, about } of commands) {
+      const { stdout } = await run([name, '--help']);
+      const options = [...stdout.matchAll(/^ {2}(?:-h, )?(--[a-z-]+)/gm)].map(([, flag]) => flag);
+      expect([name, options]).to.deep.equal([name, [...new Set(options)]]);
+      expect(options).to.include.members(['--store', '--json', '--help']);
+      expect(stdout)
+        .to.include(about)
+        .and.not.match(/--no-.*default/);
+    }
+  });
+
   it('helps, with examples and exit codes', async () => {
     const all = await run(['--help']);
     expect(all.code).to.equal(0);
