@@ -34,3 +34,22 @@ export async function openArtifacts(url: string, now: () => number, sealed: Encr
     throw error;
   }
 }
+
+/** Opened when it is first asked for, and closed if it was. */
+export class ArtifactsOnDemand {
+  readonly #open: () => Promise<ArtifactStore | undefined>;
+  #opened: Promise<ArtifactStore | undefined> | undefined;
+
+  constructor(open: () => Promise<ArtifactStore | undefined>) {
+    this.#open = open;
+  }
+
+  readonly get = (): Promise<ArtifactStore | undefined> => (this.#opened ??= this.#open());
+
+  async close(): Promise<void> {
+    await this.#opened?.then(
+      (one) => one?.close(),
+      () => undefined, // told by whoever asked for it
+    );
+  }
+}

@@ -69,11 +69,14 @@ export function addConsoleCommands(cli: CAC, { text, number, givenOf, withStore,
     });
 }
 
-/** Whether it can be is the system's affair: the address is printed in any case. */
+/** Whether there is a browser is the system's affair. The address is printed in any case; that none could be opened is said. */
 function openInBrowser(link: string): void {
   const [command, ...args] =
     process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open'];
   const child = spawn(command, [...args, link], { stdio: 'ignore', detached: true });
-  child.on('error', () => undefined);
+  const failed = (why: string): void =>
+    void process.stderr.write(`no browser could be opened (${command}: ${why}); open the address yourself\n`);
+  child.on('error', ({ code, message }: NodeJS.ErrnoException) => failed(code === 'ENOENT' ? 'there is none' : message));
+  child.on('exit', (code) => (code === 0 || code === null ? undefined : failed(`it ended with code ${String(code)}`)));
   child.unref();
 }

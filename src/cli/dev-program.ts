@@ -60,6 +60,8 @@ function entryOf(folder: string, word: string): string {
     if (isFile(file)) return file;
     const source = typed.map((extension) => file.replace(/\.[cm]?js$/, extension)).find(isFile);
     if (source !== undefined) return source;
+    // `npm init` names this one, whether it is there or not.
+    if (named === 'index.js' && named !== own) continue;
     throw new UsageError(
       `${JSON.stringify(join(word, named))}, which its package.json names, is not there`,
       'Compile it, or correct package.json.',

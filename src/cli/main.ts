@@ -36,9 +36,8 @@ import { addKeysCommands, keysPath } from './keys-commands.js';
 import { addPeopleCommands } from './people-commands.js';
 import type { ExitCode, Session } from './session.js';
 import { findStore, looksLikeStore, openStore, sealedStore } from './store-url.js';
-import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
 import type { StorePlace } from '../persistence/urls/store-url.js';
-import { namedArtifacts } from './artifacts-url.js';
+import { ArtifactsOnDemand, namedArtifacts } from './artifacts-url.js';
 import { addTierCommands } from './tier-commands.js';
 import { UsageError } from './usage-error.js';
 
@@ -66,17 +65,13 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   const url = urlOf(place);
   const keys = keysPath(text('keys'), process.env);
   const store = await openStore(url, now, keys);
-  let opened: Promise<ArtifactStore | undefined> | undefined;
-  const openNamed = async (): Promise<ArtifactStore | undefined> => namedArtifacts(text('artifacts'), now, await sealedStore(url, keys));
-  const artifacts = (): Promise<ArtifactStore | undefined> => (opened ??= openNamed());
+  const artifacts = new ArtifactsOnDemand(async () => namedArtifacts(text('artifacts'), now, await sealedStore(url, keys)));
+  const output = new Output(process.stdout, process.env, json);
   try {
-    return await work({ store, url, artifacts, output: new Output(process.stdout, process.env, json), aside: process.stderr, now });
+    return await work({ store, url, artifacts: artifacts.get, output, aside: process.stderr, now });
   } finally {
     await store.close();
-    await opened?.then(
-      (one) => one?.close(),
-      () => undefined, // told by whoever asked for it
-    );
+    await artifacts.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** `statewarden dev`: an app and its console, begun again when its files change, its agents going on; whatever ends it, nothing is left. */
 
 import { expect } from 'chai';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -101,6 +101,85 @@ describe('statewarden dev', () => {
     await until('it is live', async () => (await ask<api.About>(at, '/api/about').catch(() => undefined))?.body?.live === true);
   });
 
+  it('says where a syntax error is, and its agents wait', async () => {
+    file('part.js', "export const label = 'whole';");
+    file('app.js', `import { label } from './part.js';\n${app('first').replace("'first ", "label + ' ")}`);
+    const dev = begin('app.js', '--port', '0');
+    const [, port] = await dev.says(/console {2}http:\/\/127\.0\.0\.1:(\d+)/);
+    await dev.says(/whole \d+ begun 1 /);
+    file('part.js', "\nexport const label = 'half;\n");
+    await dev.says(/part\.js:2\n.*'half;[^]*SyntaxError/);
+    await dev.says(/the app ended with code 1; a change begins it again/);
+    const at = { port: Number(port) };
+    await until('its store is on view', async () => (await ask<api.About>(at, '/api/about').catch(() => undefined))?.body?.live === false);
+    expect((await get<api.AgentDetail>(at, '/api/agents/c-1')).context?.value).to.deep.equal({ begun: 1 });
+    file('part.js', "export const label = 'mended';");
+    await dev.says(/mended \d+ begun 2 /);
+  });
+
+  it('keeps an encrypted store on view with its key, and says why it cannot show others', async () => {
+    await statewarden(['keys', 'create', 'k.keys'], { cwd: place.folder });
+    const ending = (store: string, imports: string): string =>
+      `${imports}\n${app('first').replace("sqlite('./agents.db')", store)}\nprocess.exit(3);\n`;
+    const sealing = "import { encrypted, keyFile } from 'statewarden/encryption';";
+    file('sealed.js', ending("encrypted(sqlite('./agents.db'), { keys: keyFile('./k.keys') })", sealing));
+    const opened = begin('sealed.js', '--port', '0', '--keys', 'k.keys');
+    const [, port] = await opened.says(/console {2}http:\/\/127\.0\.0\.1:(\d+)/);
+    const at = { port: Number(port) };
+    await until('it is on view', async () => (await ask<api.About>(at, '/api/about').catch(() => undefined))?.body?.live === false);
+    expect((await get<api.AgentDetail>(at, '/api/agents/c-1')).context?.value).to.deep.equal({ begun: 1 });
+    await opened.kill();
+    const locked = begin('sealed.js', '--port', '0');
+    await locked.says(/no console meanwhile: sqlite:.* is encrypted, and no keys were given/);
+    await locked.kill();
+    file('gone.js', ending('memory()', "import { memory } from 'statewarden';"));
+    await begin('gone.js', '--port', '0').says(/no console meanwhile: a store in memory is gone with its app/);
+  });
+
+  it('opens a browser when it is asked to, and says when there is none', async function () {
+    if (process.platform === 'win32') this.skip();
+    file('app.js', app('first'));
+    mkdirSync(join(place.folder, 'bin'));
+    const opener = (text: string): void => {
+      for (const name of ['xdg-open', 'open']) writeFileSync(join(place.folder, 'bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    };
+    const opening = (command: string, ...args: string[]): Running =>
+      (running = runCommand([command, ...args, '--port', '0', '--open'], { cwd: place.folder, env: { PATH: join(place.folder, 'bin') } }));
+    opener('echo "$1" > opened');
+    const dev = opening('dev', 'app.js');
+    const [, link = ''] = await dev.says(/console {2}(\S+)/);
+    await until(
+      'it is opened',
+      () => existsSync(join(place.folder, 'opened')) && readFileSync(join(place.folder, 'opened'), 'utf8') !== '',
+    );
+    expect(readFileSync(join(place.folder, 'opened'), 'utf8')).to.equal(`${link}\n`);
+    await dev.kill();
+    opener('exit 3');
+    const failed = opening('console', place.path);
+    await failed.says(/no browser could be opened \(\S+: it ended with code 3\); open the address yourself/);
+    expect(await ask({ port: Number(new URL((await failed.says(/console {2}(\S+)/))[1] ?? '').port) }, '/api/about')).to.include({
+      status: 200,
+    });
+    await failed.kill();
+    rmSync(join(place.folder, 'bin'), { recursive: true });
+    const none = opening('console', place.path);
+    await none.says(/no browser could be opened \(\S+: there is none\)/);
+    none.signal('SIGTERM');
+    expect(await none.ended).to.equal(0);
+  });
+
+  it('runs TypeScript as it is where Node strips types', async function () {
+    if (!('typescript' in process.features) || process.features.typescript === false) this.skip();
+    file('label.ts', "export const label: string = 'typed';");
+    file('app.ts', `import { label } from './label.ts';\n${app('first').replace("'first ", "label as string + ' ")}`);
+    const dev = begin('app.ts', '--port', '0');
+    await dev.says(/typed \d+ begun 1 /);
+    file('label.ts', "export const label: string = 'half;");
+    await dev.says(/label\.ts:1\n[^]*SyntaxError/);
+    file('label.ts', "export const label: string = 'mended';");
+    await dev.says(/mended \d+ begun 2 /);
+  });
+
   it('begins it again when it is killed, its agents going on', async () => {
     file('app.js', app('first'));
     const dev = begin('app.js', '--port', '0');
@@ -196,6 +275,8 @@ describe('statewarden dev', () => {
       expect(found('.')).to.equal('other.js');
       file('package.json', '{ "main": "./other.js", "statewarden": { "dev": "./src/index.js" } }');
       expect(found('.')).to.equal('src/index.js');
+      file('package.json', '{ "main": "index.js" }'); // as npm init writes it
+      expect(found('.')).to.equal('main.mjs');
       file('package.json', '{ "main": "./dist/app.js" }');
       expect(() => found('.')).to.throw(/which its package.json names, is not there/);
     });

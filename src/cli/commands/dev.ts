@@ -11,13 +11,14 @@ import { join, resolve } from 'node:path';
 import { listenLocally } from '../../console/port.js';
 import { serveStore, type ServedConsole } from '../../console/server.js';
 import type { OpenedStore } from '../../persistence/store.js';
+import { ArtifactsOnDemand, namedArtifacts } from '../artifacts-url.js';
 import { DevChild, type Ended } from '../dev-child.js';
 import { findProgram, shortPath, type Program } from '../dev-program.js';
 import { keysPath } from '../keys-commands.js';
 import type { Output, Terminal } from '../output.js';
 import { ProgramWatch } from '../program-watch.js';
 import type { ExitCode } from '../session.js';
-import { openStore, placeOf } from '../store-url.js';
+import { openStore, placeOf, sealedStore } from '../store-url.js';
 
 export interface DevRequest {
   readonly program: string;
@@ -181,19 +182,23 @@ class DevServer {
     this.#do(() => this.#lieDown());
   }
 
-  /** The console on the store that the app has left. */
+  /** The console on the store that the app has left. Not every store can be looked at without its app: that is said. */
   async #lieDown(): Promise<void> {
     const { console, cwd, env, keys, now } = this.#request;
     if (!console || this.#child !== undefined || this.#rest !== undefined || this.#storeName === undefined) return;
+    const name = this.#storeName.replace(/^encrypted:/, '');
+    if (name === 'memory:') return this.#say('no console meanwhile: a store in memory is gone with its app');
     let store: OpenedStore | undefined;
     try {
-      store = await openStore(placeOf(this.#storeName, cwd), now, keysPath(keys, env));
-      const served = await serveStore(store, { port: this.#port, storeName: this.#storeName });
-      this.#rest = { store, served };
+      const [place, path] = [placeOf(name, cwd), keysPath(keys, env)];
+      store = await openStore(place, now, path);
+      const artifacts = new ArtifactsOnDemand(async () => namedArtifacts(undefined, now, await sealedStore(place, path)));
+      const served = await serveStore(store, { port: this.#port, storeName: name, artifacts: artifacts.get });
+      this.#rest = { store, served, artifacts };
       this.#print();
-    } catch {
-      // Not every store can be looked at without its app: one in memory is gone, one may have no keys here.
+    } catch (error) {
       await store?.close();
+      this.#say(`no console meanwhile: ${(error as Error).message}`);
     }
   }
 
@@ -202,6 +207,7 @@ class DevServer {
     this.#rest = undefined;
     await rest?.served.close();
     await rest?.store.close();
+    await rest?.artifacts.close();
   }
 
   async #stopChild(): Promise<void> {
@@ -219,6 +225,7 @@ class DevServer {
 interface Resting {
   readonly store: OpenedStore;
   readonly served: ServedConsole;
+  readonly artifacts: ArtifactsOnDemand;
 }
 
 /** The port, when it can be had now; for 0 one that can. @throws PortInUseError, BadInputError */
