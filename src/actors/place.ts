@@ -45,13 +45,43 @@ export function actorAt(root: AnyActorRef, path: string): AnyActorRef | undefine
   return actor;
 }
 
+/** Whatever is deeper is refused when it is encoded; so is a cycle. */
+const deepest = 1_000;
+const tooDeep = new RangeError('too deep');
+
+/** `walk`: throws `tooDeep` where it is, and there are many ways through what goes in circles. With `seen` it takes each part once, and ends. */
+function bounded<T>(walk: (seen?: Set<object>) => T): T {
+  try {
+    return walk();
+  } catch (error) {
+    if (error !== tooDeep) throw error;
+    return walk(new Set());
+  }
+}
+
+/** Whether it is not to be looked into. @throws tooDeep */
+function isBeyond(part: object, level: number, seen: Set<object> | undefined): boolean {
+  if (seen === undefined) {
+    if (level > deepest) throw tooDeep;
+    return false;
+  }
+  if (level > deepest || seen.has(part)) return true;
+  seen.add(part);
+  return false;
+}
+
 /** An actor's context for encoding: references are kept as XState keeps them, or as places where that says less. Itself when it holds none. */
-export function contextAsData(part: object, owner: AnyActorRef): object {
+export function contextAsData(context: object, owner: AnyActorRef): object {
+  return bounded((seen) => partAsData(context, owner, 0, seen));
+}
+
+function partAsData(part: object, owner: AnyActorRef, level: number, seen: Set<object> | undefined): object {
+  if (isBeyond(part, level, seen)) return part;
   let copy: Holder | undefined;
   for (const key in part) {
     const member = (part as Holder)[key];
     if (typeof member !== 'object' || member === null) continue;
-    const data = isActor(member) ? referenceAsData(member, owner) : contextAsData(member, owner);
+    const data = isActor(member) ? referenceAsData(member, owner) : partAsData(member, owner, level + 1, seen);
     if (data === member) continue;
     copy ??= (Array.isArray(part) ? [...(part as unknown[])] : { ...part }) as Holder;
     copy[key] = data;
@@ -65,22 +95,24 @@ function referenceAsData(actor: AnyActorRef, owner: AnyActorRef): object {
   return actor._parent === owner ? { [mark]: 1, id: actor.id } : placeOf(actor);
 }
 
-/** Whatever is deeper is refused when it is encoded; so is a cycle. */
-const deepest = 1_000;
-
 /** A live value of `root`'s agent for encoding: references become places, snapshots of machines what they say. Itself when it has neither. */
-export function asData(value: unknown, root: AnyActorRef, level = 0): unknown {
-  if (typeof value !== 'object' || value === null || level > deepest) return value;
+export function asData(value: unknown, root: AnyActorRef): unknown {
+  return bounded((seen) => valueAsData(value, root, 0, seen));
+}
+
+function valueAsData(value: unknown, root: AnyActorRef, level: number, seen: Set<object> | undefined): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   if (isActor(value)) return value.system === root.system ? placeOf(value) : value;
+  if (isBeyond(value, level, seen)) return value;
   if ('machine' in value && 'getMeta' in value) {
     const { status, value: state, context, output, error } = value as Holder;
-    return { status, value: state, context: asData(context, root, level + 1), output, error };
+    return { status, value: state, context: valueAsData(context, root, level + 1, seen), output, error };
   }
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return value;
   let copy: Holder | undefined;
   for (const key in value) {
     const member = (value as Holder)[key];
-    const data = asData(member, root, level + 1);
+    const data = valueAsData(member, root, level + 1, seen);
     if (data === member) continue;
     copy ??= (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Holder;
     copy[key] = data;

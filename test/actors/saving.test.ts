@@ -20,8 +20,21 @@ const counter = setup({ types: { context: {} as { n: number; socket?: unknown } 
 const tally = fromTransition((state: object, { type }: { type: string }) => (type === 'OPEN' ? { socket: new Socket() } : state), {});
 const caller = fromCallback(() => undefined);
 
-const machine = setup({ types: { context: {} as { other?: unknown } }, actors: { counter, tally, caller } }).createMachine({
+/** Many ways lead through it, and none to an end. */
+function chain(length: number): object {
+  const links: { n: number; before?: object; after?: object }[] = Array.from({ length }, (_, n) => ({ n }));
+  links.forEach((link, n) => Object.assign(link, { before: links[n - 1], after: links[n + 1] }));
+  return links[0] as object;
+}
+
+const machine = setup({
+  types: { context: {} as { other?: unknown } },
+  actors: { counter, tally, caller },
+  actions: { note: () => undefined },
+}).createMachine({
   context: {},
+  initial: 'here',
+  states: { here: {}, kept: { tags: 'checkpoint' } },
   invoke: [
     { src: 'counter', id: 'a counter' },
     { src: 'tally', id: 'tally' },
@@ -34,6 +47,16 @@ const machine = setup({ types: { context: {} as { other?: unknown } }, actors: {
     STRANGER: { actions: assign({ other: () => createActor(createMachine({})) }) },
     MAP: { actions: assign({ other: ({ self }) => new Map([['self', self]]) }) },
     SELF: { actions: assign({ other: ({ self }) => [{ self }] }) },
+    CHAIN: { actions: assign({ other: () => chain(50) }) },
+    CHAIN_KEPT: { target: '.kept', actions: assign({ other: ({ self }) => [self, chain(50)] }) },
+    KNOT_KEPT: {
+      target: '.kept',
+      actions: assign(() => {
+        const knot: { other?: unknown } = {};
+        return Object.assign(knot, { other: knot });
+      }),
+    },
+    NOTE: { actions: { type: 'note', params: () => ({ chain: chain(50) }) } },
     CYCLE: {
       actions: assign({
         other: () => {
@@ -53,6 +76,9 @@ describe('what cannot be saved is refused at its turn, and the agent goes on:', 
     ['STRANGER', 'context.other'],
     ['MAP', 'context.other.get(self)'],
     ['CYCLE', 'context.other.ring'],
+    ['CHAIN', 'context.other.after.before'],
+    ['CHAIN_KEPT', 'context.other[1].after.before'],
+    ['KNOT_KEPT', 'context.other.other'],
   ] as const) {
     it(path, async () => {
       await using runtime = await createRuntime({ store: memory(), agents: { it: { machine, version: 1 } } });
@@ -65,6 +91,14 @@ describe('what cannot be saved is refused at its turn, and the agent goes on:', 
       expect((children as Record<string, AnyActorRef>)['a counter']?.getSnapshot()).to.deep.include({ context: { n: 2 } });
     });
   }
+
+  it('params of an action that go in circles end the agent, and nothing else', async () => {
+    await using runtime = await createRuntime({ store: memory(), agents: { it: { machine, version: 1 } } });
+    const agent = await runtime.spawn('it', { id: 'i' });
+    await agent.send({ type: 'NOTE' });
+    const error = await agent.result().catch((thrown: unknown) => thrown as Error);
+    expect((error as Error).message).to.match(/params of action "note"\.chain\.after\.before refers back/);
+  });
 
   it('but references to its own actors are kept', async () => {
     const store = memory();
