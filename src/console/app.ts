@@ -140,6 +140,8 @@ export function consoleApp(parts: AppParts): Hono<Env> {
   app.get('/api/runtime', async (c) => c.json(await runtimePage(source, monitor)));
 
   app.get('/api/stream', async (c) => {
+    // Nobody would read it.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
     const client = await hub.open({ agent: textOf(c, 'agent'), topics: topicsOf(c.req.query('topics')) });
     const cut = (): void => {
       client.close();
@@ -190,14 +192,18 @@ export function consoleApp(parts: AppParts): Hono<Env> {
   );
 
   app.get('*', (c) => {
-    const name = c.req.path.slice(1);
-    const isFile = /\.[a-z0-9]+$/.test(name) && name !== 'index.html';
-    const file = isFile ? page.get(name) : page.get('index.html');
-    if (file === undefined) return isFile && page.isBuilt ? c.text('not found\n', 404) : c.text(notBuilt, page.isBuilt ? 404 : 503);
-    return c.body(file.body, 200, {
-      'content-type': file.type,
-      'cache-control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
-    });
+    const name = c.req.path === '/' ? 'index.html' : c.req.path.slice(1);
+    const file = page.get(name);
+    if (file !== undefined) {
+      return c.body(file.body, 200, {
+        'content-type': file.type,
+        'cache-control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+      });
+    }
+    c.header('cache-control', 'no-store');
+    if (!page.isBuilt) return c.text(notBuilt, 503);
+    // What there is to see has its address behind `#`.
+    return /\.[a-z0-9]+$/.test(name) ? c.text('not found\n', 404) : c.redirect('/');
   });
   app.onError((error, c) => {
     const failure = failureOf(error, redactor);

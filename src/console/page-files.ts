@@ -28,6 +28,9 @@ const types: Readonly<Record<string, string>> = {
   '.webmanifest': 'application/manifest+json',
 };
 
+/** As esbuild and scripts/build-page.mjs name what they write. */
+const hashed = /-(?:[A-Z0-9]{8}|[0-9a-f]{10})\.[a-z0-9]+(?:\.map)?$/;
+
 export const pageFolder = fileURLToPath(new URL('page/', import.meta.url));
 
 export class PageFiles {
@@ -44,25 +47,29 @@ export class PageFiles {
     return this.#listed().has('index.html');
   }
 
-  /** `name`: from the page's folder on, with `/`. */
+  /** `name`: from the page's folder on, with `/`. What is not known is looked for once more: it may have been built anew meanwhile. */
   get(name: string): PageFile | undefined {
-    if (!this.#listed().has(name)) return undefined;
-    let file = this.#files.get(name);
-    if (file === undefined) {
-      const immutable = /[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+(\.map)?$/.test(name) && name !== 'index.html';
-      file = {
-        type: types[extname(name)] ?? 'application/octet-stream',
-        body: new Uint8Array(readFileSync(join(this.#folder, name))),
-        immutable,
-      };
-      // Without a name of its own content, a file may be another one after the next build.
-      if (immutable) this.#files.set(name, file);
+    const kept = this.#files.get(name);
+    if (kept !== undefined) return kept;
+    if (!this.#listed().has(name) && !this.#list().has(name)) return undefined;
+    const immutable = hashed.test(name);
+    let body: Uint8Array<ArrayBuffer>;
+    try {
+      body = new Uint8Array(readFileSync(join(this.#folder, name)));
+    } catch {
+      return undefined; // gone since it was listed
     }
+    const file = { type: types[extname(name)] ?? 'application/octet-stream', body, immutable };
+    // Without a name of its own content, a file may be another one after the next build.
+    if (immutable) this.#files.set(name, file);
     return file;
   }
 
   #listed(): ReadonlySet<string> {
-    if (this.#names?.has('index.html') === true) return this.#names;
+    return this.#names?.has('index.html') === true ? this.#names : this.#list();
+  }
+
+  #list(): ReadonlySet<string> {
     try {
       const entries = readdirSync(this.#folder, { recursive: true, withFileTypes: true });
       const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));

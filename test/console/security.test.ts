@@ -1,6 +1,8 @@
 /** Whom the console answers: its own page at its own name; who has the token may order. */
 
 import { expect } from 'chai';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { memory, type Runtime } from 'statewarden';
 import { serveConsole, type ServedConsole } from 'statewarden/console';
 import { ask, order } from './asking.js';
@@ -75,6 +77,29 @@ describe('a console on the loopback address', () => {
     });
     expect(query.status, 'a token in the query is none').to.equal(401);
     expect((await runtime.store.lookup(['w-1']))[0]?.status).to.equal('active');
+  });
+
+  it('compares a token in a time that does not depend on where it differs', async () => {
+    const given: (readonly [number, number])[] = [];
+    const original = crypto.timingSafeEqual;
+    crypto.timingSafeEqual = (one, other) => {
+      given.push([one.byteLength, other.byteLength]);
+      return original(one, other);
+    };
+    syncBuiltinESMExports();
+    try {
+      for (const token of ['x', 'a-token-for-the-testz', 'a-token-for-the-tests-and-more'.repeat(20)])
+        expect((await order(served, '/api/agents/w-1/stop', {}, token)).status).to.equal(401);
+    } finally {
+      crypto.timingSafeEqual = original;
+      syncBuiltinESMExports();
+    }
+    // Digests, all of one length: not even the token's own length is told.
+    expect(given).to.deep.equal([
+      [32, 32],
+      [32, 32],
+      [32, 32],
+    ]);
   });
 
   it('takes orders as JSON, of a sane size', async () => {

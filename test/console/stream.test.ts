@@ -12,6 +12,7 @@ import { sqlite } from 'statewarden/sqlite';
 import type * as api from '#src/console/api.js';
 import { get, openStream } from './asking.js';
 import { kinds, openFleet, until } from './fleet.js';
+import { ownServer } from './own-server.js';
 
 const counter = setup({
   types: {
@@ -29,6 +30,20 @@ const counter = setup({
   states: {
     even: { on: { INC: { target: 'odd', actions: assign({ n: ({ context }) => context.n + 1 }) } } },
     odd: { on: { INC: { target: 'even', actions: assign({ n: ({ context }) => context.n + 1 }) } } },
+  },
+});
+
+const knot = setup({ types: { context: {} as Record<string, unknown>, events: {} as { type: 'TIE' } | { type: 'NEXT' } } }).createMachine({
+  id: 'knot',
+  context: { apiKey: 'sk-live-0123456789abcdef' },
+  on: {
+    NEXT: {},
+    TIE: {
+      actions: assign(() => {
+        const made: Record<string, unknown> = {};
+        return Object.assign(made, { self: made });
+      }),
+    },
   },
 });
 
@@ -176,6 +191,42 @@ describe('the stream of a console', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it('makes nothing more for a page that does not read, and holds no more than one batch', async () => {
+    await using runtime = await openCounters(memory());
+    await runtime.spawn('counter', { id: 'c-0' } as never);
+    const served = await ownServer(runtime);
+    const socket = connect(served.port, '127.0.0.1').on('error', () => undefined);
+    socket.pause();
+    socket.write(`GET /api/stream?agent=c-0&topics=agents,counts HTTP/1.1\r\nHost: 127.0.0.1:${String(served.port)}\r\n\r\n`);
+    await until('it is open', () => served.hub.size === 1);
+    let made = 0;
+    const [client] = served.clients;
+    if (client === undefined) throw new Error('no client');
+    const compose = client.compose.bind(client);
+    client.compose = async () => {
+      made += 1;
+      return compose();
+    };
+    const fill = async (turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn += 1) await send(runtime, 'c-0', { type: 'FILL', with: turn });
+    };
+    // What the system's own buffers take is written; then it stands still, although turns go on.
+    for (let [stood, before] = [0, -1]; stood < 20; before = made) {
+      await fill(5);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      stood = made === before ? stood + 1 : 0;
+    }
+    const [held, madeBefore] = [served.answers[0]?.writableLength ?? Infinity, made];
+    await fill(500);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(made).to.equal(madeBefore);
+    expect(served.answers[0]?.writableLength).to.equal(held);
+    expect(held).to.be.below(400_000);
+    socket.destroy();
+    await until('it is let go', () => served.hub.size === 0);
+    await served.close();
+  });
+
   it('has room for so many pages and no more', async () => {
     await using runtime = await openFleet(memory());
     const served = await serveConsole(runtime, { port: 0, pages: 2 });
@@ -215,6 +266,21 @@ describe('the stream of a console', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it('shows an agent as it was when its context would have gone in circles, for that turn is refused', async () => {
+    await using runtime = await createRuntime({ store: memory(), agents: { knot: { machine: knot, version: 1 } } });
+    const agent = await runtime.spawn('knot', { id: 'k-1' });
+    const served = await serveConsole(runtime, { port: 0 });
+    const stream = await openStream(served, 'agent=k-1');
+    await stream.until('agent');
+    const error = await agent.send({ type: 'TIE' }).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ code: 'NOT_SERIALIZABLE', path: 'context.self.self' });
+    const shown = { sequenceNumber: 1, status: 'active', context: { value: { apiKey: '…redacted' } } };
+    expect(await get<api.AgentDetail>(served, '/api/agents/k-1')).to.deep.include(shown);
+    await agent.send({ type: 'NEXT' });
+    expect(await stream.until('agent', ({ sequenceNumber }) => sequenceNumber === 2)).to.deep.include({ status: 'active' });
+    stream.close();
   });
 
   it('never sends a context of ten megabytes whole', async () => {
