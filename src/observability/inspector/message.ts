@@ -4,6 +4,7 @@
  */
 
 import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { Parcel } from './outbox.js';
 import type { Sanitiser } from './sanitise.js';
 
 /** Of the protocol: the package's. Its receivers take for a message what has one. */
@@ -68,6 +69,14 @@ export function eventMessage(head: MessageHead, event: unknown, sourceId?: strin
 
 export function snapshotMessage(head: MessageHead, event: unknown, snapshot: object): SnapshotMessage {
   return { type: '@xstate.snapshot', event, snapshot, ...common(head) };
+}
+
+/** For a client that reads too slowly, in the protocol's words: an event of the actor that the last message was of which it did not get. */
+export function leftOut({ sessionId, text }: Parcel, messages: number): Parcel {
+  const { rootId, createdAt } = JSON.parse(text) as Partial<Common>;
+  const head = { sessionId, rootId: rootId ?? sessionId, at: Number(createdAt) };
+  const message = eventMessage(head, { type: 'statewarden.left-out', messages, why: 'the client reads too slowly' });
+  return { type: message.type, sessionId, text: JSON.stringify(message) };
 }
 
 /** Undefined for what the protocol has no word for. */

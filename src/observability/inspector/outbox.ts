@@ -1,5 +1,5 @@
 /**
- * Messages on their way to one client, bounded: while it reads slowly, events and all but the latest snapshot of each actor are left out. One that reads nothing for too long, or falls
+ * Messages on their way to one client, bounded: while it reads slowly, events and all but the latest snapshot of each actor are left out, and it is told how many. One that reads nothing for too long, or falls
  * behind although nothing more can be left out, is cut off.
  */
 
@@ -17,6 +17,8 @@ export interface OutboxOptions {
   /** Resolves, by its callback, once the text has left this process. */
   readonly write: (text: string, written: (error?: Error | null) => void) => void;
   readonly cutOff: (why: string) => void;
+  /** What tells the client that so many were left out. `last`: of them. */
+  readonly leftOut: (last: Parcel, messages: number) => Parcel;
   readonly limits: OutboxLimits;
 }
 
@@ -41,6 +43,9 @@ export class Outbox {
   #inFlight = 0;
   #timer: TimerHandle;
   #ready: (() => void)[] = [];
+  /** Waits in front of what is left, and says what is not. */
+  #notice: Parcel | undefined;
+  #untold = 0;
   isClosed = false;
   /** Messages left out so far. */
   dropped = 0;
@@ -56,9 +61,13 @@ export class Outbox {
     this.#pump();
     const { messages, size } = this.#options.limits;
     if (this.#waiting.length <= messages && this.#size <= size) return;
-    this.#thin();
+    const last = this.#thin();
     // Actors and their latest snapshots alone are more than may wait.
-    if (this.#waiting.length > messages || this.#size > size) this.#cutOff('it has fallen too far behind');
+    if (this.#waiting.length > messages || this.#size > size) return this.#cutOff('it has fallen too far behind');
+    if (last !== undefined) this.#notice = this.#options.leftOut(last, this.#untold);
+    if (this.#notice === undefined) return;
+    this.#size += this.#notice.text.length;
+    this.#waiting.unshift(this.#notice);
   }
 
   /** Resolves when little waits; to false when the client is gone. */
@@ -79,6 +88,7 @@ export class Outbox {
     while (this.#waiting.length > 0 && this.#inFlight < windowSize) {
       const parcel = this.#waiting.shift() as Parcel;
       const { length } = parcel.text;
+      if (parcel === this.#notice) [this.#notice, this.#untold] = [undefined, 0];
       this.#size -= length;
       this.#inFlight += length;
       this.#watch();
@@ -95,22 +105,27 @@ export class Outbox {
     this.#pump();
   }
 
-  /** In order, without events and without snapshots that a later one makes old. */
-  #thin(): void {
+  /** In order, without events and without snapshots that a later one makes old. The last that was left out now. */
+  #thin(): Parcel | undefined {
     const seen = new Set<string>();
     const kept: Parcel[] = [];
+    let last: Parcel | undefined;
     for (const parcel of this.#waiting.reverse()) {
       const { type, sessionId } = parcel;
       const name = `${type} ${sessionId}`;
-      if (type !== '@xstate.event' && !seen.has(name)) {
+      if (parcel !== this.#notice && type !== '@xstate.event' && !seen.has(name)) {
         seen.add(name);
         kept.push(parcel);
-      } else {
-        this.dropped += 1;
-        this.#size -= parcel.text.length;
+        continue;
       }
+      this.#size -= parcel.text.length;
+      if (parcel === this.#notice) continue;
+      last ??= parcel;
+      this.dropped += 1;
+      this.#untold += 1;
     }
     this.#waiting = kept.reverse();
+    return last;
   }
 
   #watch(): void {

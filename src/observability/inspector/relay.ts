@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { systemClock, type Clock } from '../../core/clock.js';
 import { BadInputError } from '../../core/errors.js';
+import { leftOut } from './message.js';
 import { defaultLimits, Outbox, type OutboxLimits, type Parcel } from './outbox.js';
 import { pageOf } from './page.js';
 
@@ -157,6 +158,7 @@ export class Relay {
       clock,
       write: (text, written) => socket.send(text, written),
       cutOff: () => socket.terminate(),
+      leftOut,
       limits: { ...defaultLimits, ...limits },
     });
     this.#clients.set(socket, outbox);

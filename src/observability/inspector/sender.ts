@@ -2,6 +2,7 @@
 
 import { WebSocket } from 'ws';
 import type { Clock, TimerHandle } from '../../core/clock.js';
+import { leftOut } from './message.js';
 import { defaultLimits, Outbox, type OutboxLimits } from './outbox.js';
 import type { RelayEvents } from './relay.js';
 
@@ -35,6 +36,7 @@ export class Sender {
         clock: this.#clock,
         write: (text, written) => socket.send(text, written),
         cutOff: () => socket.terminate(),
+        leftOut,
         limits: this.#limits,
       });
       this.#events.joined(outbox);

@@ -21,6 +21,7 @@ class Slow {
         this.#written.push(written);
       },
       cutOff: (why) => void this.cut.push(why),
+      leftOut: ({ sessionId }, messages) => parcel('@xstate.event', sessionId, `left out ${String(messages)}`),
       limits: { messages: 10, size: 100_000_000, stalledMs: 1_000, ...limits },
     });
   }
@@ -61,13 +62,28 @@ describe('an outbox', () => {
       slow.outbox.send(parcel('@xstate.snapshot', n % 2 === 0 ? 'a' : 'b', `snapshot ${String(n)}`));
     }
     for (let n = 0; n < 50; n += 1) slow.read();
-    const left = slow.got.slice(2);
+    const [told = '', ...left] = slow.got.slice(2);
     expect(left.length).to.be.at.most(10);
+    expect(told).to.equal(`left out ${String(slow.outbox.dropped)}`);
     expect(left[0]).to.equal('actor a');
     expect(left).to.include.members(['snapshot 28', 'snapshot 29']);
     const numbers = left.slice(1).map((text) => Number(text.split(' ')[1]));
     expect(numbers).to.deep.equal([...numbers].sort((one, other) => one - other));
     expect(slow.outbox.dropped + left.length).to.equal(61);
+    expect(slow.cut).to.deep.equal([]);
+  });
+
+  it('tells all that it left out, once, each time that it is read again', () => {
+    const slow = new Slow();
+    const told = (): number[] => slow.got.flatMap((text) => (text.startsWith('left out ') ? [Number(text.split(' ')[2])] : []));
+    for (let round = 1; round <= 3; round += 1) {
+      slow.fill();
+      for (let n = 0; n < 100; n += 1) slow.outbox.send(parcel('@xstate.event', 'a', `event ${String(n)}`));
+      for (let n = 0; n < 50; n += 1) slow.read();
+      expect(told()).to.have.lengthOf(round);
+      expect(told().reduce((sum, one) => sum + one)).to.equal(slow.outbox.dropped);
+      expect(slow.got.filter((text) => text.startsWith('event ')).length + slow.outbox.dropped).to.equal(round * 100);
+    }
     expect(slow.cut).to.deep.equal([]);
   });
 
