@@ -14,7 +14,14 @@ export type { Breaker, Permit, SavedBreaker, SharedCounters } from '../src/break
 export type { ServedConsole } from '../src/console/index.js';
 export type { CheckpointPolicy, RuntimeEvent } from '../src/index.js';
 
-const names = ['statewarden', 'statewarden/sqlite', 'statewarden/breakers', 'statewarden/encryption', 'statewarden/console', 'statewarden/inspector'];
+const names = [
+  'statewarden',
+  'statewarden/sqlite',
+  'statewarden/breakers',
+  'statewarden/encryption',
+  'statewarden/console',
+  'statewarden/inspector',
+];
 const [main, embedded, breakers, encryption, console, inspector] = (await Promise.all(names.map((name) => import(name)))) as [
   typeof Main,
   typeof Embedded,
