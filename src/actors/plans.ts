@@ -4,7 +4,7 @@
  * What is not known to come to what XState comes to has no plan: more than one state at a time, memory of states, actions that may raise an event at once.
  */
 
-import { spawnChild, type AnyActorLogic, type AnyActorRef, type AnyStateMachine, type EventObject } from 'xstate';
+import { spawnChild, type AnyActorLogic, type AnyActorRef, type AnyStateMachine, type EventObject, type StateValue } from 'xstate';
 
 /** An action on its way to whoever executes it. */
 export interface ExecutableAction {
@@ -103,6 +103,9 @@ export interface Move {
   readonly deeds: readonly Deed[];
   /** From outside to inside. */
   readonly entered: readonly Entered[];
+  /** The machine's value and tags after it. */
+  readonly value: StateValue;
+  readonly tags: ReadonlySet<string>;
 }
 
 /** What is known of a machine's transitions and states; each is looked at once. */
@@ -149,7 +152,10 @@ export class Plans {
     const deeds = this.#deeds(actions);
     if (domain === undefined || deeds === undefined) return undefined;
     const entered = this.#entered(target, domain);
-    return entered && { target, domain, deeds, entered };
+    if (entered === undefined) return undefined;
+    const active: Node[] = entered.map(({ node }) => node);
+    for (let node: Node | undefined = domain; node !== undefined; node = node.parent) active.unshift(node);
+    return { target, domain, deeds, entered, value: valueOf(target), tags: tagsOf(active) };
   }
 
   /** How the machine comes to its first state; undefined where that is left to XState. */
@@ -218,6 +224,19 @@ export class Plans {
     const isKnown = ['xstate.assign', 'xstate.cancel', 'xstate.emit', 'xstate.log'].includes(own.type);
     return isKnown || (own.type === 'xstate.raise' && typeof own.delay === 'number') ? { own } : undefined;
   }
+}
+
+/** The value of a machine that is in one state, without `parallel` on the way to it. */
+function valueOf(leaf: Node): StateValue {
+  let value: StateValue = leaf.key;
+  for (let node = leaf.parent; node?.parent !== undefined; node = node.parent) value = { [node.key]: value };
+  return value;
+}
+
+export function tagsOf(nodes: readonly Node[]): Set<string> {
+  const tags = new Set<string>();
+  for (const node of nodes) for (const tag of node.tags) tags.add(tag);
+  return tags;
 }
 
 /** With it the machine is done, and nothing is computed for it but the machine's output. */

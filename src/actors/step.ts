@@ -16,10 +16,10 @@ import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
   type EventObject,
-  type StateValue,
 } from 'xstate';
 import {
   Plans,
+  tagsOf,
   type Beginning,
   type Builtin,
   type Deed,
@@ -69,7 +69,8 @@ export function stepper(machine: AnyStateMachine): Steps {
       const first = plans.first();
       if (first !== undefined && model !== undefined) return begun(first, model, input, scope);
       const snapshot = begin(scope, input);
-      if (snapshot.status === 'active') model = snapshot;
+      if (first !== undefined && snapshot.status === 'active')
+        model = { ...snapshot, context: undefined, children: {} } as AnyMachineSnapshot;
       return snapshot;
     },
     take(snapshot, event, scope) {
@@ -136,8 +137,10 @@ function taken(
     if (context === snapshot.context && children === snapshot.children) return snapshot;
     return { ...snapshot, context, children } as AnyMachineSnapshot;
   }
+  // An array of its own: whether states were left is told by it.
   const next = nodesAfter(nodes, move);
-  return { ...snapshot, context, _nodes: next, value: valueOf(target), tags: tagsOf(next), children } as unknown as AnyMachineSnapshot;
+  const tags = nodes[0]?.parent === undefined ? move.tags : tagsOf(next);
+  return { ...snapshot, context, _nodes: next, value: move.value, tags, children } as unknown as AnyMachineSnapshot;
 }
 
 /** The machine is done: states that are active at its end are left, and stay as they are. */
@@ -149,7 +152,7 @@ function ended(
   event: EventObject,
   scope: StepScope,
 ): AnyMachineSnapshot {
-  const { target } = move;
+  const { target, value } = move;
   const { output: mapper } = snapshot.machine.root as unknown as Node;
   const done = { type: `xstate.done.state.${target.id}`, output: undefined };
   const output =
@@ -159,20 +162,15 @@ function ended(
   const nodes = nodesAfter(snapshot._nodes as unknown as readonly Node[], move).reverse();
   for (const node of nodes) for (const deed of plans.exit(node) as readonly Deed[]) perform(deed, draft, event, scope);
   const { context, children } = draft;
-  const [value, tags] = [valueOf(target), tagsOf(nodes)];
+  const tags = tagsOf(nodes);
   return { ...snapshot, status: 'done', output, context, _nodes: nodes, value, tags, children } as unknown as AnyMachineSnapshot;
 }
 
 function nodesAfter(nodes: readonly Node[], { domain, entered }: Move): Node[] {
-  const next = nodes.filter(({ path }) => path.length <= domain.path.length);
+  const next: Node[] = [];
+  for (const node of nodes) if (node.path.length <= domain.path.length) next.push(node);
   for (const { node } of entered) next.push(node);
   return next;
-}
-
-function tagsOf(nodes: readonly Node[]): Set<string> {
-  const tags = new Set<string>();
-  for (const node of nodes) for (const tag of node.tags) tags.add(tag);
-  return tags;
 }
 
 /** The first snapshot, but for context and children as in `model`; in `error` for what throws. */
@@ -231,13 +229,6 @@ function stopAll({ children, context }: AnyMachineSnapshot, event: EventObject, 
       scope,
     );
   }
-}
-
-/** The value of a machine that is in one state, without `parallel` on the way to it. */
-function valueOf(leaf: Node): StateValue {
-  let value: StateValue = leaf.key;
-  for (let node = leaf.parent; node?.parent !== undefined; node = node.parent) value = { [node.key]: value };
-  return value;
 }
 
 function draftOf({ machine, context, children }: AnyMachineSnapshot): Draft {

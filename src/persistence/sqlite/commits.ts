@@ -26,6 +26,9 @@ export const isFinal = (status: unknown): boolean => status === 'done' || status
 /** Outcome of a commit that has nothing to tell. */
 const applied: CommitOutcome = { outcome: 'applied', messages: [], spawned: [] };
 
+/** Groups after one in which a new agent's id was taken. */
+const groupsApart = 16;
+
 export class Commits {
   readonly #node: number;
   readonly #s: Readonly<Record<keyof typeof statements, Statement>>;
@@ -37,8 +40,14 @@ export class Commits {
   /** Agents' rows moved together: only the sequence number, or all that a commit may change. */
   readonly #advances: RowBatch;
   readonly #changes: RowBatch;
-  /** Agents in the two above. */
+  /** New agents, whose rows are written before all that moves. */
+  readonly #births: RowBatch;
+  /** Agents in the three above. */
   readonly #moving = new Set<AgentKey>();
+  /** Some of them are born or end: whoever sends to them, or makes others, is to find that. */
+  #othersLook = false;
+  /** Groups whose new agents are made one by one: there were agents of those ids already, and that costs the whole group a second try. */
+  #apart = 0;
   /** Of the journal's last row, in this transaction. */
   #position = 0;
 
@@ -87,6 +96,14 @@ export class Commits {
           suspect = coalesce(new_suspect, suspect), owner = iif(new_status = 'active', ${String(node)}, owner)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
     );
+    this.#births = new RowBatch(
+      connection,
+      10,
+      (values) => `WITH born (key, id, kind, version, fence, owner, created_at, updated_at, supervisor, trace) AS (${values})
+        INSERT OR IGNORE INTO agents (key, id, kind, version, fence, owner, created_at, updated_at, supervisor, trace,
+          status, sequence_number, checkpoint_sequence_number, busy)
+        SELECT born.*, 'active', 0, 0, 0 FROM born`,
+    );
     this.#s = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, connection.prepare(sql)])) as never;
   }
 
@@ -103,8 +120,9 @@ export class Commits {
 
   /** Forgets it: the transaction was rolled back. */
   discard(): void {
-    for (const batch of [this.#journal, this.#checkpoints, this.#ledger, this.#advances, this.#changes]) batch.discard();
+    for (const batch of [this.#births, this.#journal, this.#checkpoints, this.#ledger, this.#advances, this.#changes]) batch.discard();
     this.#moving.clear();
+    this.#othersLook = false;
   }
 
   /**
@@ -113,14 +131,21 @@ export class Commits {
    */
   applyTogether(commits: readonly AgentCommit[]): CommitOutcome[] | undefined {
     const outcomes: CommitOutcome[] = [];
+    const apart = this.#apart > 0;
+    if (apart) this.#apart -= 1;
     for (const commit of commits) {
       if (this.#moving.has(commit.key) && !this.#move()) return undefined;
-      if (standsAlone(commit)) {
+      if (standsAlone(commit) && !(apart && commit.create !== undefined)) {
         this.#moving.add(commit.key);
+        if (commit.create !== undefined) this.#births.add(...this.#born(commit, commit.create));
+        this.#othersLook ||= commit.create !== undefined || isFinal(commit.status);
         (isAdvance(commit) ? this.#advances : this.#changes).add(...moved(commit, this.#append(commit)));
         this.#write(commit);
         outcomes.push(applied);
-      } else outcomes.push(this.apply(commit));
+      } else {
+        if (this.#othersLook && !this.#move()) return undefined;
+        outcomes.push(this.apply(commit));
+      }
     }
     return this.#move() ? outcomes : undefined;
   }
@@ -128,7 +153,13 @@ export class Commits {
   /** Whether all agents were as expected. */
   #move(): boolean {
     const expected = this.#advances.rows + this.#changes.rows;
+    const born = this.#births.rows;
     this.#moving.clear();
+    this.#othersLook = false;
+    if (this.#births.flush() !== born) {
+      this.#apart = groupsApart;
+      return false;
+    }
     this.#journal.flush();
     return this.#advances.flush() + this.#changes.flush() === expected;
   }
@@ -141,22 +172,8 @@ export class Commits {
       if (s.hasMail.get(position, key) === undefined) return this.#refused(key);
     }
     if (commit.create !== undefined) {
-      const { kind, version, supervisor, trace } = commit.create;
-      const { changes } = s.create.run(
-        key,
-        commit.id,
-        kind,
-        version,
-        commit.fence,
-        this.#node,
-        0,
-        at,
-        at,
-        supervisor ?? null,
-        trace ?? null,
-      );
+      const { changes } = s.create.run(...this.#born(commit, commit.create), 0);
       if (changes === 0) return { outcome: 'exists', record: this.#existing(commit) };
-      if (commit.create.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, commit.create.input);
     }
     this.#journal.flush();
     const position = this.#appendNow(commit);
@@ -171,6 +188,11 @@ export class Commits {
     const spawned = (commit.spawns ?? []).map((spawn) => this.#spawn(spawn, at));
     const messages = (commit.messages ?? []).map((message) => this.post(message, Infinity, at));
     return { outcome: 'applied', messages, spawned };
+  }
+
+  /** The row of a new agent. */
+  #born({ key, id, fence, at }: AgentCommit, { kind, version, supervisor, trace }: NonNullable<AgentCommit['create']>): Value[] {
+    return [key, id, kind, version, fence, this.#node, at, at, supervisor ?? null, trace ?? null];
   }
 
   /** Writes the commit's journal row, after all that wait. */
@@ -194,7 +216,8 @@ export class Commits {
   #write(commit: AgentCommit): void {
     failpoint('sqlite:mid-group');
     const s = this.#s;
-    const { key, at, checkpoint } = commit;
+    const { key, at, checkpoint, create } = commit;
+    if (create?.input !== undefined && commit.sequenceNumber === 0) s.input.run(key, create.input);
     if (checkpoint !== undefined) {
       this.#checkpoints.add(key, checkpoint.sequenceNumber, checkpoint.version, checkpoint.schema, checkpoint.data, checkpoint.checksum);
     }
@@ -215,7 +238,7 @@ export class Commits {
 
   #spawn(spawn: SpawnRecord, at: number): AgentRecord {
     // Busy from the start: it has a first turn to take.
-    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, 1, at, at, null, spawn.trace ?? null);
+    const { changes } = this.#s.create.run(spawn.key, spawn.id, spawn.kind, spawn.version, 0, null, at, at, null, spawn.trace ?? null, 1);
     if (changes !== 0 && spawn.input !== undefined) this.#s.input.run(spawn.key, spawn.input);
     return this.#record(spawn.id) as AgentRecord;
   }
@@ -294,9 +317,9 @@ export class Commits {
   }
 }
 
-/** Whether no other commit's acceptance, and no message, depends on whether this one's agent has moved yet. */
-function standsAlone({ create, taken, spawns, messages, status }: AgentCommit): boolean {
-  return create === undefined && taken === undefined && spawns === undefined && messages === undefined && !isFinal(status);
+/** Whether nothing in it depends on whether others' agents have moved yet. */
+function standsAlone({ taken, spawns, messages }: AgentCommit): boolean {
+  return taken === undefined && spawns === undefined && messages === undefined;
 }
 
 /** Nothing of the agent's row changes but where it stands. */
@@ -316,8 +339,9 @@ function moved(commit: AgentCommit, position: number | null): Value[] {
 
 const statements = {
   hasMail: 'SELECT 1 FROM mailbox WHERE position = ? AND agent = ?',
-  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, status, sequence_number, fence, owner, checkpoint_sequence_number, busy, created_at, updated_at, supervisor, trace)
-    VALUES (?, ?, ?, ?, 'active', 0, ?, ?, 0, ?, ?, ?, ?, ?)`,
+  create: `INSERT OR IGNORE INTO agents (key, id, kind, version, fence, owner, created_at, updated_at, supervisor, trace, busy,
+      status, sequence_number, checkpoint_sequence_number)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', 0, 0)`,
   byId: 'SELECT * FROM agents WHERE id = ?',
   lastPosition: 'SELECT max(position) AS position FROM journal',
   append: `INSERT INTO journal (agent, first, last, entries, checksum, previous)
