@@ -18,6 +18,8 @@ export interface RunnerOptions extends DispatchingOptions {
   /** Resolves when an agent has ended, or has failed since a time. */
   readonly ending: (id: string, since: number, signal: AbortSignal) => Promise<Down>;
   readonly observed: () => boolean;
+  /** Belongs before anything is begun outside; undefined: this node has its agents for certain. */
+  readonly confirmed: () => Promise<void> | undefined;
   /** Somebody should look. */
   readonly alert: (alert: AlertEvent) => void;
   /** Names of those that are declared. */

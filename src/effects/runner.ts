@@ -292,6 +292,8 @@ export class Runner implements OperationRunner {
     const { agent, operation, activity } = run;
     const careful = isCareful(activity);
     if (careful && this.#wanted(run) && operation.record.status !== 'started') await writeStarted(run);
+    const confirming = this.#options.confirmed();
+    if (confirming !== undefined) await confirming;
     if (!this.#wanted(run)) {
       permit?.cancel();
       this.#entrance.leavePlace(run);
@@ -375,9 +377,7 @@ export class Runner implements OperationRunner {
     if (!this.#runs.has(run.operation)) return;
     if (outcome.ok && outcome.kept === undefined) {
       const ready = this.results.ready(run, outcome, (kept) => this.#settle(run, kept));
-      if (ready instanceof Promise) void ready.then(() => this.#attemptEnded());
-      else this.#settle(run, ready);
-      return;
+      return ready instanceof Promise ? void ready.then(() => this.#attemptEnded()) : this.#settle(run, ready);
     }
     this.#forget(run);
     run.agent.settleOperation(run.operation, outcome.ok || !run.doubt ? outcome : { ...outcome, unknown: true });

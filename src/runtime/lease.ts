@@ -3,6 +3,8 @@
  *
  * Invariant: where a store may be out of this node's reach alone, the node is told to stop when no sign has been confirmed for a whole term, before anybody else may take what it holds. The term is counted by this process's own
  * monotonic clock, from when the last confirmed sign was sent: the time of day plays no part in it.
+ *
+ * Invariant: nothing is begun outside by a node whose term is over until it knows what it still holds. A process that gets no processor for so long may learn only then that its agents are another's.
  */
 
 import inspector from 'node:inspector';
@@ -42,6 +44,7 @@ export class Lease {
   #beatAt = 0;
   #lookAt = 0;
   #endsAt = Infinity;
+  #signing: Promise<void> | undefined;
   #beating: { readonly since: number } | undefined;
   #looking = false;
   #lapsed = false;
@@ -85,6 +88,27 @@ export class Lease {
     this.#askedAt = clock.now();
   }
 
+  /** Belongs before anything is begun outside. Undefined, as nearly always: this node has its agents for certain. Otherwise resolves once a sign of life is confirmed, and what others have taken meanwhile is let go. */
+  confirmed(): Promise<void> | undefined {
+    return this.#isCertain ? undefined : this.#confirm();
+  }
+
+  get #isCertain(): boolean {
+    return this.#stopped || (!this.#broken && this.#options.clock.elapsed() < this.#endsAt);
+  }
+
+  async #confirm(): Promise<void> {
+    const { clock, leaseMs, failed } = this.#options;
+    while (!this.#isCertain) {
+      try {
+        await this.#sign();
+      } catch (error) {
+        failed(error);
+        await new Promise<void>((resolve) => void clock.setTimeout(resolve, leaseMs / 8));
+      }
+    }
+  }
+
   get #lookMs(): number {
     const quarter = this.#options.leaseMs / 4;
     return this.neighbours.length === 0 ? quarter : Math.min(lookMs, quarter);
@@ -102,7 +126,7 @@ export class Lease {
     const now = clock.elapsed();
     if (now >= this.#beatAt) {
       this.#beatAt = now + leaseMs / 4;
-      if (this.#beating === undefined) void this.#beat().catch(failed);
+      if (this.#beating === undefined) void this.#sign().catch(failed);
     }
     if (now >= this.#lookAt) {
       this.#lookAt = now + this.#lookMs;
@@ -119,6 +143,11 @@ export class Lease {
       }
     }
     this.#arm();
+  }
+
+  /** A sign of life, or the one that is under way. */
+  #sign(): Promise<void> {
+    return (this.#signing ??= this.#beat().finally(() => (this.#signing = undefined)));
   }
 
   async #beat(): Promise<void> {

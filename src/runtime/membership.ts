@@ -97,6 +97,11 @@ export class Membership {
     return this.#lease.awake();
   }
 
+  /** Before anything is begun outside; undefined: it may be. */
+  confirmed(): Promise<void> | undefined {
+    return this.#lease.confirmed();
+  }
+
   get hasNeighbours(): boolean {
     return this.#lease.neighbours.length > 0;
   }

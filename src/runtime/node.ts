@@ -190,6 +190,7 @@ export class Node implements AgentHost, SupervisionHost {
       observed,
       tell,
       ending,
+      confirmed: () => this.membership.confirmed(),
       alert: (alert) => this.alerts.raise(alert),
       budgets: this.budgets,
       board,

@@ -252,4 +252,50 @@ describe('a node that cannot reach its store', () => {
     release();
     await a.agent<'worker'>('w').waitFor((snapshot) => snapshot.matches('done'));
   });
+
+  it('begins nothing before it knows what it still has, when it had no processor for a term', async () => {
+    const inner = memory();
+    let resume: () => void = () => undefined;
+    let stopped = Promise.resolve();
+    let signs = 0;
+    // What it writes is written, and it hears of it late; its signs of life are as late.
+    const starving: Store = {
+      ...inner,
+      open: async (options) => {
+        const opened = await inner.open(options);
+        const commit: typeof opened.commit = async (commits) => {
+          const outcomes = await opened.commit(commits);
+          await stopped;
+          return outcomes;
+        };
+        const heartbeat: typeof opened.heartbeat = async () => {
+          await stopped;
+          signs += 1;
+          return opened.heartbeat();
+        };
+        return new Proxy(opened, {
+          get: (target, name) => {
+            if (name === 'commit') return commit;
+            if (name === 'heartbeat') return heartbeat;
+            const value: unknown = Reflect.get(target, name);
+            return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+          },
+        });
+      },
+    };
+    await using a = await open(starving, 'a');
+    stopped = new Promise((resolve) => (resume = resolve));
+    const born = a.spawn('worker', { id: 'w' }).catch(() => undefined);
+    await using b = await open(inner, 'b');
+    await until(() => begun.length === 1);
+    const before = signs;
+    resume();
+    await born;
+    await until(() => signs > before);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(begun).to.deep.equal(['w']);
+    release();
+    await b.agent<'worker'>('w').waitFor((snapshot) => snapshot.matches('done'));
+    expect(begun).to.deep.equal(['w']);
+  });
 });
