@@ -67,7 +67,7 @@ class Pair {
     try {
       for (const [name, fence] of Object.entries(fences)) {
         const records = await store.lookup(idsOf(name));
-        expect(new Set(records.map((record) => record?.fence)), name).to.deep.equal(new Set([fence]));
+        expect([...new Set(records.map((record) => record?.fence))], `the fences of the agents of ${name}`).to.deep.equal([fence]);
       }
       if (whole) expect(await store.check()).to.deep.equal([]);
     } finally {
