@@ -103,8 +103,7 @@ export interface Move {
   readonly deeds: readonly Deed[];
   /** From outside to inside. */
   readonly entered: readonly Entered[];
-  /** The machine's value and tags after it. */
-  readonly value: StateValue;
+  /** The machine's tags after it. */
   readonly tags: ReadonlySet<string>;
 }
 
@@ -155,7 +154,7 @@ export class Plans {
     if (entered === undefined) return undefined;
     const active: Node[] = entered.map(({ node }) => node);
     for (let node: Node | undefined = domain; node !== undefined; node = node.parent) active.unshift(node);
-    return { target, domain, deeds, entered, value: valueOf(target), tags: tagsOf(active) };
+    return { target, domain, deeds, entered, tags: tagsOf(active) };
   }
 
   /** How the machine comes to its first state; undefined where that is left to XState. */
@@ -227,7 +226,8 @@ export class Plans {
 }
 
 /** The value of a machine that is in one state, without `parallel` on the way to it. */
-function valueOf(leaf: Node): StateValue {
+export function valueOf(leaf: Node): StateValue {
+  if (leaf.parent === undefined) return {};
   let value: StateValue = leaf.key;
   for (let node = leaf.parent; node?.parent !== undefined; node = node.parent) value = { [node.key]: value };
   return value;

@@ -24,7 +24,7 @@ interface Mailbox {
 interface Rest {
   mailbox: Mailbox;
   readonly observers: Set<unknown>;
-  readonly eventListeners: Map<string, Set<(event: EventObject) => void>>;
+  readonly eventListeners: Map<string, Set<unknown>>;
   readonly _deferred: (() => void)[];
   readonly _actorScope: object;
   readonly send: (event: EventObject) => void;
@@ -56,7 +56,7 @@ interface Logic {
 /** An actor as XState's methods see it. */
 interface Body {
   logic: Logic;
-  _snapshot: Snapshot;
+  _snapshot: Snapshot | undefined;
   clock: unknown;
   options: object & { readonly input: unknown };
   id: string;
@@ -70,6 +70,8 @@ interface Body {
   system: System;
   _doneEvent: unknown;
   src: unknown;
+  /** It starts, or takes an event: what comes meanwhile waits. */
+  [busyWith]: boolean;
   [restOf]: Rest | undefined;
 }
 
@@ -86,6 +88,7 @@ interface Methods {
 }
 
 const restOf = Symbol('statewarden.rest');
+const busyWith = Symbol('statewarden.busy');
 const [notStarted, running, stopped] = [0, 1, 2];
 const XState = Actor.prototype as unknown as Methods;
 
@@ -120,7 +123,7 @@ function PromiseActor(this: Body, logic: Logic, options: ChildOptions): void {
   const { id, src, parent, syncSnapshot, systemId, input } = options;
   const system = parent.system as System;
   this.logic = logic;
-  this._snapshot = { status: 'active', output: undefined, error: undefined, input } as Snapshot;
+  this._snapshot = undefined;
   this.clock = system._clock;
   this.options = options;
   this.sessionId = system._bookId();
@@ -134,57 +137,68 @@ function PromiseActor(this: Body, logic: Logic, options: ChildOptions): void {
   this.system = system;
   this._doneEvent = undefined;
   this.src = src;
+  this[busyWith] = false;
   this[restOf] = undefined;
   system._sendInspectionEvent({ type: '@xstate.actor', actorRef: this });
-  if (systemId !== undefined) {
+  if (isNamed(systemId)) {
     this.systemId = systemId;
     system._set(systemId, this);
   }
+  this._snapshot = { status: 'active', output: undefined, error: undefined, input } as Snapshot;
+}
+
+/** To XState an empty name is none. */
+function isNamed(systemId: string | undefined): systemId is string {
+  return systemId !== undefined && systemId !== null && systemId !== '';
 }
 
 function rest(actor: Body): Rest {
   if (actor[restOf] !== undefined) return actor[restOf];
   const { id, sessionId, logger, system } = actor;
   const process = (event: EventObject): void => (actor as unknown as Methods)._process(event);
-  const emit = (event: EventObject): void => {
-    for (const type of [event.type, '*']) for (const tell of made.eventListeners.get(type) ?? []) tell(event);
-  };
   const defer = (run: () => void): void => void made._deferred.push(run);
   const made: Rest = {
     mailbox: new Mailbox(process),
     observers: new Set(),
     eventListeners: new Map(),
     _deferred: [],
-    _actorScope: { self: actor, id, sessionId, logger, defer, system, emit },
+    _actorScope: { self: actor, id, sessionId, logger, defer, system },
     send: (event) => XState.send.call(actor, event),
   };
   actor[restOf] = made;
-  if (actor._processingStatus === running) made.mailbox.start();
+  if (actor._processingStatus === running && !actor[busyWith]) made.mailbox.start();
   return made;
 }
 
-type Short = Body & Methods & { _failed(error: unknown): void };
+type Short = Body & Methods & { _failed(error: unknown): void; _free(): void };
 
-const short: Partial<Methods> & { _failed(error: unknown): void } & ThisType<Short> = {
+const short: Partial<Methods> & Pick<Short, '_failed' | '_free'> & ThisType<Short> = {
   _failed(error) {
     this._snapshot = { ...this._snapshot, status: 'error', error };
     this._error(error);
   },
+  /** What has come meanwhile is taken now. */
+  _free() {
+    this[busyWith] = false;
+    if (this[restOf] !== undefined && this._processingStatus === running) this[restOf].mailbox.start();
+  },
   start() {
     if (this[restOf] !== undefined || this._syncSnapshot || this._processingStatus !== notStarted) return XState.start.call(this);
-    const { system, logic, _snapshot: snapshot } = this;
+    const { system, logic } = this;
+    this[busyWith] = true;
     system._register(this.sessionId, this);
-    if (this.systemId !== undefined) system._set(this.systemId, this);
+    if (isNamed(this.systemId)) system._set(this.systemId, this);
     this._processingStatus = running as number;
     const event = { type: 'xstate.init', input: this.options.input };
     system._sendInspectionEvent({ type: '@xstate.event', sourceRef: this._parent, actorRef: this, event });
     try {
-      logic.start(snapshot, { self: this, system });
+      logic.start(this._snapshot as Snapshot, { self: this, system });
     } catch (error) {
       this._failed(error);
       return this;
     }
-    this.update(this._snapshot, event);
+    this.update(this._snapshot as Snapshot, event);
+    this._free();
     return this;
   },
   /** Nobody listens, and a promise defers nothing. */
@@ -206,9 +220,8 @@ const short: Partial<Methods> & { _failed(error: unknown): void } & ThisType<Sho
     }
     this.system._sendInspectionEvent({ type: '@xstate.snapshot', actorRef: this, event, snapshot });
   },
-  /** What a promise is sent changes nothing, but for its outcome; so nothing can come while it is at something. */
   _send(event) {
-    if (this[restOf] !== undefined || this._processingStatus !== running) XState._send.call(this, event);
+    if (this[restOf] !== undefined || this[busyWith] || this._processingStatus !== running) XState._send.call(this, event);
     else this._process(event);
   },
   _process(event) {
@@ -216,18 +229,24 @@ const short: Partial<Methods> & { _failed(error: unknown): void } & ThisType<Sho
       XState._process.call(this, event);
       return;
     }
+    this[busyWith] = true;
     let next: Snapshot;
     try {
-      next = this.logic.transition(this._snapshot, event, { self: this, system: this.system });
+      next = this.logic.transition(this._snapshot as Snapshot, event, { self: this, system: this.system });
     } catch (error) {
       this._failed(error);
       return;
     }
     this.update(next, event);
-    if (event.type === 'xstate.stop') this._stopProcedure();
+    if (event.type === 'xstate.stop') {
+      this._stopProcedure();
+      // Somebody may have begun to listen.
+      if (this[restOf] !== undefined) this._complete();
+    }
+    this._free();
   },
   _stop() {
-    if (this[restOf] !== undefined || this._processingStatus !== running) return XState._stop.call(this);
+    if (this[restOf] !== undefined || this[busyWith] || this._processingStatus !== running) return XState._stop.call(this);
     this._process({ type: 'xstate.stop' });
     return this;
   },

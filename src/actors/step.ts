@@ -20,6 +20,7 @@ import {
 import {
   Plans,
   tagsOf,
+  valueOf,
   type Beginning,
   type Builtin,
   type Deed,
@@ -139,8 +140,8 @@ function taken(
   }
   // An array of its own: whether states were left is told by it.
   const next = nodesAfter(nodes, move);
-  const tags = nodes[0]?.parent === undefined ? move.tags : tagsOf(next);
-  return { ...snapshot, context, _nodes: next, value: move.value, tags, children } as unknown as AnyMachineSnapshot;
+  const tags = nodes[0]?.parent === undefined ? new Set(move.tags) : tagsOf(next);
+  return { ...snapshot, context, _nodes: next, value: valueOf(target), tags, children } as unknown as AnyMachineSnapshot;
 }
 
 /** The machine is done: states that are active at its end are left, and stay as they are. */
@@ -152,7 +153,8 @@ function ended(
   event: EventObject,
   scope: StepScope,
 ): AnyMachineSnapshot {
-  const { target, value } = move;
+  const { target } = move;
+  const value = valueOf(target);
   const { output: mapper } = snapshot.machine.root as unknown as Node;
   const done = { type: `xstate.done.state.${target.id}`, output: undefined };
   const output =
@@ -182,16 +184,19 @@ function begun(first: readonly Entered[], model: AnyMachineSnapshot, input: unkn
   let [context, children] = [draft.context, draft.children];
   try {
     if (typeof made === 'function') perform({ own: contextOf(made as ContextMaker) }, draft, event, scope);
-    else if (typeof made === 'object' && made !== null) draft.context = made;
+    else if (made) draft.context = made;
     ({ context, children } = draft);
     for (const one of first) enter(one, draft, event, scope);
   } catch (error) {
     if (!showsFailedStart) throw error;
     const nodes = [machine.root as unknown as Node];
-    const before = { _nodes: nodes, tags: tagsOf(nodes), context, children };
+    const [leaf] = first.slice(-1) as [Entered];
+    const before = { _nodes: nodes, value: valueOf(leaf.node), tags: tagsOf(nodes), context, children, historyValue: {} };
     return { ...model, ...before, status: 'error', error } as unknown as AnyMachineSnapshot;
   }
-  return { ...model, context: draft.context, children: draft.children } as AnyMachineSnapshot;
+  const [leaf] = first.slice(-1) as [Entered];
+  const own = { _nodes: first.map(({ node }) => node), value: valueOf(leaf.node), tags: new Set(model.tags), historyValue: {} };
+  return { ...model, ...own, context: draft.context, children: draft.children } as unknown as AnyMachineSnapshot;
 }
 
 /** Whether this XState has a whole snapshot of a machine that failed at its start. */

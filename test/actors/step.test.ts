@@ -2,6 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import sinon from 'sinon';
 import {
   assign,
@@ -20,7 +22,7 @@ import {
   type AnyStateMachine,
   type EventObject,
 } from 'xstate';
-import { persist, settlePromise } from '#src/actors/seam.js';
+import { durable, persist, settlePromise } from '#src/actors/seam.js';
 import type { StepScope } from '#src/actors/plans.js';
 import { stepper } from '#src/actors/step.js';
 import { Recorder, unsavable } from './recorder.js';
@@ -110,6 +112,15 @@ const invocation = fc.constantFrom<unknown>(
   { src: 'call', id: 'call', input: ({ context }: { context: Context }) => context.n, onDone: { target: '#b', actions: 'count' } },
   { src: fromPromise(() => Promise.resolve(1)), systemId: 'caller', onDone: '#c', onError: { actions: 'name' } },
   { src: 'call', id: 'refused', input: unsavable, onError: { target: '#c', actions: 'name' } },
+  {
+    src: 'call',
+    id: 'thrown',
+    systemId: '',
+    input: ({ context }: { context: Context }) => {
+      if (context.n === 2) throw new Error('no input');
+      return context.n;
+    },
+  },
   { src: 'child', id: 'child-0' },
   { src: 'silent', id: 'silent', systemId: 'named', input: 3, onSnapshot: { actions: 'count' } },
 );
@@ -200,43 +211,50 @@ function machineOf(config: State, byXState: boolean): AnyStateMachine {
 type Happening =
   | { readonly send: string }
   | { readonly settle: number; readonly ok: boolean }
+  /** It leaves memory and comes back, as it was written down. */
+  | { readonly restored: true }
   | { readonly touch: number; readonly by: 'send' | 'subscribe' | 'on' | 'sendAlone' };
 
+/** Somebody who looks and cannot keep still: at the so manieth word about a promise's actor. */
+interface Meddling {
+  readonly at: number;
+  readonly by: 'send' | 'subscribe' | 'tellRoot';
+}
+
 /** All that can be seen of a machine from outside while things happen to it, from its first moment. */
-function observe(config: State, happenings: readonly Happening[], byXState: boolean): unknown[] {
+function observe(config: State, happenings: readonly Happening[], meddling: Meddling, byXState: boolean): unknown[] {
   const seen: unknown[] = [];
   burnt = 0;
   const machine = machineOf(config, byXState);
   let agent: Recorder;
+  let words = 0;
+  const adopted = (root: AnyActorRef): void =>
+    void root.system.inspect((inspected) => {
+      const { actorRef } = inspected as unknown as { readonly actorRef: AnyActorRef };
+      if (inspected.type === '@xstate.microstep') {
+        const { snapshot, event, _transitions: taken } = inspected;
+        const { value, status, context } = snapshot as AnyMachineSnapshot;
+        seen.push([actorRef.id, event.type, value, status, context, taken.map(({ eventType }) => eventType)]);
+      } else if (inspected.type === '@xstate.action') seen.push([actorRef.id, inspected.action.type]);
+      else if (inspected.type === '@xstate.actor') seen.push([actorRef.id, actorRef.src]);
+      else if (inspected.type === '@xstate.event') {
+        seen.push([(inspected.sourceRef as AnyActorRef | undefined)?.id, actorRef.id, inspected.event]);
+      } else {
+        const { snapshot, event } = inspected;
+        const { status, value, context, input, output } = snapshot as AnyMachineSnapshot & { readonly input: unknown };
+        seen.push([actorRef.id, event.type, status, value, context, input, output]);
+      }
+      if (actorRef.src === 'call' && (words += 1) === meddling.at) meddle(actorRef, meddling.by, root, seen);
+    });
   try {
     // The first of a machine is XState's, whichever way the others begin.
     Recorder.run(machine, { input: 1 });
     burnt = 0;
-    agent = Recorder.run(machine, {
-      input: 7,
-      adopted: (root) =>
-        root.system.inspect((inspected) => {
-          const { actorRef } = inspected as unknown as { readonly actorRef: AnyActorRef };
-          if (inspected.type === '@xstate.microstep') {
-            const { snapshot, event, _transitions: taken } = inspected;
-            const { value, status, context } = snapshot as AnyMachineSnapshot;
-            seen.push([actorRef.id, event.type, value, status, context, taken.map(({ eventType }) => eventType)]);
-          } else if (inspected.type === '@xstate.action') seen.push([actorRef.id, inspected.action.type]);
-          else if (inspected.type === '@xstate.actor') seen.push([actorRef.id, actorRef.src]);
-          else if (inspected.type === '@xstate.event') {
-            seen.push([(inspected.sourceRef as AnyActorRef | undefined)?.id, actorRef.id, inspected.event]);
-          } else {
-            const { snapshot, event } = inspected;
-            const { status, value, context, input, output } = snapshot as AnyMachineSnapshot & { readonly input: unknown };
-            seen.push([actorRef.id, event.type, status, value, context, input, output]);
-          }
-        }),
-    });
+    agent = Recorder.run(machine, { input: 7, adopted });
   } catch (error) {
     return [String(error)];
   }
-  const { root } = agent;
-  root.subscribe({ error: nothing });
+  agent.root.subscribe({ error: nothing });
   const look = (): void => {
     const { value, context, status, tags, children, _nodes: nodes, error, output } = agent.snapshot();
     if (tags === undefined) {
@@ -255,13 +273,20 @@ function observe(config: State, happenings: readonly Happening[], byXState: bool
       ]),
     );
     seen.push(Object.keys(agent.snapshot()), agent.snapshot().can({ type: 'E.1' }), agent.snapshot().matches('a'), agent.asked());
-    seen.push(JSON.parse(JSON.stringify(persist(root))), root.system.get('caller')?.sessionId);
+    seen.push(JSON.parse(JSON.stringify(persist(agent.root))), agent.root.system.get('caller')?.sessionId);
   };
   look();
   for (const happening of happenings) {
     if ('send' in happening) agent.send(happening.send);
     else if ('touch' in happening) touch(agent, happening, seen);
-    else {
+    else if ('restored' in happening) {
+      try {
+        agent = Recorder.run(machine, { snapshot: JSON.parse(JSON.stringify(persist(agent.root))), adopted });
+      } catch (error) {
+        return [...seen, String(error)];
+      }
+      agent.root.subscribe({ error: nothing });
+    } else {
       const promises = [...agent.promises.values()];
       const promise = promises[happening.settle % Math.max(1, promises.length)];
       if (promise !== undefined) {
@@ -300,6 +325,12 @@ function touch(agent: Recorder, { touch: at, by }: Extract<Happening, { readonly
   }
 }
 
+function meddle(actor: AnyActorRef, by: Meddling['by'], root: AnyActorRef, seen: unknown[]): void {
+  if (by === 'send') actor.send({ type: 'PING' } as never);
+  else if (by === 'tellRoot') root.send({ type: 'E.0' } as never);
+  else actor.subscribe({ next: ({ status }) => seen.push(['seen', status]), complete: () => seen.push('complete'), error: nothing });
+}
+
 describe('a step', () => {
   let faked: sinon.SinonFakeTimers;
   beforeEach(() => (faked = sinon.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'Date'] })));
@@ -309,11 +340,16 @@ describe('a step', () => {
     const happening: fc.Arbitrary<Happening> = fc.oneof(
       fc.record({ send: fc.constantFrom<string>(...events, 'xstate.after.70.a', 'xstate.after.70.root', 'OTHER') }),
       fc.record({ settle: fc.nat(3), ok: fc.boolean() }),
+      fc.record({ restored: fc.constant(true as const) }),
       fc.record({ touch: fc.nat(3), by: fc.constantFrom('send', 'subscribe', 'on', 'sendAlone') }),
     );
+    const meddling = fc.record({
+      at: fc.integer({ min: -20, max: 12 }),
+      by: fc.constantFrom<Meddling['by']>('send', 'subscribe', 'tellRoot'),
+    });
     fc.assert(
-      fc.property(tree, fc.array(happening, { maxLength: 8 }), (config, happenings) => {
-        expect(observe(config, happenings, false)).to.deep.equal(observe(config, happenings, true));
+      fc.property(tree, fc.array(happening, { maxLength: 8 }), meddling, (config, happenings, how) => {
+        expect(observe(config, happenings, how, false)).to.deep.equal(observe(config, happenings, how, true));
       }),
       { numRuns: Number(process.env['STEP_RUNS'] ?? 1_000) },
     );
@@ -383,5 +419,55 @@ describe('a step', () => {
     expect(tried(flat, 'SELF')).to.equal('"flat" by XState');
     expect(tried(flat, 'MISSING')).to.equal('"missing" by XState');
     expect(tried(flat, 'UNKNOWN')).to.equal('"flat" by XState');
+  });
+
+  const inner = { initial: 'x', states: { x: { on: { GO: 'y' } }, y: { on: { GO: 'x' } } } };
+  const tagged = createMachine(
+    { id: 'tagged', initial: 'a', context: { n: 0 }, states: { a: { ...inner, tags: ['red'], invoke: { src: 'call', id: 'call' } } } },
+    { actors },
+  );
+
+  it('begins all but the first by itself, and each with parts of its own', () => {
+    Recorder.run(tagged);
+    const first = sinon.spy(Object.getPrototypeOf(durable(tagged)) as AnyStateMachine, 'getInitialSnapshot');
+    const [one, other] = [Recorder.run(tagged), Recorder.run(tagged)];
+    first.restore();
+    expect(first.callCount).to.equal(0);
+    for (const turn of ['none', 'GO']) {
+      for (const agent of [one, other]) if (turn === 'GO') agent.send('GO');
+      // Whoever does this harms himself.
+      const { tags, value, historyValue, _nodes: nodes } = one.snapshot() as unknown as Record<string, object>;
+      (tags as Set<string>).clear();
+      Object.assign(historyValue as object, { gone: [] });
+      const { a } = value as { a: string };
+      (value as { a: string }).a = 'gone';
+      (nodes as unknown[]).reverse();
+      for (const agent of [other, Recorder.run(tagged)]) {
+        const { tags: its, value: where, historyValue: before, _nodes: active } = agent.snapshot() as unknown as Record<string, object>;
+        expect([[...(its as Set<string>)], Object.keys(where as object), before]).to.deep.equal([['red'], ['a'], {}]);
+        expect((active as { id: string }[])[0]?.id).to.equal('tagged');
+      }
+      expect((other.snapshot().value as { a: string }).a).to.equal(a);
+      (value as { a: string }).a = a;
+      (nodes as unknown[]).reverse();
+    }
+  });
+
+  it('keeps nothing of one agent for the others', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const machine = createMachine(
+      { id: 'kept', initial: 'a', context: () => ({ large: [] }), states: { a: { invoke: { src: 'call' } } } },
+      { actors },
+    );
+    const kept = ((agent: Recorder) => [new WeakRef(agent.root), new WeakRef(agent.context())])(Recorder.run(machine));
+    for (let tried = 0; tried < 10 && kept.some((one) => one.deref() !== undefined); tried += 1) {
+      await new Promise<void>((resolve) => queueMicrotask(resolve));
+      faked.restore();
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    expect(kept.map((one) => one.deref())).to.deep.equal([undefined, undefined]);
+    expect(Recorder.run(machine).snapshot().value).to.equal('a');
   });
 });

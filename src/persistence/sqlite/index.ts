@@ -194,6 +194,7 @@ class SqliteStore implements OpenedStore {
   }
 
   #fail(error: Error): void {
+    this.#hear();
     if (this.#closing !== undefined || this.#dead !== undefined) return;
     this.#dead = error;
     const pending = this.#pending.slice(this.#head);
