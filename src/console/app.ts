@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import { sleep, type Clock, type TimerHandle } from '../core/clock.js';
 import { BadInputError, StatewardenError } from '../core/errors.js';
 import { agentDetail, agentList, statusOf } from './agents.js';
-import type { About, Failure } from './api.js';
+import type { About, Done, Failure } from './api.js';
 import type { Breakers } from './breakers.js';
 import { pagePolicy, refuseHost, refuseOrigin, type Refusal, type Token } from './guard.js';
 import { machinePage } from './machines.js';
@@ -91,6 +91,8 @@ export function consoleApp(parts: AppParts): Hono<Env> {
     };
     return c.json(about);
   });
+  // An order that changes nothing: whoever may give one has the token.
+  app.post('/api/token', (c) => c.json({ done: true } satisfies Done));
   app.get('/api/agents', async (c) => {
     const query = (name: string): string | undefined => textOf(c, name);
     return c.json(

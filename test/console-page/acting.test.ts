@@ -189,7 +189,7 @@ describe('what is ordered on the page', () => {
     await using visited = await open(`#/agents/shop%2Fpulse?token=${token}`);
     const { page } = visited;
     const posts: string[] = [];
-    page.on('request', (request) => request.method() === 'POST' && posts.push(request.url()));
+    page.on('request', (request) => request.method() === 'POST' && !request.url().endsWith('/api/token') && posts.push(request.url()));
     await page.locator('.chart-area[data-drawn]').waitFor();
     await page.keyboard.press('e');
     const dialog = page.getByRole('dialog');
@@ -223,10 +223,16 @@ describe('what is ordered on the page', () => {
   });
 
   it('nothing, with a token that is wrong: that is said, and the page goes on to show what happens', async () => {
-    await using visited = await open('#/agents/shop%2Fpulse?token=a-token-that-is-wrong');
+    await using visited = await open('#/agents/shop%2Fpulse');
     visited.expect(/401/);
     const { page } = visited;
     await page.locator('.chart-area[data-drawn]').waitFor();
+    // As when the process has begun anew meanwhile, with another token.
+    await page.route('**/api/token', (route) => route.fulfill({ status: 200, contentType: 'application/json', body: '{"done":true}' }));
+    await page.keyboard.press('k');
+    await page.locator('#token').fill('a-token-that-is-wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'May act: forget the token' }).waitFor();
     const before = (await stored('shop/pulse'))?.sequenceNumber ?? 0;
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click();
@@ -239,6 +245,23 @@ describe('what is ordered on the page', () => {
     expect(await stored('shop/pulse')).to.include({ status: 'active', sequenceNumber: before });
     await shop.send('shop/pulse', 'BEAT');
     await page.locator(`[data-turn="${String(before + 1)}"]`).waitFor();
+    expect(visited.faults).to.deep.equal([]);
+  });
+
+  it('nothing, which is said at once: of a token in the address, and of one that is entered', async () => {
+    await using visited = await open('#/agents?token=a-token-that-is-wrong');
+    visited.expect(/401/);
+    const { page } = visited;
+    await page.getByText('Read-only: the token is another one.').waitFor();
+    await page.getByRole('button', { name: 'Read-only: enter the token' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Token' });
+    await dialog.locator('#token').fill('another-that-is-wrong');
+    await dialog.locator('#token').press('Enter');
+    await dialog.getByRole('alert').waitFor();
+    await dialog.locator('#token').fill(token);
+    await dialog.locator('#token').press('Enter');
+    await page.getByRole('button', { name: 'May act: forget the token' }).waitFor();
+    await dialog.waitFor({ state: 'detached' });
     expect(visited.faults).to.deep.equal([]);
   });
 

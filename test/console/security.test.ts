@@ -79,6 +79,11 @@ describe('a console on the loopback address', () => {
     expect((await runtime.store.lookup(['w-1']))[0]?.status).to.equal('active');
   });
 
+  it('says of a token whether it is the one, and does nothing', async () => {
+    expect((await order(served, '/api/token', {}, 'a-token-for-the-tests')).status).to.equal(200);
+    expect((await order(served, '/api/token', {}, 'another-token-of-16')).status).to.equal(401);
+  });
+
   it('compares a token in a time that does not depend on where it differs', async () => {
     const given: (readonly [number, number])[] = [];
     const original = crypto.timingSafeEqual;

@@ -55,6 +55,43 @@ export function whyReadOnly(): string | undefined {
   return about.value.acts ? undefined : 'Read-only: this console looks at a store, no runtime that could act is behind it.';
 }
 
+const order = (path: string, given: string, body: unknown): Promise<Done> =>
+  call<Done>(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${given}` },
+    body: JSON.stringify(body),
+  });
+
+/** Why the server does not take the token; undefined: it does, or does not answer now. */
+async function whyRefused(given: string): Promise<string | undefined> {
+  try {
+    await order('token', given, {});
+  } catch (error) {
+    if (error instanceof RefusedError && error.status === 401) return error.failure.message;
+  }
+  return undefined;
+}
+
+/** Tries the token that came with the address, or is left from another console: whoever may not act is to know before he tries. */
+export async function tryToken(): Promise<void> {
+  const given = token.peek();
+  const refused = given === undefined || about.peek()?.acts !== true ? undefined : await whyRefused(given);
+  if (refused === undefined || token.peek() !== given) return;
+  forgetToken();
+  told({ kind: 'bad', text: `Read-only: ${refused}.`, hint: 'Press k to enter the one that was printed when the console was started.' });
+}
+
+/** Asks for the token until it is taken, or the person would rather not. */
+export async function enterToken(): Promise<void> {
+  let refused: string | undefined;
+  do {
+    const given = await askForToken(refused);
+    if (given === undefined) return;
+    refused = about.peek()?.acts === true ? await whyRefused(given) : undefined;
+    if (refused !== undefined) forgetToken();
+  } while (refused !== undefined);
+}
+
 /** Acts, asks for the token when there is none or it is refused, and says how it went. Undefined: it did not. */
 export async function act(what: string, path: string, body: unknown = {}): Promise<Done | undefined> {
   const closed = whyReadOnly();
@@ -67,8 +104,7 @@ export async function act(what: string, path: string, body: unknown = {}): Promi
     const given = refused === undefined ? (token.peek() ?? (await askForToken())) : await askForToken(refused);
     if (given === undefined) return undefined;
     try {
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${given}` };
-      const done = await call<Done>(path, { method: 'POST', headers, body: JSON.stringify(body) });
+      const done = await order(path, given, body);
       told({ kind: 'good', text: `${what}: done${done.count === undefined ? '' : ` (${String(done.count)})`}.` });
       return done;
     } catch (error) {

@@ -6,7 +6,7 @@ import type { About, Failure, StreamEvent } from '../api.js';
 import { AgentView } from './agent-view.js';
 import { AgentsView } from './agents-view.js';
 import { BreakersView } from './breakers-view.js';
-import { about, ahead, failureOf, get } from './client.js';
+import { about, ahead, failureOf, get, tryToken } from './client.js';
 import { listenToKeys } from './keys.js';
 import { LettersView } from './letters-view.js';
 import { Empty } from './parts.js';
@@ -53,6 +53,7 @@ function learn(): void {
     (known) => {
       ahead.value = known.now - Date.now();
       about.value = known;
+      void tryToken();
     },
     (error: unknown) => {
       const failure: Failure = failureOf(error);

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { RuntimePage } from '../api.js';
-import { about } from './client.js';
+import { about, enterToken } from './client.js';
 import { Dialog } from './dialog.js';
 import { FormDialog } from './form.js';
 import { Icon, type IconName } from './icons.js';
@@ -13,7 +13,7 @@ import { dismiss, notices } from './notices.js';
 import { go, hrefOf, view } from './route.js';
 import { line, useTold } from './stream.js';
 import { narrow, switchTheme, theme } from './theme.js';
-import { askForToken, forgetToken, question, token } from './token.js';
+import { forgetToken, question, token } from './token.js';
 import { short } from './words.js';
 
 export const places: readonly {
@@ -41,7 +41,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): V
           helpOpen.value = true;
         },
         T: switchTheme,
-        k: () => void askForToken(),
+        k: () => void enterToken(),
         ...Object.fromEntries(places.map(({ name, key }) => [key, () => go(hrefOf([name]))])),
       }),
     [],
@@ -129,7 +129,7 @@ function Bar(): VNode {
               : 'This store is only looked at: nobody can act here.'
           }
           disabled={!acts}
-          onClick={() => (token.value === undefined ? void askForToken() : forgetToken())}
+          onClick={() => (token.value === undefined ? void enterToken() : forgetToken())}
         >
           <Icon name={token.value === undefined ? 'lock' : 'unlock'} />
           <span class="token-word">{acts && token.value !== undefined ? 'may act' : 'read-only'}</span>
