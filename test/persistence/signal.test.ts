@@ -87,13 +87,13 @@ describe('the signal of a store', () => {
       const clock = sinon.stub(systemClock, 'elapsed').callsFake(() => now);
       const asked = sinon.spy(AskingSignal.prototype, 'ask');
       const { lookOut } = AskingSignal.prototype;
-      let met = false;
+      const meeting = { met: false };
       const stops = sinon.stub(AskingSignal.prototype, 'lookOut').callsFake(function (this: AskingSignal, yes) {
         const request = asked.lastCall.returnValue;
         const early = !yes && !this.isTold(request);
         const until = performance.now() + 2_000;
         while (early && !this.isTold(request) && performance.now() < until);
-        met = early && this.isTold(request);
+        meeting.met = early && this.isTold(request);
         lookOut.call(this, yes);
       });
       let seen = false;
@@ -102,14 +102,14 @@ describe('the signal of a store', () => {
         const agent = await runtime.spawn('counter', { id: 'a' });
         for (let tried = 0; tried < 100 && !seen; tried += 1) {
           await agent.send({ type: 'ADD' });
-          met = false;
+          meeting.met = false;
           const { callCount } = asked;
           // It has looked out for long enough while this, which is large, is still written.
           const sending = agent.send({ type: 'ADD', text: 'x'.repeat(900_000) });
           process.nextTick(() => (now += 1));
           await sending;
           // What a later request brings with it would be too late.
-          seen = met && asked.callCount === callCount + 1;
+          seen = meeting.met && asked.callCount === callCount + 1;
         }
       } finally {
         clock.restore();
