@@ -1,7 +1,7 @@
 /** The page as it was built, file by file. Only names that were found in its folder are served: what is asked for is never made into a path. */
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { extname, join, sep } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface PageFile {
@@ -71,16 +71,20 @@ export class PageFiles {
 
   #list(): ReadonlySet<string> {
     try {
-      const entries = readdirSync(this.#folder, { recursive: true, withFileTypes: true });
-      const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-      this.#names = new Set(
-        paths.map((path) => path.slice(join(this.#folder, sep).length).replaceAll(sep, '/')).filter((name) => extname(name) in types),
-      );
+      this.#names = new Set(namesIn(this.#folder, '').filter((name) => extname(name) in types));
     } catch {
       this.#names = new Set();
     }
     return this.#names;
   }
+}
+
+/** Level by level: a recursive `readdir` goes through links in newer Nodes, out of the folder. */
+function namesIn(folder: string, above: string): string[] {
+  return readdirSync(join(folder, above), { withFileTypes: true }).flatMap((entry) => {
+    const name = `${above}${entry.name}`;
+    return entry.isDirectory() ? namesIn(folder, `${name}/`) : entry.isFile() ? [name] : [];
+  });
 }
 
 export const notBuilt = `The console's page has not been built here.
