@@ -136,9 +136,18 @@ async function run(
   });
   let said = '';
   child.stderr.on('data', (text) => (said += String(text)));
-  const late = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), runMs);
+  /** With the processes that it has begun: a case that was given up leaves its own. */
+  const kill = (): void => {
+    try {
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch {
+      // All have ended.
+    }
+  };
+  const late = setTimeout(kill, runMs);
   await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
   clearTimeout(late);
+  kill();
   let report: Record<'passes' | 'pending' | 'failures', { readonly fullTitle: string; readonly err: { readonly message?: string } }[]>;
   try {
     report = JSON.parse(readFileSync(output, 'utf8')) as typeof report;
