@@ -103,8 +103,6 @@ export interface Move {
   readonly deeds: readonly Deed[];
   /** From outside to inside. */
   readonly entered: readonly Entered[];
-  /** The machine's tags after it. */
-  readonly tags: ReadonlySet<string>;
 }
 
 /** What is known of a machine's transitions and states; each is looked at once. */
@@ -151,10 +149,7 @@ export class Plans {
     const deeds = this.#deeds(actions);
     if (domain === undefined || deeds === undefined) return undefined;
     const entered = this.#entered(target, domain);
-    if (entered === undefined) return undefined;
-    const active: Node[] = entered.map(({ node }) => node);
-    for (let node: Node | undefined = domain; node !== undefined; node = node.parent) active.unshift(node);
-    return { target, domain, deeds, entered, tags: tagsOf(active) };
+    return entered && { target, domain, deeds, entered };
   }
 
   /** How the machine comes to its first state; undefined where that is left to XState. */

@@ -140,7 +140,7 @@ function taken(
   }
   // An array of its own: whether states were left is told by it.
   const next = nodesAfter(nodes, move);
-  const tags = nodes[0]?.parent === undefined ? new Set(move.tags) : tagsOf(next);
+  const tags = tagsOf(next);
   return { ...snapshot, context, _nodes: next, value: valueOf(target), tags, children } as unknown as AnyMachineSnapshot;
 }
 
@@ -182,6 +182,7 @@ function begun(first: readonly Entered[], model: AnyMachineSnapshot, input: unkn
   const { context: made } = machine.config as { readonly context?: unknown };
   const draft: Draft = { machine, _nodes: noNodes, context: {}, children: {} };
   let [context, children] = [draft.context, draft.children];
+  const value = valueOf((first.at(-1) as Entered).node);
   try {
     if (typeof made === 'function') perform({ own: contextOf(made as ContextMaker) }, draft, event, scope);
     else if (made) draft.context = made;
@@ -190,12 +191,10 @@ function begun(first: readonly Entered[], model: AnyMachineSnapshot, input: unkn
   } catch (error) {
     if (!showsFailedStart) throw error;
     const nodes = [machine.root as unknown as Node];
-    const [leaf] = first.slice(-1) as [Entered];
-    const before = { _nodes: nodes, value: valueOf(leaf.node), tags: tagsOf(nodes), context, children, historyValue: {} };
+    const before = { _nodes: nodes, value, tags: tagsOf(nodes), context, children, historyValue: {} };
     return { ...model, ...before, status: 'error', error } as unknown as AnyMachineSnapshot;
   }
-  const [leaf] = first.slice(-1) as [Entered];
-  const own = { _nodes: first.map(({ node }) => node), value: valueOf(leaf.node), tags: new Set(model.tags), historyValue: {} };
+  const own = { _nodes: first.map(({ node }) => node), value, tags: new Set(model.tags), historyValue: {} };
   return { ...model, ...own, context: draft.context, children: draft.children } as unknown as AnyMachineSnapshot;
 }
 

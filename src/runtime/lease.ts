@@ -25,7 +25,9 @@ export interface LeaseOptions {
   readonly changed: (change: { readonly gone: boolean }) => Promise<void>;
   /** Its term is over. */
   readonly lapsed: () => void;
-  /** The store answers again after that; or the term was over in the store, unnoticed, and somebody has taken agents. */
+  /** The store answers again after that; or the term was over in the store, unnoticed: what others have taken is not this node's any more. */
+  readonly letGo: () => Promise<void>;
+  /** The rest goes on. */
   readonly renewed: () => Promise<void>;
   /** The agents of the store go to another one. */
   readonly moved: (error: StoreMovedError) => Promise<void>;
@@ -44,12 +46,15 @@ export class Lease {
   #beatAt = 0;
   #lookAt = 0;
   #endsAt = Infinity;
-  #signing: Promise<void> | undefined;
   #beating: { readonly since: number } | undefined;
   #looking = false;
   #lapsed = false;
   /** Its term was over, and what follows from that is not done yet. */
   #broken = false;
+  /** Nor what comes first of it: agents that others have taken may be here still. */
+  #isDoubted = false;
+  /** Who waits to begin something outside. */
+  readonly #unsure: (() => void)[] = [];
   #stopped = false;
   /** When its store was last asked whether its agents are still there: epoch milliseconds. */
   #askedAt: number;
@@ -73,6 +78,7 @@ export class Lease {
   stop(): void {
     this.#stopped = true;
     this.#options.clock.clearTimeout(this.#timer);
+    this.#assure();
   }
 
   /** Belongs before agents are taken: a process that has slept for longer than its term looks first whether they are still here; undefined: it has looked. @throws StoreMovedError */
@@ -88,25 +94,20 @@ export class Lease {
     this.#askedAt = clock.now();
   }
 
-  /** Belongs before anything is begun outside. Undefined, as nearly always: this node has its agents for certain. Otherwise resolves once a sign of life is confirmed, and what others have taken meanwhile is let go. */
+  /** Belongs before anything is begun outside. Undefined, as nearly always: this node has its agents for certain. Otherwise resolves once a sign of life is confirmed and what others have taken meanwhile is let go, or when it is stopped. */
   confirmed(): Promise<void> | undefined {
-    return this.#isCertain ? undefined : this.#confirm();
+    if (this.#isCertain) return undefined;
+    // One that is under way, or what follows from it, is waited for; after one that fails comes the next.
+    if (this.#beating === undefined && !this.#isDoubted) void this.#beat().catch(this.#options.failed);
+    return new Promise((resolve) => this.#unsure.push(resolve));
   }
 
   get #isCertain(): boolean {
-    return this.#stopped || (!this.#broken && this.#options.clock.elapsed() < this.#endsAt);
+    return this.#stopped || (!this.#isDoubted && this.#options.clock.elapsed() < this.#endsAt);
   }
 
-  async #confirm(): Promise<void> {
-    const { clock, leaseMs, failed } = this.#options;
-    while (!this.#isCertain) {
-      try {
-        await this.#sign();
-      } catch (error) {
-        failed(error);
-        await new Promise<void>((resolve) => void clock.setTimeout(resolve, leaseMs / 8));
-      }
-    }
+  #assure(): void {
+    if (this.#isCertain) for (const resolve of this.#unsure.splice(0)) resolve();
   }
 
   get #lookMs(): number {
@@ -126,7 +127,7 @@ export class Lease {
     const now = clock.elapsed();
     if (now >= this.#beatAt) {
       this.#beatAt = now + leaseMs / 4;
-      if (this.#beating === undefined) void this.#sign().catch(failed);
+      if (this.#beating === undefined) void this.#beat().catch(failed);
     }
     if (now >= this.#lookAt) {
       this.#lookAt = now + this.#lookMs;
@@ -145,13 +146,8 @@ export class Lease {
     this.#arm();
   }
 
-  /** A sign of life, or the one that is under way. */
-  #sign(): Promise<void> {
-    return (this.#signing ??= this.#beat().finally(() => (this.#signing = undefined)));
-  }
-
   async #beat(): Promise<void> {
-    const { store, clock, leaseMs, pulse, renewed, moved, failed } = this.#options;
+    const { store, clock, leaseMs, pulse, letGo, renewed, moved, failed } = this.#options;
     if (pulse !== undefined) pulse.attached = inspector.url() !== undefined;
     const sentAt = clock.elapsed();
     this.#beating = { since: systemClock.elapsed() };
@@ -163,13 +159,19 @@ export class Lease {
     }
     if (this.#stopped) return;
     this.#endsAt = sentAt + leaseMs;
-    this.#broken ||= this.#lapsed || !unbroken;
+    const over = this.#lapsed || !unbroken;
+    this.#broken ||= over;
+    this.#isDoubted ||= over;
+    this.#assure();
     const elsewhere = await movedError(store);
     this.#askedAt = clock.now();
     if (this.#stopped) return;
     if (elsewhere !== undefined) void moved(elsewhere).catch(failed);
     else if (this.#broken) {
       // What fails here is done with the next sign.
+      await letGo();
+      this.#isDoubted = false;
+      this.#assure();
       await renewed();
       this.#broken = this.#lapsed = false;
     }

@@ -86,6 +86,7 @@ export class Membership {
       pulse,
       changed: ({ gone }) => this.#changed(gone),
       lapsed: () => this.#lapse(),
+      letGo: () => this.#letGo(),
       renewed: () => this.#renewed(),
       moved,
       failed: (error) => node.failed(error),
@@ -215,7 +216,7 @@ export class Membership {
     node.tell({ type: 'lease', state: 'lapsed' });
   }
 
-  async #renewed(): Promise<void> {
+  async #letGo(): Promise<void> {
     const { node, residents } = this.#options;
     const agents = residents.all().filter(({ committedSequenceNumber }) => committedSequenceNumber > 0);
     const heads = await node.store.heads(agents.map(({ key }) => key));
@@ -223,6 +224,10 @@ export class Membership {
       // Somebody has taken it.
       if (heads[index] !== undefined && heads[index].fence !== agent.fence) agent.drop(termOver(agent.id));
     });
+  }
+
+  async #renewed(): Promise<void> {
+    const { node, residents } = this.#options;
     if (this.#isLapsed) node.operations.resume(residents.all());
     this.#isLapsed = false;
     node.tell({ type: 'lease', state: 'renewed' });

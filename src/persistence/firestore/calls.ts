@@ -68,6 +68,8 @@ export interface CallsOptions {
 
 /** Documents that are asked for together. */
 const together = 300;
+/** Firestore takes so many values in one `in`. */
+export const mostInOne = 30;
 
 export class Calls {
   /** For people: the store's name. */

@@ -4,14 +4,12 @@
 
 import type { AgentKey, EffectRecord, JournalSegment, LoadedAgent, MailboxRecord, OperationRecord, TimerRecord } from '../store.js';
 import type { Cache } from './cache.js';
-import type { Calls, Doc, Query } from './calls.js';
+import { mostInOne, type Calls, type Doc, type Query } from './calls.js';
 import { agentName, numberName, padded, rangeOf } from './places.js';
 import { agentRecord, checkpointRecord, effectRecord, journalSegment, mailboxRecord, operationRecord, timerRecord } from './rows.js';
 import type { Stamp } from './values.js';
 
 const newestMarks = 1_024;
-/** Firestore takes so many values in one `in`. */
-const together = 30;
 
 export class Content {
   readonly #calls: Calls;
@@ -80,7 +78,7 @@ export class Content {
     at: Pick<Query, 'readTime'>,
   ): Promise<ReadonlyMap<AgentKey, readonly Doc[]>> {
     const parts: AgentKey[][] = [];
-    for (let index = 0; index < keys.length; index += together) parts.push(keys.slice(index, index + together));
+    for (let index = 0; index < keys.length; index += mostInOne) parts.push(keys.slice(index, index + mostInOne));
     const found = new Map<AgentKey, Doc[]>();
     await Promise.all(
       parts.map(async (part) => {

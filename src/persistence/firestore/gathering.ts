@@ -4,7 +4,7 @@
  */
 
 import type { AgentKey, MessageRecord } from '../store.js';
-import type { Doc } from './calls.js';
+import { mostInOne, type Doc } from './calls.js';
 import { headOf, nameOf } from './cache.js';
 import type { Author } from './draft.js';
 import { Facts } from './facts.js';
@@ -145,14 +145,11 @@ async function readDetails({ calls, cache }: Author, facts: Facts, subjects: rea
   for (const key of holders) keepHead(facts, cache, key, found[place++]);
 }
 
-/** Firestore takes so many values in one `in`. */
-const together = 30;
-
 /** All that waits for agents that end. */
 async function readEnds({ calls, cache }: Author, facts: Facts, agents: readonly AgentKey[]): Promise<void> {
   const keys = [...new Set(agents)];
-  for (let index = 0; index < keys.length; index += together) {
-    const part = keys.slice(index, index + together);
+  for (let index = 0; index < keys.length; index += mostInOne) {
+    const part = keys.slice(index, index + mostInOne);
     const found = await calls.query({ collection: 'mailbox', where: [['agent', 'IN', part]] });
     const docs = [...found.docs].sort((one, other) => (one.name < other.name ? -1 : 1));
     for (const key of part) {

@@ -6,20 +6,19 @@
 import type { AgentKey } from '../store.js';
 import { isKeptBySender } from '../kept-by-sender.js';
 import { Batch } from './batch.js';
+import { mostInOne } from './calls.js';
 import type { Author } from './draft.js';
 import { isRace } from './faults.js';
 import { idName, padded } from './places.js';
 import { letterFields, mailboxRecord } from './rows.js';
 
-/** Firestore takes so many values in one `in`. */
-const together = 30;
 /** Somebody else buries the same. */
 const attempts = 12;
 
 /** Of those of the agents that have ended. @throws StoreUnavailableError */
 export async function buryLateMail({ calls, cache, nextPosition }: Author, agents: readonly AgentKey[], now: () => number): Promise<void> {
-  for (let from = 0; from < agents.length; from += together) {
-    const part = agents.slice(from, from + together);
+  for (let from = 0; from < agents.length; from += mostInOne) {
+    const part = agents.slice(from, from + mostInOne);
     for (let attempt = 1; ; attempt += 1) {
       const { docs } = await calls.query({ collection: 'mailbox', where: [['agent', 'IN', part]] });
       if (docs.length === 0) break;

@@ -118,9 +118,9 @@ class SqliteStore implements OpenedStore {
 
   #post<T>(method: string, parameters: unknown[], progress: Pending['progress'], lone = false): Promise<T> {
     return new Promise((resolve, reject) => {
-      // A request under way keeps the process up; an idle store does not.
-      if (this.#pending.length === this.#head) this.#worker.ref();
       const alone = this.#pending.length === this.#head;
+      // A request under way keeps the process up; an idle store does not.
+      if (alone) this.#worker.ref();
       this.#pending.push({ resolve, reject, progress });
       const now = this.#now();
       const request: Request = { method, lone, alone: lone && alone, parameters, at: { now, host: hostTime(now) } };
