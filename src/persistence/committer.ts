@@ -6,6 +6,7 @@
  * resolved by reading back, never assumed; a store that is away is waited for; a poisoned one stops everything.
  */
 
+import { setImmediate } from 'node:timers';
 import type { Clock } from '../core/clock.js';
 import { StatewardenError, StorePoisonedError } from '../core/errors.js';
 import { failpoint } from '../core/failpoint.js';
@@ -66,6 +67,8 @@ interface Sent {
  */
 const earlyTurns = 256;
 const groupsUnderWay = 4;
+/** So many agents waiting make it worth to seal a second group as soon as there is nothing else to do, for a store that gathers. */
+const earlyAgents = 64;
 const retryMs = { initial: 10, maximum: 1_000 };
 
 export class Committer {
@@ -74,6 +77,7 @@ export class Committer {
   #waitingTurns = 0;
   #inFlight = 0;
   #scheduled = false;
+  #sealsAhead = false;
   #failed: StatewardenError | undefined;
   #idle: (() => void)[] = [];
   /** Groups are answered in order: each waits for the one before. */
@@ -88,7 +92,18 @@ export class Committer {
   /** The participant has something to write; it enlists once until it is sealed. */
   enlist(participant: Participant): void {
     this.#waiting.push(participant);
-    this.#schedule();
+    if (this.#inFlight === 0) this.#schedule();
+    else if (this.#waiting.length === earlyAgents && this.#options.store.gathers === true) this.#sealAhead();
+  }
+
+  /** While the store writes one group the next is got ready for it, out of all that this turn of the event loop brings. */
+  #sealAhead(): void {
+    if (this.#sealsAhead) return;
+    this.#sealsAhead = true;
+    setImmediate(() => {
+      this.#sealsAhead = false;
+      if (this.#inFlight === 1 && this.#waiting.length >= earlyAgents) this.#seal();
+    });
   }
 
   /** A participant is about to take a turn: when much is waiting, that is sealed first. */

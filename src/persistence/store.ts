@@ -289,6 +289,8 @@ export interface AgentFilter {
 export interface OpenedStore extends WholeAgents {
   /** This node's number: rises with every open; 0 for an observer. */
   readonly node: number;
+  /** Commits that are called for while another is under way are written together once it is done: nothing is lost by calling early. Default false. */
+  readonly gathers?: boolean;
 
   /** Applies the commits in order, each atomic, all durable when it resolves. */
   commit(commits: readonly AgentCommit[]): Promise<readonly CommitOutcome[]>;

@@ -15,6 +15,7 @@ import { Unopened } from './sealing.js';
 
 export class OpenedEncrypted implements OpenedStore {
   readonly node: number;
+  readonly gathers: boolean;
   /** Only where the store below has it. */
   readonly watchTurns?: NonNullable<OpenedStore['watchTurns']>;
   /** Likewise. */
@@ -26,6 +27,7 @@ export class OpenedEncrypted implements OpenedStore {
 
   constructor(store: OpenedStore, ring: KeyRing, now: () => number) {
     this.node = store.node;
+    this.gathers = store.gathers === true;
     this.#store = store;
     this.#ring = ring;
     this.#records = new Records(ring);

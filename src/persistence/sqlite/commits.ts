@@ -143,7 +143,9 @@ export class Commits {
         this.#write(commit);
         outcomes.push(applied);
       } else {
-        if (this.#othersLook && !this.#move()) return undefined;
+        // What is told of an agent that exists already is how it stands now.
+        const tellsOfOthers = commit.create !== undefined || commit.spawns !== undefined;
+        if ((this.#othersLook || tellsOfOthers) && !this.#move()) return undefined;
         outcomes.push(this.apply(commit));
       }
     }

@@ -58,6 +58,7 @@ interface Pending {
 
 class SqliteStore implements OpenedStore {
   node = 0;
+  readonly gathers = true;
   readonly #now: () => number;
   readonly #worker: Worker;
   readonly #signal: AskingSignal;

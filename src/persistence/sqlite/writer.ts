@@ -194,6 +194,25 @@ function handle({ method, parameters, at, alone }: Request, number: number): voi
   }
 }
 
+/** So many requests to commit are answered together with the one before them, at the most. */
+const gatheredRequests = 7;
+
+/** Commits that have come in while the thread was busy: one transaction, one sync. Each request is told of its own. */
+function commitTogether(requests: readonly Request[]): void {
+  try {
+    const groups = requests.map(({ parameters, at }) => {
+      clockSkew = at.now - systemClock.now();
+      return readTape(parameters[0] as Tape);
+    });
+    if (database === undefined) throw new Error('the store is closed');
+    const outcomes = packOutcomes(database.commit(groups.flat()));
+    let from = 0;
+    for (const { length } of groups) answer({ value: outcomes.slice(from, (from += length)) });
+  } catch (error) {
+    requests.forEach(() => answer(toThrown(error)));
+  }
+}
+
 /** Looks for the next request a little while before it sleeps; true when there is one. */
 function watchFor(seen: number): boolean {
   const until = systemClock.elapsed() + watchfulMs;
@@ -211,12 +230,33 @@ function serve(inbox: MessagePort): void {
   let seen = 0;
   let open = true;
   let lone = false;
+  let ahead: Request | undefined;
+  const receive = (): Request | undefined => {
+    const next = ahead ?? (receiveMessageOnPort(inbox) as { message: Request } | undefined)?.message;
+    ahead = undefined;
+    return next;
+  };
+  /** The requests to commit that wait behind this one. */
+  const others = ({ method }: Request): readonly Request[] => {
+    const found: Request[] = [];
+    while (method === 'commit' && found.length < gatheredRequests) {
+      ahead = receive();
+      if (ahead?.method !== 'commit') break;
+      found.push(ahead);
+      ahead = undefined;
+    }
+    return found;
+  };
   while (open) {
-    const received = receiveMessageOnPort(inbox) as { message: Request } | undefined;
-    if (received !== undefined) {
-      handle(received.message, signal.begin());
-      ({ lone } = received.message);
-      open = received.message.method !== 'close';
+    const request = receive();
+    if (request !== undefined) {
+      const number = signal.begin();
+      const more = others(request);
+      more.forEach(() => signal.begin());
+      if (more.length > 0) commitTogether([request, ...more]);
+      else handle(request, number);
+      ({ lone } = request);
+      open = request.method !== 'close';
       // Under steady load the wait below never times out.
       if (watching && systemClock.elapsed() - polledAt > pollMs) poll();
       continue;
