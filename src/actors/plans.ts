@@ -6,6 +6,9 @@
 
 import { spawnChild, type AnyActorLogic, type AnyActorRef, type AnyStateMachine, type EventObject, type StateValue } from 'xstate';
 
+/** Written once for each state that is entered: text that is put together anew is looked up anew by whoever takes the event. */
+const doneType = (id: string): string => `xstate.done.actor.${id}`;
+
 /** An action on its way to whoever executes it. */
 export interface ExecutableAction {
   type: string;
@@ -65,6 +68,7 @@ export interface Node {
   readonly parent: Node | undefined;
   readonly states: Readonly<Record<string, Node>>;
   readonly always: unknown;
+  readonly transitions: ReadonlyMap<string, readonly { readonly guard?: unknown }[]>;
   readonly initial: Transition | undefined;
   readonly output: unknown;
   readonly entry: readonly Action[];
@@ -86,6 +90,8 @@ export interface Beginning {
   readonly invocation: Invocation;
   readonly logic: AnyActorLogic;
   readonly execute: Builtin['execute'];
+  /** Type of the event that it ends with. */
+  readonly done: string;
 }
 
 /** A state that is entered. */
@@ -188,7 +194,7 @@ export class Plans {
       const logic = typeof src === 'string' ? this.#machine.implementations.actors[src] : src;
       if (logic === undefined) return undefined;
       const { execute: startIt } = spawnChild(invocation.src) as unknown as Builtin;
-      beginnings.push({ invocation, logic: logic as AnyActorLogic, execute: startIt });
+      beginnings.push({ invocation, logic: logic as AnyActorLogic, execute: startIt, done: doneType(invocation.id) });
     }
     return beginnings;
   }

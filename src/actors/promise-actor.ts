@@ -70,6 +70,8 @@ interface Body {
   system: System;
   _doneEvent: unknown;
   src: unknown;
+  /** Type of the event that it ends with. */
+  [doneTypeOf]: string;
   /** It starts, or takes an event: what comes meanwhile waits. */
   [busyWith]: boolean;
   [restOf]: Rest | undefined;
@@ -89,6 +91,7 @@ interface Methods {
 
 const restOf = Symbol('statewarden.rest');
 const busyWith = Symbol('statewarden.busy');
+const doneTypeOf = Symbol('statewarden.done');
 const [notStarted, running, stopped] = [0, 1, 2];
 const XState = Actor.prototype as unknown as Methods;
 
@@ -111,15 +114,14 @@ export function knownPromise(wrapped: AnyActorLogic, logic: AnyActorLogic): AnyA
   return wrapped;
 }
 
-/** As `createActor` for a child. */
-export function createChild(logic: AnyActorLogic, options: ChildOptions): AnyActorRef {
-  return promises.has(logic)
-    ? (new (PromiseActor as unknown as new (logic: unknown, options: ChildOptions) => AnyActorRef)(logic, options) as AnyActorRef)
-    : (createActor(logic, options as never) as AnyActorRef);
+/** As `createActor` for a child. `done`: the type of the event that it ends with. */
+export function createChild(logic: AnyActorLogic, options: ChildOptions, done: string): AnyActorRef {
+  if (!promises.has(logic)) return createActor(logic, options as never) as AnyActorRef;
+  return new (PromiseActor as unknown as new (logic: unknown, options: ChildOptions, done: string) => AnyActorRef)(logic, options, done);
 }
 
 /** In the order of XState's constructor: numbers are given out, and inspectors told, as there. */
-function PromiseActor(this: Body, logic: Logic, options: ChildOptions): void {
+function PromiseActor(this: Body, logic: Logic, options: ChildOptions, done: string): void {
   const { id, src, parent, syncSnapshot, systemId, input } = options;
   const system = parent.system as System;
   this.logic = logic;
@@ -137,6 +139,7 @@ function PromiseActor(this: Body, logic: Logic, options: ChildOptions): void {
   this.system = system;
   this._doneEvent = undefined;
   this.src = src;
+  this[doneTypeOf] = done;
   this[busyWith] = false;
   this[restOf] = undefined;
   system._sendInspectionEvent({ type: '@xstate.actor', actorRef: this });
@@ -210,7 +213,7 @@ const short: Partial<Methods> & Pick<Short, '_failed' | '_free'> & ThisType<Shor
     this._snapshot = snapshot;
     if (snapshot.status === 'done') {
       this._stopProcedure();
-      const done = { type: `xstate.done.actor.${this.id}`, output: snapshot.output, actorId: this.id };
+      const done = { type: this[doneTypeOf], output: snapshot.output, actorId: this.id };
       this._doneEvent = done;
       this.system._relay(this, this._parent, done);
     } else if (snapshot.status === 'error') {

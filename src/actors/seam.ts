@@ -446,36 +446,33 @@ function isChild(scope: Scope): boolean {
 
 /** The scope for a turn: what would leave the agent goes to the sink. Made once for each actor. */
 function collecting(scope: Scope): never {
-  const known = scope[collectingScope];
-  if (known !== undefined) return known as never;
-  // A copy, not an heir: XState reads and replaces its members at every step.
-  const made: Scope = { ...scope };
-  scope[collectingScope] = made[collectingScope] = made;
-  const execute = scope.actionExecutor;
-  made.actionExecutor = (action: ExecutableAction): void => {
-    switch (action.type) {
-      // These act inside the agent; their timers arrive at the scheduler, which is ours.
-      case 'xstate.sendTo':
-      case 'xstate.spawnChild':
-      case 'xstate.stopChild':
-      case 'xstate.raise':
-      case 'xstate.cancel':
-      case 'xstate.emit':
-      case 'xstate.log':
-        execute(action);
-        return;
-      default: {
-        const machine = (scope.self as unknown as { logic: Logic }).logic;
-        const registered = machine.implementations?.actions[action.type] as unknown;
+  if (scope[collectingScope] !== undefined) return scope[collectingScope] as never;
+  const { self, id, sessionId, logger, defer, system, stopChild, emit, actionExecutor: execute } = scope as Required<Scope>;
+  // A copy, not an heir: XState reads and replaces its members at every step. One by one: members of a spread are looked up anew each time.
+  const made: Scope = {
+    self,
+    id,
+    sessionId,
+    logger,
+    defer,
+    system,
+    stopChild,
+    emit: (event: EventObject) => sinkIn(scope).emitted(pathTo(self), event, () => emit(event)),
+    actionExecutor: (action: ExecutableAction) => {
+      if (staysInside.has(action.type)) execute(action);
+      else {
+        const registered = (self as unknown as { logic: Logic }).logic.implementations?.actions[action.type] as unknown;
         const named = action.exec === undefined || registered === action.exec;
-        sinkIn(scope).action(pathTo(scope.self), { ...action, named });
+        sinkIn(scope).action(pathTo(self), { ...action, named });
       }
-    }
-  };
-  made.emit = (event: EventObject): void =>
-    sinkIn(scope).emitted(pathTo(scope.self), event, () => (scope.emit as (e: EventObject) => void)(event));
+    },
+  } as Scope;
+  scope[collectingScope] = made[collectingScope] = made;
   return made as never;
 }
+
+/** These act inside the agent; their timers arrive at the scheduler, which is ours. */
+const staysInside = new Set(['sendTo', 'spawnChild', 'stopChild', 'raise', 'cancel', 'emit', 'log'].map((name) => `xstate.${name}`));
 
 function adopt(scope: Scope): void {
   const system = scope.system;

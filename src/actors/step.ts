@@ -33,6 +33,7 @@ import {
   type Transition,
 } from './plans.js';
 import { createChild } from './promise-actor.js';
+import { changed } from './snapshots.js';
 
 export interface Steps {
   /** As `machine.getInitialSnapshot`. */
@@ -53,8 +54,10 @@ export function stepper(machine: AnyStateMachine): Steps {
   const take: Steps['take'] = (snapshot, event, scope) => machine.transition(snapshot, event, scope as never) as AnyMachineSnapshot;
   const root = machine.root as unknown as Node;
   if (some(root, ({ always }) => always !== undefined)) return { begin, take };
-  const plans = new Plans(machine, !some(root, ({ type }) => type === 'parallel' || type === 'history'));
-  const select = machine.getTransitionData.bind(machine) as unknown as (snapshot: unknown, event: unknown) => readonly Transition[];
+  const isChain = !some(root, ({ type }) => type === 'parallel' || type === 'history');
+  const plans = new Plans(machine, isChain);
+  const find = machine.getTransitionData.bind(machine) as unknown as Select;
+  const select = isChain && !some(root, hasGuard) ? remembered(find) : find;
   // A guard is asked once for each event: what was selected here is what XState goes on with.
   let askedBy: AnyMachineSnapshot | undefined;
   let selected: readonly Transition[] = [];
@@ -96,6 +99,33 @@ export function stepper(machine: AnyStateMachine): Steps {
   };
 }
 
+type Select = (snapshot: AnyMachineSnapshot, event: EventObject) => readonly Transition[];
+
+/** Types of events that are remembered for each state. */
+const mostTypes = 100;
+
+/** Of a machine in one state at a time, without guards: the state and the type of the event say which transition is taken. */
+function remembered(find: Select): Select {
+  const known = new Map<Node, Map<string, readonly Transition[]>>();
+  return (snapshot, event) => {
+    const leaf = leafOf(snapshot);
+    const types = known.get(leaf) ?? new Map<string, readonly Transition[]>();
+    const before = types.get(event.type);
+    if (before !== undefined) return before;
+    const found = find(snapshot, event);
+    if (types.size < mostTypes) known.set(leaf, types.set(event.type, found));
+    return found;
+  };
+}
+
+function hasGuard({ transitions }: Node): boolean {
+  return [...transitions.values()].some((candidates) => candidates.some(({ guard }) => guard !== undefined));
+}
+
+function leafOf(snapshot: AnyMachineSnapshot): Node {
+  return (snapshot._nodes as unknown as readonly Node[]).find(({ type }) => type !== 'compound') as Node;
+}
+
 function some(node: Node, is: (node: Node) => boolean): boolean {
   return is(node) || Object.values(node.states).some((child) => some(child, is));
 }
@@ -114,13 +144,13 @@ function taken(
     if (deeds.length === 0) return snapshot;
     const draft = draftOf(snapshot);
     for (const deed of deeds) perform(deed, draft, event, scope);
-    return { ...snapshot, context: draft.context, children: draft.children } as AnyMachineSnapshot;
+    return changed(snapshot, draft.context, draft.children);
   }
   const move = plans.move(transition);
   if (move === undefined) return undefined;
   const { target, domain } = move;
   const nodes = snapshot._nodes as unknown as readonly Node[];
-  const leaf = nodes.find(({ type }) => type !== 'compound') as Node;
+  const leaf = leafOf(snapshot);
   for (let node = leaf; node !== domain; node = node.parent as Node) if (plans.exit(node) === undefined) return undefined;
   if (target.type === 'final' && (plans.exit(target) === undefined || plans.exit(domain) === undefined)) return undefined;
 
@@ -136,12 +166,26 @@ function taken(
   const { context, children } = draft;
   if (target === leaf) {
     if (context === snapshot.context && children === snapshot.children) return snapshot;
-    return { ...snapshot, context, children } as AnyMachineSnapshot;
+    return changed(snapshot, context, children);
   }
   // An array of its own: whether states were left is told by it.
   const next = nodesAfter(nodes, move);
-  const tags = tagsOf(next);
-  return { ...snapshot, context, _nodes: next, value: valueOf(target), tags, children } as unknown as AnyMachineSnapshot;
+  const { status, output, historyValue } = snapshot as Standing;
+  return changed(snapshot, context, children, {
+    status,
+    output,
+    _nodes: next,
+    value: valueOf(target),
+    tags: tagsOf(next),
+    historyValue,
+  });
+}
+
+/** What of a snapshot stays as it is. */
+interface Standing {
+  readonly status: string;
+  readonly output: unknown;
+  readonly historyValue: unknown;
 }
 
 /** The machine is done: states that are active at its end are left, and stay as they are. */
@@ -164,8 +208,8 @@ function ended(
   const nodes = nodesAfter(snapshot._nodes as unknown as readonly Node[], move).reverse();
   for (const node of nodes) for (const deed of plans.exit(node) as readonly Deed[]) perform(deed, draft, event, scope);
   const { context, children } = draft;
-  const tags = tagsOf(nodes);
-  return { ...snapshot, status: 'done', output, context, _nodes: nodes, value, tags, children } as unknown as AnyMachineSnapshot;
+  const { historyValue } = snapshot;
+  return changed(snapshot, context, children, { status: 'done', output, _nodes: nodes, value, tags: tagsOf(nodes), historyValue });
 }
 
 function nodesAfter(nodes: readonly Node[], { domain, entered }: Move): Node[] {
@@ -194,8 +238,9 @@ function begun(first: readonly Entered[], model: AnyMachineSnapshot, input: unkn
     const before = { _nodes: nodes, value, tags: tagsOf(nodes), context, children, historyValue: {} };
     return { ...model, ...before, status: 'error', error } as unknown as AnyMachineSnapshot;
   }
-  const own = { _nodes: first.map(({ node }) => node), value, tags: new Set(model.tags), historyValue: {} };
-  return { ...model, ...own, context: draft.context, children: draft.children } as unknown as AnyMachineSnapshot;
+  const { status, output } = model as Standing;
+  const own = { status, output, _nodes: first.map(({ node }) => node), value, tags: new Set(model.tags), historyValue: {} };
+  return changed(model, draft.context, draft.children, own);
 }
 
 /** Whether this XState has a whole snapshot of a machine that failed at its start. */
@@ -266,12 +311,21 @@ function execute(
 function end(id: string, draft: Draft, event: EventObject, scope: StepScope): void {
   const info = { context: draft.context, event, self: scope.self, system: scope.system };
   const child = draft.children[id];
-  if (child !== undefined) {
-    const left: Record<string, AnyActorRef> = {};
-    for (const other in draft.children) if (other !== child.id) left[other] = draft.children[other] as AnyActorRef;
-    draft.children = left;
-  }
+  if (child !== undefined) draft.children = withoutChild(draft.children, child.id);
   execute('xstate.stopChild', stopIt, child, info, scope);
+}
+
+function withoutChild(children: Draft['children'], id: string): Draft['children'] {
+  const left: Record<string, AnyActorRef> = {};
+  for (const other in children) if (other !== id) left[other] = children[other] as AnyActorRef;
+  return left;
+}
+
+function withChild(children: Draft['children'], id: string, child: AnyActorRef): Draft['children'] {
+  const all: Record<string, AnyActorRef> = {};
+  for (const other in children) all[other] = children[other] as AnyActorRef;
+  all[id] = child;
+  return all;
 }
 
 /** Its name tells whose error it was (`failure.ts`). */
@@ -280,14 +334,14 @@ function resolveInput(input: unknown, args: object): unknown {
 }
 
 /** As `spawnChild`. */
-function begin({ invocation, logic, execute: startIt }: Beginning, draft: Draft, event: EventObject, scope: StepScope): void {
+function begin({ invocation, logic, execute: startIt, done }: Beginning, draft: Draft, event: EventObject, scope: StepScope): void {
   const { context } = draft;
   const { id, systemId, src } = invocation;
   const { self } = scope;
   const info = { context, event, self, system: scope.system };
   const input = resolveInput(invocation.input, { context, event, self });
   const syncSnapshot = Boolean(invocation.onSnapshot);
-  const actorRef = createChild(logic, { id, src, parent: self, syncSnapshot, systemId, input });
-  draft.children = { ...draft.children, [id]: actorRef };
+  const actorRef = createChild(logic, { id, src, parent: self, syncSnapshot, systemId, input }, done);
+  draft.children = withChild(draft.children, id, actorRef);
   execute('xstate.spawnChild', startIt as NonNullable<typeof startIt>, { id, systemId, actorRef, src, input }, info, scope);
 }

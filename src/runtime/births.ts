@@ -68,13 +68,15 @@ export class Births {
     const span = host.tracing?.birth(registration.kind, id);
     const agent = new Agent(host, registration, { key, id, fence: 1, sequenceNumber: 0, supervisor, trace: span?.trace }, false);
     residents.add(agent);
-    const older = new Promise<AgentRecord>((resolve) => this.#older.set(agent, resolve));
     try {
       agent.begin(input, true);
-      const record = await Promise.race([agent.whenDurable(1), older]);
+      const record = await new Promise<AgentRecord | undefined>((resolve, reject) => {
+        this.#older.set(agent, resolve);
+        agent.whenDurable(1).then(() => resolve(undefined), reject);
+      });
       if (record !== undefined) span?.existed();
       else if (host.observed) host.tell({ type: 'spawned', agentId: id, kind: registration.kind });
-      return record as AgentRecord | undefined;
+      return record;
     } catch (error) {
       span?.failed(error);
       agent.gone = true;

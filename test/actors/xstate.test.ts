@@ -29,6 +29,7 @@ import {
   type AnyStateMachine,
 } from 'xstate';
 import { persist, sameStates, sortOf } from '#src/actors/seam.js';
+import { isKnown } from '#src/actors/snapshots.js';
 
 /** XState's own machinery, as the seam sees it. */
 interface Innards {
@@ -64,6 +65,14 @@ const nothing = (): void => undefined;
 const still = createMachine({ id: 'still', on: { GREET: { actions: sendParent({ type: 'GREETED' }) } } });
 
 describe('XState, as the seam relies on it', () => {
+  it('gives its scopes and its snapshots the members that are copied one by one', () => {
+    const actor = createActor(createMachine({}));
+    const scope = (actor as unknown as { _actorScope: object })._actorScope;
+    const members = ['self', 'id', 'sessionId', 'logger', 'defer', 'system', 'stopChild', 'emit', 'actionExecutor'];
+    expect(Object.keys(scope)).to.have.members(members);
+    expect(isKnown).to.equal(true);
+  });
+
   it('hands an actor its scope, with the members that the seam replaces', () => {
     let scope: Innards | undefined;
     const logic = Object.assign(Object.create(still) as AnyStateMachine, {

@@ -37,7 +37,7 @@ export class Commits {
   /** Tables that no commit's acceptance depends on: their rows are written together, by `flush`. */
   readonly #checkpoints: RowBatch;
   readonly #ledger: RowBatch;
-  /** Agents' rows moved together: only the sequence number, or all that a commit may change. */
+  /** Agents' rows moved together: only the sequence number and the state, or all that a commit may change. */
   readonly #advances: RowBatch;
   readonly #changes: RowBatch;
   /** New agents, whose rows are written before all that moves. */
@@ -77,10 +77,10 @@ export class Commits {
     );
     this.#advances = new RowBatch(
       connection,
-      7,
-      (values) => `WITH moved (number, at, position, checkpoint, agent, token, expected) AS (${values})
+      8,
+      (values) => `WITH moved (number, at, position, checkpoint, new_state, agent, token, expected) AS (${values})
         UPDATE agents SET sequence_number = number, updated_at = at, journal = coalesce(position, journal),
-          checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number)
+          checkpoint_sequence_number = coalesce(checkpoint, checkpoint_sequence_number), state = coalesce(new_state, state)
         FROM moved WHERE key = agent AND fence = token AND sequence_number = expected`,
     );
     this.#changes = new RowBatch(
@@ -324,16 +324,16 @@ function standsAlone({ taken, spawns, messages }: AgentCommit): boolean {
   return taken === undefined && spawns === undefined && messages === undefined;
 }
 
-/** Nothing of the agent's row changes but where it stands. */
-function isAdvance({ status, outcome, state, busy, suspect }: AgentCommit): boolean {
-  return status === undefined && outcome === undefined && state === undefined && busy === undefined && suspect === undefined;
+/** Nothing of the agent's row changes but where it stands, and its state. */
+function isAdvance({ status, outcome, busy, suspect }: AgentCommit): boolean {
+  return status === undefined && outcome === undefined && busy === undefined && suspect === undefined;
 }
 
 /** What the agent's row becomes, and as what it is expected: for `advance` or `change`. */
 function moved(commit: AgentCommit, position: number | null): Value[] {
   const { sequenceNumber, at, checkpoint, status, outcome, state, busy, suspect, key, fence, expected } = commit;
   const place = checkpoint?.sequenceNumber ?? null;
-  if (isAdvance(commit)) return [sequenceNumber, at, position, place, key, fence, expected];
+  if (isAdvance(commit)) return [sequenceNumber, at, position, place, state ?? null, key, fence, expected];
   const busyFlag = busy === undefined ? null : Number(busy);
   const parts = [status ?? null, outcome ?? null, state ?? null, busyFlag, suspect ?? null];
   return [sequenceNumber, at, position, place, ...parts, key, fence, expected];
@@ -351,7 +351,8 @@ const statements = {
   takeBack: 'DELETE FROM journal WHERE position = ?',
   head: 'SELECT fence, sequence_number FROM agents WHERE key = ?',
   receiver: 'SELECT key, status FROM agents WHERE id = ?',
-  advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number)
+  advance: `UPDATE agents SET sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
+    state = coalesce(?, state)
     WHERE key = ? AND fence = ? AND sequence_number = ?`,
   change: `UPDATE agents SET owner = coalesce(?, owner), sequence_number = ?, updated_at = ?, journal = coalesce(?, journal), checkpoint_sequence_number = coalesce(?, checkpoint_sequence_number),
     status = coalesce(?, status), outcome = coalesce(?, outcome), state = coalesce(?, state), busy = coalesce(?, busy), suspect = coalesce(?, suspect)

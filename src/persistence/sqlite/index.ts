@@ -12,7 +12,7 @@ import type { DatabaseOptions } from './database.js';
 import { hostTime } from './host-time.js';
 import { fromThrown, type Answer, type Request, type WriterData } from './protocol.js';
 import { AskingSignal, newSignal } from './signal.js';
-import { packedPlain, unpackOutcomes, writeTape } from './tape.js';
+import { packedPlain, unpackOutcomes, writeTape, type Tape } from './tape.js';
 
 export interface SqliteOptions {
   /** How long to wait for a lock that another process holds. Default 5,000. */
@@ -73,6 +73,8 @@ class SqliteStore implements OpenedStore {
   #lookingOut = false;
   /** The number of a lone commit that was asked for while nothing else was under way, until it is answered. */
   #alone: number | undefined;
+  /** Written anew for each group, and copied when it is sent; let go when nothing is under way. */
+  #tape: Tape = [];
   #closing: Promise<void> | undefined;
   #dead: Error | undefined;
 
@@ -185,6 +187,7 @@ class SqliteStore implements OpenedStore {
       this.#isQuick = systemClock.elapsed() - this.#askedAt < watchfulMs;
       this.#pending = [];
       this.#head = 0;
+      this.#tape = [];
       this.#worker.unref();
     } else if (this.#head > 1_024) {
       this.#pending = this.#pending.slice(this.#head);
@@ -205,7 +208,7 @@ class SqliteStore implements OpenedStore {
   }
 
   commit: OpenedStore['commit'] = async (commits) =>
-    unpackOutcomes(await this.#request('commit', [writeTape(commits)], undefined, commits.length === 1));
+    unpackOutcomes(await this.#request('commit', [writeTape(commits, this.#tape)], undefined, commits.length === 1));
   heads: OpenedStore['heads'] = (keys) => this.#ask('heads', keys);
   load: OpenedStore['load'] = (agents) => this.#ask('load', agents);
   release: OpenedStore['release'] = (agents) => this.#ask('release', agents);
