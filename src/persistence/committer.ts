@@ -67,7 +67,7 @@ interface Sent {
  */
 const earlyTurns = 256;
 const groupsUnderWay = 4;
-/** So many agents waiting make it worth to seal a second group as soon as there is nothing else to do, for a store that gathers. */
+/** So many agents waiting make a group worth its while at all: to be the second, for a store that gathers, as soon as there is nothing else to do; or one half of all. */
 const earlyAgents = 64;
 const retryMs = { initial: 10, maximum: 1_000 };
 
@@ -78,6 +78,8 @@ export class Committer {
   #inFlight = 0;
   #scheduled = false;
   #sealsAhead = false;
+  /** In the group that was written last. */
+  #appliedAgents = 2 * earlyTurns;
   #failed: StatewardenError | undefined;
   #idle: (() => void)[] = [];
   /** Groups are answered in order: each waits for the one before. */
@@ -109,7 +111,13 @@ export class Committer {
   /** A participant is about to take a turn: when much is waiting, that is sealed first. */
   turning(): void {
     this.#waitingTurns += 1;
-    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= earlyTurns << (2 * this.#inFlight)) this.#seal();
+    if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= this.#worthwhileTurns()) this.#seal();
+  }
+
+  /** Agents that go round all in one group would have the store wait for them, and they for the store: they are parted in two. */
+  #worthwhileTurns(): number {
+    if (this.#inFlight > 0) return earlyTurns << (2 * this.#inFlight);
+    return Math.min(earlyTurns, Math.max(earlyAgents, this.#appliedAgents / 2));
   }
 
   /** Resolves when nothing is waiting and nothing is in flight. */
@@ -187,6 +195,7 @@ export class Committer {
     failpoint('commit:durable');
     span?.ended();
     this.#inFlight -= 1;
+    this.#appliedAgents = group.length;
     // Seal the next group before its turns are told, so that the store never waits for the callbacks.
     if (this.#waiting.length > 0 && this.#inFlight === 0) this.#seal();
     if (this.#options.observed()) this.#report(sent);

@@ -80,4 +80,21 @@ describe('the committer', () => {
     answers[1]?.();
     await committer.quiesce();
   });
+
+  it('parts in two agents that would go round all in one group', async () => {
+    const { answers, sizes, enlist, committer } = scene(true);
+    enlist(200);
+    await setImmediate();
+    answers[0]?.();
+    await setImmediate();
+    expect(sizes).to.deep.equal([200]);
+    // Each has something to write again; the hundredth is about to.
+    enlist(200);
+    expect(sizes, 'while the second half takes its turns').to.deep.equal([200, 99]);
+    await setImmediate();
+    expect(sizes).to.deep.equal([200, 99, 101]);
+    answers[1]?.();
+    answers[2]?.();
+    await committer.quiesce();
+  });
 });

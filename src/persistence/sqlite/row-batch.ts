@@ -5,22 +5,21 @@
 
 import type { Connection, Statement, Value } from './driver.js';
 
-/** Rows a statement takes; a rest is written by the next smaller ones. */
-const sizes = [64, 8, 1] as const;
+/** Rows a statement takes; a rest is written by the next smaller ones, each once at the most. */
+const sizes = [128, 64, 32, 16, 8, 4, 2, 1] as const;
 
 export class RowBatch {
   readonly #columns: number;
-  readonly #statements: readonly { readonly rows: number; readonly statement: Statement }[];
+  readonly #make: (rows: number) => Statement;
+  /** By rows; made when it is needed first. */
+  readonly #statements: (Statement | undefined)[] = [];
   #values: Value[] = [];
 
   /** `sql` makes the statement from its VALUES. */
   constructor(connection: Connection, columns: number, sql: (values: string) => string) {
     this.#columns = columns;
     const row = `(${new Array(columns).fill('?').join(', ')})`;
-    this.#statements = sizes.map((rows) => ({
-      rows,
-      statement: connection.prepare(sql(`VALUES ${new Array(rows).fill(row).join(', ')}`)),
-    }));
+    this.#make = (rows) => connection.prepare(sql(`VALUES ${new Array(rows).fill(row).join(', ')}`));
   }
 
   add(...values: Value[]): void {
@@ -37,9 +36,12 @@ export class RowBatch {
     const values = this.#values;
     let at = 0;
     let changed = 0;
-    for (const { rows, statement } of this.#statements) {
+    for (const rows of sizes) {
       const width = rows * this.#columns;
-      for (; values.length - at >= width; at += width) changed += Number(statement.run(...values.slice(at, at + width)).changes);
+      for (; values.length - at >= width; at += width) {
+        const statement = (this.#statements[rows] ??= this.#make(rows));
+        changed += Number(statement.run(...values.slice(at, at + width)).changes);
+      }
     }
     this.#values = [];
     return changed;
