@@ -6,7 +6,6 @@
 
 import { CapabilityMissingError, StoreNotEncryptedError } from '../core/errors.js';
 import type { ArtifactStore } from '../persistence/artifacts/artifact-store.js';
-import { encryptedArtifacts } from '../persistence/encryption/encrypted-artifacts.js';
 import type { EncryptedStore } from '../persistence/encryption/encrypted-store.js';
 import { artifactsAt } from '../persistence/urls/artifacts-url.js';
 import { asUsage, configured } from './store-url.js';
@@ -26,6 +25,7 @@ export async function namedArtifacts(
 export async function openArtifacts(url: string, now: () => number, sealed: EncryptedStore | undefined): Promise<ArtifactStore> {
   const source = await artifactsAt(url).catch((error: unknown) => Promise.reject(asUsage(error) as Error));
   if (sealed === undefined) return source.open({ now });
+  const { encryptedArtifacts } = await import('../persistence/encryption/encrypted-artifacts.js');
   try {
     return await encryptedArtifacts(source, { store: sealed }).open({ now });
   } catch (error) {

@@ -2,9 +2,7 @@
 
 import type { CAC } from 'cac';
 import { spawn } from 'node:child_process';
-import { defaultPort } from '../console/server.js';
-import { storeConsole } from './commands/console.js';
-import { dev } from './commands/dev.js';
+import { defaultPort } from '../console/port.js';
 import { onStopSignal } from './gateway-command.js';
 import { Output } from './output.js';
 import type { Typed } from './people-commands.js';
@@ -32,7 +30,9 @@ export function addConsoleCommands(cli: CAC, { text, number, givenOf, withStore,
     .example('  $ statewarden console firestore://my-project --port 0 --json')
     .action((place?: string) => {
       const port = number('port', 0, defaultPort);
-      return withStore(place, (session) => storeConsole(session, { port, open, onStop: onStopSignal }));
+      return withStore(place, async (session) =>
+        (await import('./commands/console.js')).storeConsole(session, { port, open, onStop: onStopSignal }),
+      );
     });
   cli
     .command(
@@ -47,7 +47,8 @@ export function addConsoleCommands(cli: CAC, { text, number, givenOf, withStore,
     .example('  $ statewarden dev src/main.ts')
     .example('  $ statewarden dev examples/research-team --port 4800')
     .example('  $ statewarden dev ./app.js -- --verbose')
-    .action((program: string) => {
+    .action(async (program: string) => {
+      const { dev } = await import('./commands/dev.js');
       const json = given('json');
       return dev({
         program,

@@ -1,8 +1,8 @@
 /** Options without a value, of all commands. */
 
-import { gatewayFlags } from './commands/gateway.js';
 import { consoleFlags } from './console-commands.js';
 import { copyFlags } from './copy-command.js';
+import { gatewayFlags } from './gateway-command.js';
 import { keysFlags } from './keys-commands.js';
 import { tierFlags } from './tier-commands.js';
 

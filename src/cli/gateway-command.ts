@@ -1,8 +1,10 @@
 /** The declaration of `statewarden gateway`. */
 
 import type { CAC } from 'cac';
-import { gateway } from './commands/gateway.js';
 import type { Output } from './output.js';
+
+/** Flags without a value. */
+export const gatewayFlags: readonly string[] = ['--require-key', '--log', '--accept-loss', '--trust-restarts'];
 
 interface Typed {
   /** As typed, before `--`. */
@@ -36,7 +38,9 @@ export function addGatewayCommand(cli: CAC, { args, env, output }: Typed): void 
     .option('--log', 'A line of JSON on standard error for each request')
     .example('  $ statewarden gateway --upstream http://localhost:9000 --store memory:')
     .example('  $ statewarden gateway --upstream https://pay.example --store redis://localhost:6379 --require-key --log')
-    .action(() => gateway({ args, env, output: output(), aside: process.stderr, onStop: onStopSignal }));
+    .action(async () =>
+      (await import('./commands/gateway.js')).gateway({ args, env, output: output(), aside: process.stderr, onStop: onStopSignal }),
+    );
 }
 
 /** Calls back when the process is told to end. */

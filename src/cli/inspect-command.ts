@@ -25,11 +25,9 @@ export function addInspectCommand(cli: CAC, { text, number, withStore }: Typed):
       if (port > 65_535) throw new UsageError(`--port is "${String(port)}"`, 'Give a number from 0 (any that is free) to 65535.');
       const [speed, app] = [speedOf(text('speed')), text('app')];
       const onStop = (stop: () => void): void => void ['SIGTERM', 'SIGINT'].forEach((signal) => process.once(signal, stop));
-      return withStore(place, async (session) => {
-        // No other command needs a relay.
-        const { inspect } = await import('./commands/inspect.js');
-        return inspect(session, id, { at, from, port, speed, app, onStop });
-      });
+      return withStore(place, async (session) =>
+        (await import('./commands/inspect.js')).inspect(session, id, { at, from, port, speed, app, onStop }),
+      );
     });
 }
 

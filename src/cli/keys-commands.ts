@@ -2,7 +2,7 @@
 
 import type { CAC } from 'cac';
 import { nearest } from '../core/nearest.js';
-import { createKeys, listKeys, retireKeyOf, rewrap, rotateKeys, type KeysTools } from './commands/keys.js';
+import type { KeysTools } from './commands/keys.js';
 import type { ExitCode } from './session.js';
 import { existingStore, findStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
@@ -64,6 +64,7 @@ async function keysWork(words: readonly string[], { text, givenOf, env, folder, 
   if (told.length < least || told.length > most) throw new UsageError(`keys ${action} takes ${wordsOf[action]}`, usage);
   const [path = '', id = ''] = told;
   const key = { id: text('id'), kind: givenOf(['hybrid']).length > 0 ? ('x25519-mlkem768' as const) : ('aes-256' as const) };
+  const { createKeys, listKeys, retireKeyOf, rewrap, rotateKeys } = await import('./commands/keys.js');
   switch (action) {
     case 'create':
       return createKeys(tools(), path, key);

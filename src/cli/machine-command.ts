@@ -1,7 +1,7 @@
 /** The command that shows machines as data. */
 
 import type { CAC } from 'cac';
-import { machine, machineFormats, machines } from './commands/machine.js';
+import { machineFormats } from './machines.js';
 import type { Typed } from './people-commands.js';
 import { looksLikeStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
@@ -30,7 +30,7 @@ export function addMachineCommand(cli: CAC, { text, givenOf, withStore }: Typed)
         const [stray] = givenOf(choosing);
         if (stray !== undefined)
           throw new UsageError(`--${stray} of which machine?`, `Name its kind: statewarden machine KIND --${stray} …`);
-        return withStore(place, machines);
+        return withStore(place, async (session) => (await import('./commands/machine.js')).machines(session));
       }
       const options = { kind, agent, version: text('version'), format: text('format'), compare: text('compare'), out: text('out') };
       if (options.compare !== undefined && (options.format !== undefined || agent !== undefined)) {
@@ -39,7 +39,7 @@ export function addMachineCommand(cli: CAC, { text, givenOf, withStore }: Typed)
           'Leave it out, or say --json for the differences as data.',
         );
       }
-      return withStore(place, (session) => machine(session, options));
+      return withStore(place, async (session) => (await import('./commands/machine.js')).machine(session, options));
     });
 }
 

@@ -8,6 +8,8 @@ import { printable } from './output.js';
 import type { Session } from './session.js';
 import { UsageError } from './usage-error.js';
 
+export const machineFormats = ['json', 'mermaid', 'svg'] as const;
+
 /** The kind has no such version in this store. */
 export class UnknownVersionError extends StatewardenError {
   readonly code = 'UNKNOWN_VERSION';

@@ -8,23 +8,12 @@ import { cac, type Command } from 'cac';
 import { readFileSync } from 'node:fs';
 import { BadEventError, StatewardenError } from '../core/errors.js';
 import { nearest } from '../core/nearest.js';
-import { breakers, listParked, showBreaker } from './commands/breakers.js';
-import { orderBreaker, orderWaiting } from './commands/breaker-orders.js';
 import { breakerOptions, breakerWords, type BreakerWords } from './commands/breaker-words.js';
-import { addToBudget, budgets, budgetWords } from './commands/budgets.js';
 import { addCloudCommands } from './cloud-commands.js';
 import { addConsoleCommands } from './console-commands.js';
 import { addCopyCommand } from './copy-command.js';
-import { deadLetterActions, deadLetters } from './commands/dead-letters.js';
-import { doctor } from './commands/doctor.js';
-import { fleets, showFleet } from './commands/fleet.js';
-import { orderFleet, parseSize, submitJob } from './commands/fleet-orders.js';
+import { deadLetterWords } from './commands/dead-letter-words.js';
 import { fleetOptions, fleetWords, type FleetWords } from './commands/fleet-words.js';
-import { journal } from './commands/journal.js';
-import { list } from './commands/ls.js';
-import { send } from './commands/send.js';
-import { show } from './commands/show.js';
-import { tree } from './commands/tree.js';
 import { flags } from './flags.js';
 import { addGatewayCommand } from './gateway-command.js';
 import { addMachineCommand } from './machine-command.js';
@@ -75,23 +64,6 @@ async function withStore(place: string | undefined, work: (session: Session) => 
   }
 }
 
-/** `[ls] [POSITION …] [STORE]`: what is to be done, with which, where. @throws UsageError */
-function deadLetterWords(words: readonly string[]): { action: string; positions: string[]; place: string | undefined } {
-  const named = deadLetterActions.some((action) => action === words[0]);
-  const rest = named ? words.slice(1) : [...words];
-  const place = /^\d+$/.test(rest.at(-1) ?? '0') ? undefined : rest.at(-1);
-  const positions = place === undefined ? rest : rest.slice(0, -1);
-  // A store without a dot, a slash or a colon in its name is more likely a mistyped action.
-  const strayWord = named || /[./:]/.test(place ?? '.') ? positions.find((word) => !/^\d+$/.test(word)) : place;
-  const stray = strayWord ?? (named ? undefined : positions[0]);
-  if (stray !== undefined) {
-    const [close] = /^\d+$/.test(stray) ? [] : nearest(stray, [...deadLetterActions]);
-    const first = `One of ${deadLetterActions.join(', ')} comes first: statewarden dead-letters redrive 7.`;
-    throw new UsageError(`"${stray}" is no action and no position`, close === undefined ? first : `Did you mean "${close}"?`);
-  }
-  return { action: named ? (words[0] as string) : 'ls', positions, place };
-}
-
 /** `[STORE] [ID]`, in either order where it can be told which is which. */
 function treeWords(words: readonly string[]): { place: string | undefined; id: string | undefined } {
   const [first, second] = words;
@@ -102,30 +74,33 @@ function treeWords(words: readonly string[]): { place: string | undefined; id: s
 }
 
 /** @throws UsageError */
-function fleetWork({ action, id, argument }: FleetWords): (session: Session) => Promise<ExitCode> {
+async function fleetWork({ action, id, argument }: FleetWords): Promise<(session: Session) => Promise<ExitCode>> {
   const waiting = { wait: beforeDashes.includes('--wait'), timeoutMs: number('timeout', 1, Infinity) * 1_000 };
   switch (action) {
     case 'ls':
-      return fleets;
+      return async (session) => (await import('./commands/fleet.js')).fleets(session);
     case 'show': {
       const options = { limit: number('limit', 1, 10), all: beforeDashes.includes('--all') };
-      return (session) => showFleet(session, id, options);
+      return async (session) => (await import('./commands/fleet.js')).showFleet(session, id, options);
     }
     case 'submit': {
       const job = text('id');
-      return (session) => submitJob(session, id, argument, job);
+      return async (session) => (await import('./commands/fleet-orders.js')).submitJob(session, id, argument, job);
     }
     case 'resize': {
+      const { orderFleet, parseSize } = await import('./commands/fleet-orders.js');
       const size = parseSize(argument);
       return (session) => orderFleet(session, id, { type: 'resize', size, caller: '' }, waiting);
     }
     case 'drain':
-      return (session) => orderFleet(session, id, { type: 'drain', caller: '' }, waiting);
+      return async (session) =>
+        (await import('./commands/fleet-orders.js')).orderFleet(session, id, { type: 'drain', caller: '' }, waiting);
     case 'open':
-      return (session) => orderFleet(session, id, { type: 'open' }, waiting);
+      return async (session) => (await import('./commands/fleet-orders.js')).orderFleet(session, id, { type: 'open' }, waiting);
     case 'roll': {
       const atOnce = number('at-once', 1, 1);
-      return (session) => orderFleet(session, id, { type: 'roll', atOnce, caller: '' }, waiting);
+      return async (session) =>
+        (await import('./commands/fleet-orders.js')).orderFleet(session, id, { type: 'roll', atOnce, caller: '' }, waiting);
     }
   }
 }
@@ -134,21 +109,22 @@ function fleetWork({ action, id, argument }: FleetWords): (session: Session) => 
 function breakerWork({ action, name = '' }: BreakerWords): (session: Session) => Promise<ExitCode> {
   switch (action) {
     case 'ls':
-      return (session) => breakers(session, { nodes: beforeDashes.includes('--nodes') });
+      return async (session) => (await import('./commands/breakers.js')).breakers(session, { nodes: beforeDashes.includes('--nodes') });
     case 'show':
-      return (session) => showBreaker(session, name);
+      return async (session) => (await import('./commands/breakers.js')).showBreaker(session, name);
     case 'isolate':
     case 'release':
-      return (session) => orderBreaker(session, name, action);
+      return async (session) => (await import('./commands/breaker-orders.js')).orderBreaker(session, name, action);
     case 'parked': {
       const limit = number('limit', 1, 100);
-      return (session) => listParked(session, name === '' ? undefined : name, limit);
+      return async (session) => (await import('./commands/breakers.js')).listParked(session, name === '' ? undefined : name, limit);
     }
     case 'release-parked':
     case 'cancel': {
       const operation = text('operation');
       const which = operation === undefined ? { breaker: name } : { operation };
-      return (session) => orderWaiting(session, { order: action === 'cancel' ? 'cancel' : 'release', which });
+      return async (session) =>
+        (await import('./commands/breaker-orders.js')).orderWaiting(session, { order: action === 'cancel' ? 'cancel' : 'release', which });
     }
   }
 }
@@ -177,14 +153,14 @@ cli
       after: text('after'),
       limit: number('limit', 1, 100),
     };
-    return withStore(place, (session) => list(session, options));
+    return withStore(place, async (session) => (await import('./commands/ls.js')).list(session, options));
   });
 cli
   .command('show <id> [store]', 'Show an agent: state, supervisor, context, timers, activities, pending effects, mailbox')
   .option('--artifacts <url>', 'Where archived agents are')
   .example('  $ statewarden show orders/o-42')
   .example('  $ statewarden show orders/o-42 --json | jq .context')
-  .action((id: string, place?: string) => withStore(place, (session) => show(session, id)));
+  .action((id: string, place?: string) => withStore(place, async (session) => (await import('./commands/show.js')).show(session, id)));
 cli
   .command('tree [store] [id]', 'Draw the supervision trees, or the one under a supervisor')
   .option('--all', 'Draw all children of a supervisor and all members of a fleet, however many')
@@ -192,7 +168,9 @@ cli
   .example('  $ statewarden tree ./agents.db team --all')
   .action((...words: unknown[]) => {
     const { place, id } = treeWords(words.filter((word) => typeof word === 'string'));
-    return withStore(place, (session) => tree(session, { id, all: beforeDashes.includes('--all') }));
+    return withStore(place, async (session) =>
+      (await import('./commands/tree.js')).tree(session, { id, all: beforeDashes.includes('--all') }),
+    );
   });
 cli
   .command('journal <id> [store]', 'List the events an agent has accepted')
@@ -202,7 +180,7 @@ cli
   .example('  $ statewarden journal orders/o-42 --after 100')
   .action((id: string, place?: string) => {
     const options = { after: number('after', 0, 0), limit: number('limit', 1, 100) };
-    return withStore(place, (session) => journal(session, id, options));
+    return withStore(place, async (session) => (await import('./commands/journal.js')).journal(session, id, options));
   });
 cli
   .command('send <id> <event> [store]', "Put an event, TYPE or JSON, into an agent's mailbox, durably")
@@ -211,7 +189,7 @@ cli
   .example(`  $ statewarden send orders/o-42 '{"type":"PAY","cents":999}' --message-id pay-1`)
   .action((id: string, event: string, place?: string) => {
     const messageId = text('message-id');
-    return withStore(place, (session) => send(session, id, event, messageId));
+    return withStore(place, async (session) => (await import('./commands/send.js')).send(session, id, event, messageId));
   });
 cli
   .command('dead-letters [...words]', 'Events that no agent could take: ls, show, redrive, discard [POSITION …] [STORE]')
@@ -243,14 +221,15 @@ cli
       into: text('into'),
       rate: number('rate', 1, Infinity),
     };
-    return withStore(place, (session) => deadLetters(session, options));
+    return withStore(place, async (session) => (await import('./commands/dead-letters.js')).deadLetters(session, options));
   });
 cli
   .command('budgets [...words]', 'How budgets stand: [ls] [STORE]; or raise what is left: add NAME AMOUNT [STORE]')
   .option('--key <key>', 'add: once, however often it is called with this key')
   .example('  $ statewarden budgets ./agents.db')
   .example('  $ statewarden budgets add tokens 100000 --key invoice-7')
-  .action((words: readonly string[]) => {
+  .action(async (words: readonly string[]) => {
+    const { addToBudget, budgets, budgetWords } = await import('./commands/budgets.js');
     const { name, amount, place } = budgetWords(words);
     const key = text('key');
     return withStore(place, (session) =>
@@ -272,9 +251,9 @@ cli
   .example('  $ statewarden fleet drain researchers --wait')
   .example('  $ statewarden fleet open researchers')
   .example('  $ statewarden fleet roll researchers --at-once 2 --wait')
-  .action((words: readonly string[]) => {
+  .action(async (words: readonly string[]) => {
     const found = fleetWords(words, givenOf(fleetOptions), process.cwd());
-    return withStore(found.place, fleetWork(found));
+    return withStore(found.place, await fleetWork(found));
   });
 cli
   .command(
@@ -309,7 +288,7 @@ addConsoleCommands(cli, { text, number, givenOf, withStore, rest: args.slice(bef
 cli
   .command('doctor [store]', 'Check the store and look for trouble; exit code 1 when there is some')
   .example('  $ statewarden doctor ./agents.db')
-  .action((place?: string) => withStore(place, doctor));
+  .action((place?: string) => withStore(place, async (session) => (await import('./commands/doctor.js')).doctor(session)));
 addCloudCommands(cli, {
   has: (flag) => beforeDashes.includes(flag),
   urlOf,

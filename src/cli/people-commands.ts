@@ -1,11 +1,7 @@
 /** The commands for people: what waits for their word, and how they give it. */
 
 import type { CAC } from 'cac';
-import { approvals, decideApproval, showApproval } from './commands/approvals.js';
-import { holds, orderHold, showHold } from './commands/holds.js';
-import { peopleOptions, peopleWords, type PeopleWords } from './commands/people-words.js';
-import { orderOfSaga, sagas, showSaga } from './commands/sagas.js';
-import { signature } from './people.js';
+import { peopleOptions, peopleWords, signature, type PeopleWords } from './commands/people-words.js';
 import type { ExitCode, Session } from './session.js';
 
 export interface Typed {
@@ -74,37 +70,37 @@ type Work = (session: Session) => Promise<ExitCode>;
 function holdWork({ action, told: [operation = ''] }: PeopleWords<'holds'>, { text, number, givenOf }: Typed): Work {
   if (action === 'ls') {
     const options = { unknown: givenOf(['unknown']).length > 0, agent: text('agent'), limit: number('limit', 1, 100) };
-    return (session) => holds(session, options);
+    return async (session) => (await import('./commands/holds.js')).holds(session, options);
   }
-  if (action === 'show') return (session) => showHold(session, operation);
+  if (action === 'show') return async (session) => (await import('./commands/holds.js')).showHold(session, operation);
   const order = {
     order: action === 'fail' ? ('failed' as const) : action,
     result: text('result'),
     signed: signature(text('by'), text('note')),
   };
-  return (session) => orderHold(session, operation, order);
+  return async (session) => (await import('./commands/holds.js')).orderHold(session, operation, order);
 }
 
 /** @throws UsageError */
 function approvalWork({ action, told: [operation = '', decision = ''] }: PeopleWords<'approvals'>, { text, number }: Typed): Work {
   if (action === 'ls') {
     const options = { agent: text('agent'), limit: number('limit', 1, 100) };
-    return (session) => approvals(session, options);
+    return async (session) => (await import('./commands/approvals.js')).approvals(session, options);
   }
-  if (action === 'show') return (session) => showApproval(session, operation);
+  if (action === 'show') return async (session) => (await import('./commands/approvals.js')).showApproval(session, operation);
   const signed = signature(text('by'), text('note'));
   const decided = action === 'approve' ? 'approved' : action === 'reject' ? 'rejected' : decision;
-  return (session) => decideApproval(session, operation, decided, signed);
+  return async (session) => (await import('./commands/approvals.js')).decideApproval(session, operation, decided, signed);
 }
 
 /** @throws UsageError */
 function sagaWork({ action, told: [agent = ''] }: PeopleWords<'saga'>, { text, number, givenOf }: Typed): Work {
   if (action === 'ls') {
     const options = { agent: text('agent'), limit: number('limit', 1, 100), all: givenOf(['all']).length > 0 };
-    return (session) => sagas(session, options);
+    return async (session) => (await import('./commands/sagas.js')).sagas(session, options);
   }
   const saga = text('saga');
-  if (action === 'show') return (session) => showSaga(session, agent, saga);
+  if (action === 'show') return async (session) => (await import('./commands/sagas.js')).showSaga(session, agent, saga);
   const order = { order: action, saga, signed: signature(text('by'), text('note')) };
-  return (session) => orderOfSaga(session, agent, order);
+  return async (session) => (await import('./commands/sagas.js')).orderOfSaga(session, agent, order);
 }

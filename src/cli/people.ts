@@ -1,15 +1,13 @@
-/** What the commands for people have in common: who speaks, of which operation, and what is printed of it. */
+/** What the commands for people have in common: of which operation they speak, and what is printed of it. */
 
-import { userInfo } from 'node:os';
 import type { Resolution } from '../actors/operation.js';
 import { encode } from '../core/codec.js';
 import { UnknownOperationError } from '../core/operation-errors.js';
 import { nearest } from '../core/nearest.js';
 import type { AgentOperation } from '../persistence/store.js';
-import { approvalActivity, findOperation, listApprovals, listHolds, type HoldPlace, type Signed } from '../runtime/holds.js';
+import { approvalActivity, findOperation, listApprovals, listHolds, type HoldPlace } from '../runtime/holds.js';
 import { away, brief, printable, stored } from './output.js';
 import type { Session } from './session.js';
-import { UsageError } from './usage-error.js';
 
 /** A runtime's default limit. */
 const mailboxLimit = 10_000;
@@ -17,19 +15,6 @@ const named = 3;
 
 export function placeIn({ store, now }: Session): HoldPlace {
   return { store, now, cap: mailboxLimit };
-}
-
-/** `by` undefined: whoever is logged in. @throws UsageError */
-export function signature(by: string | undefined, note: string | undefined): Signed {
-  const signed = note === undefined ? {} : { note };
-  if (by !== undefined) return { by, ...signed };
-  try {
-    const { username } = userInfo();
-    if (username !== '') return { by: username, ...signed };
-  } catch {
-    // This user has no name here.
-  }
-  throw new UsageError('it is not known who you are', 'Say so with --by NAME.');
 }
 
 /** The operation itself, else the only one that waits and begins so. @throws UnknownOperationError */

@@ -6,8 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BadInputError } from '../core/errors.js';
-import { encrypted, type EncryptedStore } from '../persistence/encryption/encrypted-store.js';
-import { keyFile } from '../persistence/encryption/key-file.js';
+import type { EncryptedStore } from '../persistence/encryption/encrypted-store.js';
 import { refuseEncrypted } from '../persistence/encryption/marker.js';
 import type { OpenedStore, Store } from '../persistence/store.js';
 import { parseStoreUrl, type StorePlace } from '../persistence/urls/store-url.js';
@@ -97,5 +96,10 @@ export async function openStore(place: StorePlace, now: () => number, keys: stri
 
 /** Not opened yet. Undefined without a key file. @throws UsageError */
 export async function sealedStore(place: StorePlace, keys: string | undefined): Promise<EncryptedStore | undefined> {
-  return keys === undefined ? undefined : encrypted(await existingStore(place), { keys: keyFile(keys) });
+  if (keys === undefined) return undefined;
+  const [{ encrypted }, { keyFile }] = await Promise.all([
+    import('../persistence/encryption/encrypted-store.js'),
+    import('../persistence/encryption/key-file.js'),
+  ]);
+  return encrypted(await existingStore(place), { keys: keyFile(keys) });
 }

@@ -2,7 +2,6 @@
 
 import type { CAC } from 'cac';
 import { parseAge } from './age.js';
-import { archive, pruneStore, restore } from './commands/tiers.js';
 import type { Typed } from './people-commands.js';
 import { looksLikeStore } from './store-url.js';
 import { UsageError } from './usage-error.js';
@@ -54,7 +53,9 @@ export function addTierCommands(cli: CAC, { text, number, givenOf, withStore }: 
       // Those that are named go whether they have ended or rest, unless it is said otherwise.
       const all = ids !== undefined && finished === undefined && idle === undefined;
       const ages = { finishedForMs: all ? 0 : (finished ?? Infinity), idleForMs: all ? 0 : (idle ?? Infinity) };
-      return withStore(place, (session) => archive(session, { ...choice(), ...ages, ...(ids === undefined ? {} : { ids }) }));
+      return withStore(place, async (session) =>
+        (await import('./commands/tiers.js')).archive(session, { ...choice(), ...ages, ...(ids === undefined ? {} : { ids }) }),
+      );
     });
   cli
     .command('restore [...words]', 'Bring archived agents back into the store: [ID …] [STORE]')
@@ -71,7 +72,9 @@ export function addTierCommands(cli: CAC, { text, number, givenOf, withStore }: 
       if (ids === undefined && !given('all') && options.kind === undefined && options.prefix === undefined) {
         throw new UsageError('which agents?', 'Name them, or say --all, --kind KIND, --prefix PREFIX.');
       }
-      return withStore(place, (session) => restore(session, { ...options, ...(ids === undefined ? {} : { ids }) }));
+      return withStore(place, async (session) =>
+        (await import('./commands/tiers.js')).restore(session, { ...options, ...(ids === undefined ? {} : { ids }) }),
+      );
     });
   cli
     .command('prune [store]', 'Remove for good what nobody needs any more, and give the space back')
@@ -89,8 +92,12 @@ export function addTierCommands(cli: CAC, { text, number, givenOf, withStore }: 
     .action((place?: string) => {
       const [finishedForMs, deadLettersForMs] = [age('finished-for') ?? Infinity, age('dead-letters-for') ?? Infinity];
       const options = { ...choice(), finishedForMs, deadLettersForMs, finishedAtMost: number('keep', 0, Infinity) };
-      return withStore(place, (session) =>
-        pruneStore(session, { ...options, archivedOnly: given('archived'), reclaim: !given('keep-size') }),
+      return withStore(place, async (session) =>
+        (await import('./commands/tiers.js')).pruneStore(session, {
+          ...options,
+          archivedOnly: given('archived'),
+          reclaim: !given('keep-size'),
+        }),
       );
     });
 }

@@ -4,6 +4,7 @@ import type { Server } from 'node:net';
 import { BadInputError, PortInUseError } from '../core/errors.js';
 
 export const localHost = '127.0.0.1';
+export const defaultPort = 4_747;
 
 /** @throws PortInUseError, BadInputError */
 export async function listenLocally<TServer extends Server>(server: TServer, port: number): Promise<TServer> {

@@ -18,7 +18,7 @@ import { Monitor } from './monitor.js';
 import { PageFiles, pageFolder } from './page-files.js';
 import { Redactor, type RedactRule } from './shown.js';
 import { Source } from './source.js';
-import { listenLocally, localHost } from './port.js';
+import { defaultPort, listenLocally, localHost } from './port.js';
 import { Hub } from './stream.js';
 
 export interface ConsoleOptions {
@@ -55,8 +55,6 @@ export interface ServedConsole {
   readonly pages: number;
   close(): Promise<void>;
 }
-
-export const defaultPort = 4_747;
 
 /**
  * Serves the console of a runtime, until the runtime closes. While no page is open it costs nothing: no event is made for it.

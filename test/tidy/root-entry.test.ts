@@ -16,7 +16,8 @@ const hooks = `
 `;
 const dataUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
 
-function loadedBy(entry: string): string[] {
+/** `args`: what the process is called with. */
+function loadedBy(entry: string, ...args: readonly string[]): string[] {
   const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hooks))});`;
   const program = `
     import { createRequire } from 'node:module';
@@ -29,7 +30,7 @@ function loadedBy(entry: string): string[] {
     const list = join(folder, 'loaded');
     const { stderr, status } = spawnSync(
       process.execPath,
-      ['--no-warnings', '--import', dataUrl(register), '--input-type=module', '--eval', program],
+      ['--no-warnings', '--import', dataUrl(register), '--input-type=module', '--eval', program, '--', entry, ...args],
       { encoding: 'utf8', env: { ...process.env, LOADED: list } },
     );
     expect(status, stderr).to.equal(0);
@@ -73,6 +74,16 @@ describe('an import', function () {
       expect(loadedBy(entry).join('\n')).to.include('/dist/');
       expect(clientsLoadedBy(entry), entry).to.deep.equal([]);
     }
+  });
+
+  it('of the command line loads what the command needs, and nothing of the others', () => {
+    const main = join(process.cwd(), 'dist', 'cli', 'main.js');
+    const others =
+      /node_modules\/(hono|@hono|xstate|rxjs|elkjs)\/|\/dist\/(gateway|charts|supervisor|breakers)\/|\/dist\/console\/(?!port\.js)|\/cli\/commands\/(?![a-z-]+-words\.js)/;
+    const loaded = loadedBy(main, '--help');
+    expect(loaded.filter((path) => path.endsWith('/dist/cli/help.js'))).to.not.deep.equal([]);
+    expect(loaded.filter((path) => others.test(path))).to.deep.equal([]);
+    expect(loadedBy(main, 'gateway', '--help').filter((path) => others.test(path))).to.deep.equal([]);
   });
 
   it('of a client is seen here', () => {

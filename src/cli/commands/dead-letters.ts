@@ -18,12 +18,13 @@ import { away, brief, count, oneLine, printable, stateName, stored, time } from 
 import { Progress } from '../progress.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';
+import type { DeadLetterAction } from './dead-letter-words.js';
 
 /** A runtime's default limit. */
 const mailboxLimit = 10_000;
 
 export interface DeadLetterOptions {
-  readonly action: string;
+  readonly action: DeadLetterAction;
   readonly positions: readonly string[];
   readonly filter: Exclude<DeadLetterSelection, readonly number[]>;
   readonly all: boolean;
@@ -38,12 +39,10 @@ export interface DeadLetterOptions {
   readonly rate: number;
 }
 
-export const deadLetterActions = ['ls', 'show', 'redrive', 'discard'] as const;
-
 /** @throws UsageError, BadInputError, UnknownAgentError */
 export async function deadLetters(session: Session, options: DeadLetterOptions): Promise<ExitCode> {
   const letters = new DeadLetters({ store: session.store, clock: systemClock, mailbox: mailboxLimit });
-  switch (options.action as (typeof deadLetterActions)[number]) {
+  switch (options.action) {
     case 'ls':
       return options.groups ? listGroups(session, letters, options) : list(session, letters, options);
     case 'show':

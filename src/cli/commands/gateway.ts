@@ -19,9 +19,6 @@ export interface GatewayCommand {
   readonly onStop: (stop: () => void) => void;
 }
 
-/** Those without a value. */
-export const gatewayFlags: readonly string[] = ['--require-key', '--log', '--accept-loss', '--trust-restarts'];
-
 const storeHint = 'Give --store redis://host:6379, or --store memory: to try it out.';
 
 /** @throws UsageError, and what the store has to say. */

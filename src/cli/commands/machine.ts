@@ -16,12 +16,11 @@ import { decode } from '../../core/codec.js';
 import { KindConflictError, StatewardenError } from '../../core/errors.js';
 import type { AgentRecord, MachineRecord } from '../../persistence/store.js';
 import { findAgent } from '../agent-id.js';
-import { chartIn, chartOfRecord, findMachine, versionName } from '../machines.js';
+import { chartIn, chartOfRecord, findMachine, machineFormats, versionName } from '../machines.js';
 import { count, printable } from '../output.js';
 import type { ExitCode, Session } from '../session.js';
 import { UsageError } from '../usage-error.js';
 
-export const machineFormats = ['json', 'mermaid', 'svg'] as const;
 type Format = (typeof machineFormats)[number];
 
 export interface MachineOptions {

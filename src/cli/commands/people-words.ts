@@ -1,6 +1,8 @@
-/** The words after `statewarden holds`, `approvals` and `saga`: what is to be done, with what, in which store. */
+/** The words after `statewarden holds`, `approvals` and `saga`: what is to be done, with what, in which store, and who says so. */
 
+import { userInfo } from 'node:os';
 import { nearest } from '../../core/nearest.js';
+import type { Signed } from '../../runtime/holds.js';
 import { looksLikeStore } from '../store-url.js';
 import { UsageError } from '../usage-error.js';
 
@@ -84,3 +86,16 @@ const needsInWords: Readonly<Record<string, string>> = {
   DECISION: 'a decision',
   AGENT: 'the id of an agent',
 };
+
+/** `by` undefined: whoever is logged in. @throws UsageError */
+export function signature(by: string | undefined, note: string | undefined): Signed {
+  const signed = note === undefined ? {} : { note };
+  if (by !== undefined) return { by, ...signed };
+  try {
+    const { username } = userInfo();
+    if (username !== '') return { by: username, ...signed };
+  } catch {
+    // This user has no name here.
+  }
+  throw new UsageError('it is not known who you are', 'Say so with --by NAME.');
+}
