@@ -34,6 +34,7 @@ export class RowBatch {
   /** Writes what was added. Returns how many rows of the table that changed. */
   flush(): number {
     const values = this.#values;
+    if (values.length === 0) return 0;
     let at = 0;
     let changed = 0;
     for (const rows of sizes) {

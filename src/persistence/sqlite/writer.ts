@@ -237,9 +237,9 @@ function serve(inbox: MessagePort): void {
     return next;
   };
   /** The requests to commit that wait behind this one. */
-  const others = ({ method }: Request): readonly Request[] => {
+  const others = ({ method, alone }: Request): readonly Request[] => {
     const found: Request[] = [];
-    while (method === 'commit' && found.length < gatheredRequests) {
+    while (method === 'commit' && !alone && found.length < gatheredRequests) {
       ahead = receive();
       if (ahead?.method !== 'commit') break;
       found.push(ahead);
