@@ -1,5 +1,5 @@
 /**
- * Snapshots of machines, one made from another. A copy with changes, written as a spread, has V8 look up each changed member anew, every time; named one by one they cost a tenth of that.
+ * Snapshots of machines, one made from another. Written as a spread, a copy with changes had V8 look up each changed member anew, at each step of each agent (`node --log-ic`); named one by one, none.
  *
  * Relied on: the members of XState's machine snapshots. One that has others is copied by a spread all the same (contract test: test/actors/seam.test.ts).
  */
