@@ -114,9 +114,9 @@ export class Committer {
     if (this.#inFlight < groupsUnderWay && this.#waitingTurns >= this.#worthwhileTurns()) this.#seal();
   }
 
-  /** Agents that go round all in one group would have the store wait for them, and they for the store: they are parted in two. */
+  /** Agents that go round all in one group would have the store wait for them, and they for the store: they are parted in two, where that costs no second round trip. */
   #worthwhileTurns(): number {
-    if (this.#inFlight > 0) return earlyTurns << (2 * this.#inFlight);
+    if (this.#inFlight > 0 || this.#options.store.gathers !== true) return earlyTurns << (2 * this.#inFlight);
     return Math.min(earlyTurns, Math.max(earlyAgents, this.#appliedAgents / 2));
   }
 

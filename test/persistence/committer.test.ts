@@ -78,6 +78,11 @@ describe('the committer', () => {
     await setImmediate();
     expect(sizes).to.deep.equal([1, 200]);
     answers[1]?.();
+    await setImmediate();
+    enlist(200);
+    await setImmediate();
+    expect(sizes, 'half of them would cost a round trip of its own').to.deep.equal([1, 200, 200]);
+    answers[2]?.();
     await committer.quiesce();
   });
 
