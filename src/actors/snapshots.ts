@@ -1,7 +1,7 @@
 /**
  * Snapshots of machines, one made from another. Written as a spread, a copy with changes had V8 look up each changed member anew, at each step of each agent (`node --log-ic`); named one by one, none.
  *
- * Relied on: the members of XState's machine snapshots. One that has others is copied by a spread all the same (contract test: test/actors/seam.test.ts).
+ * Relied on: the members of XState's machine snapshots. One that has others is copied by a spread all the same (contract test: test/actors/xstate.test.ts).
  */
 
 import { createActor, createMachine, type AnyActorRef, type AnyMachineSnapshot } from 'xstate';

@@ -94,8 +94,7 @@ export class Committer {
   /** The participant has something to write; it enlists once until it is sealed. */
   enlist(participant: Participant): void {
     this.#waiting.push(participant);
-    if (this.#inFlight === 0) this.#schedule();
-    else if (this.#waiting.length === earlyAgents && this.#options.store.gathers === true) this.#sealAhead();
+    this.#schedule();
   }
 
   /** While the store writes one group the next is got ready for it, out of all that this turn of the event loop brings. */
@@ -128,6 +127,8 @@ export class Committer {
   }
 
   #schedule(): void {
+    const { gathers } = this.#options.store;
+    if (this.#inFlight === 1 && gathers === true && this.#waiting.length >= earlyAgents) this.#sealAhead();
     if (this.#scheduled || this.#inFlight > 0) return;
     this.#scheduled = true;
     queueMicrotask(() => {
